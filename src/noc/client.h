@@ -1,0 +1,101 @@
+/**
+ * @file client.h  A client as every service sees it, whatever protocol it
+ *                 speaks
+ *
+ * The client host (`siphost`) makes one `struct client` per call, or per
+ * subscription, and fires the events below; the services above answer through
+ * client_accept ... client_bye. Main thread only. A client is reference
+ * counted: whoever keeps it holds a reference; after "client.leave" every
+ * operation on it does nothing and returns ENOTCONN.
+ */
+#ifndef JUNCTOR_NOC_CLIENT_H
+#define JUNCTOR_NOC_CLIENT_H
+
+struct client;
+struct media_desc;              /* sip/sdp.h                                */
+
+enum {
+	CLIENT_CONFERENCE_MAX = 128,  /* bytes of each, with the final zero */
+	CLIENT_ACCOUNT_MAX    = 64,
+	CLIENT_USER_MAX       = 128,
+	CLIENT_INFO_MAX       = 256,
+	CLIENT_TICKET_MAX     = 128,
+	CLIENT_CALLID_MAX     = 256,
+	CLIENT_TEXT_MAX       = 8192,
+};
+
+/* media types, a set */
+enum media_type {
+	MEDIA_AUDIO = 1 << 0,
+	MEDIA_VIDEO = 1 << 1,
+	MEDIA_TEXT  = 1 << 2,
+};
+
+/* "client.connect": somebody new is heard of (struct join, nothing to
+ *                   answer yet)
+ * "client.join":    wants to enter a conference; answered by exactly one of
+ *                   client_accept, client_reject, client_dispatch
+ * "client.subscribe": wants the roster of a conference; answered likewise,
+ *                   client_accept with NULL */
+struct join {
+	struct client *client;
+	const char *callid;
+	const char *conference;    /* user part of the request URI          */
+	const char *account;       /* "" when not told                      */
+	const char *user;          /* who: user@host of From                */
+	const char *name;          /* display name, or user                 */
+	const char *info;          /* User-Agent                            */
+	const char *ticket;        /* "" when none                          */
+	struct sa src;             /* where the request came from           */
+	unsigned media;            /* set of media types asked for          */
+	const struct media_desc *offer;  /* NULL: the answer is to offer    */
+	bool admitted;             /* ticket or will-call list was checked  */
+};
+
+/* "client.established": the client confirmed (ACK); struct client_event
+ * "client.media":   new media from a client that is in: `media` is its offer
+ *                   (answer with client_accept or client_reject), or, when
+ *                   `answered`, its answer to ours (nothing to answer)
+ * "client.text":    a message from a client that is in (text, type)
+ * "client.dtmf":    a digit by SIP INFO
+ * "client.leave":   gone; cause is a SIP status or 0 for a normal goodbye */
+struct client_event {
+	struct client *client;
+	const char *callid;
+	const struct media_desc *media;
+	bool answered;
+	const char *text;
+	const char *type;          /* MIME type of text                     */
+	char digit;                /* 0-9 * # A-D                           */
+	unsigned duration;         /* [ms]                                  */
+	int cause;
+	const char *reason;
+};
+
+struct client_ops {
+	int (*accept)(struct client *cl, const struct media_desc *answer);
+	int (*reject)(struct client *cl, uint16_t scode, const char *reason);
+	int (*dispatch)(struct client *cl, const char *contact);
+	int (*text)(struct client *cl, const char *from, const char *type,
+		    const char *text);
+	int (*roster)(struct client *cl, const char *xml, bool last);
+	int (*bye)(struct client *cl, uint16_t scode, const char *reason);
+	int (*trace)(struct client *cl, bool on);
+};
+
+int client_alloc(struct client **clp, const struct client_ops *ops,
+		 const struct join *join, void *arg);
+void *client_arg(const struct client *cl);
+const struct join *client_join(const struct client *cl);
+void client_gone(struct client *cl);
+
+int client_accept(struct client *cl, const struct media_desc *answer);
+int client_reject(struct client *cl, uint16_t scode, const char *reason);
+int client_dispatch(struct client *cl, const char *contact);
+int client_text(struct client *cl, const char *from, const char *type,
+		const char *text);
+int client_roster(struct client *cl, const char *xml, bool last);
+int client_bye(struct client *cl, uint16_t scode, const char *reason);
+int client_trace(struct client *cl, bool on);
+
+#endif
