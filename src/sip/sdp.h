@@ -1,6 +1,8 @@
 /**
  * @file sdp.h  Session descriptions: text in, plain structs out, and back
  *              (RFC 4566, 3264, 8285, 6464, 6465)
+ *
+ * enum sdp_dir and its values are libre's.
  */
 #ifndef JUNCTOR_SIP_SDP_H
 #define JUNCTOR_SIP_SDP_H
@@ -10,13 +12,6 @@ struct mbuf;
 enum {
 	SDP_CODECS_MAX = 16,
 	SDP_MEDIA_MAX  = 8,
-};
-
-enum sdp_dir {              /* of the side that wrote the description      */
-	SDP_INACTIVE = 0,
-	SDP_RECVONLY = 1,
-	SDP_SENDONLY = 2,
-	SDP_SENDRECV = 3,
 };
 
 struct sdp_codec {
@@ -40,7 +35,7 @@ struct media_desc {
 	struct sa rtcp;                  /* af AF_UNSPEC: rtp's port + 1     */
 	bool rtcp_mux;
 	bool hold_addr;                  /* c= was 0.0.0.0 (RFC 2543 hold)   */
-	enum sdp_dir dir;
+	enum sdp_dir dir;               /* of the side that wrote it        */
 	uint32_t ptime, maxptime;        /* [ms], 0: not told                */
 	struct sdp_codec codecv[SDP_CODECS_MAX];
 	unsigned codecc;                 /* preferred first                  */
@@ -48,8 +43,8 @@ struct media_desc {
 	uint8_t ext_mixer;               /* id of RFC 6465, 0: none          */
 };
 
-int sdp_decode(struct media_desc *md, const uint8_t *buf, size_t len);
-int sdp_encode(struct mbuf *mb, const struct media_desc *md);
+int sdp_desc_decode(struct media_desc *md, const uint8_t *buf, size_t len);
+int sdp_desc_encode(struct mbuf *mb, const struct media_desc *md);
 int sdp_answer_init(struct media_desc *answer, const struct media_desc *offer,
 		    const struct sa *laddr, uint64_t sess_id);
 const struct sdp_codec *sdp_codec_find(const struct media_desc *md,

@@ -1,0 +1,44 @@
+/**
+ * @file redirect.h  The fast path: plain INVITEs for known conferences are
+ *                   answered with 302 before sofia sees them
+ *
+ * Needs <stdint.h>, <stddef.h> and <stdbool.h>; usable with <re.h> or with
+ * sofia's headers.
+ */
+#ifndef JUNCTOR_SIP_REDIRECT_H
+#define JUNCTOR_SIP_REDIRECT_H
+
+struct redirect;
+
+enum {
+	REDIRECT_THREADS_MAX = 64,
+	REDIRECT_CONTACT_MAX = 512,   /* bytes, of what is written to contact */
+};
+
+/* Where does this conference run? Called in any signalling thread, with
+ * `contact` to be filled with a URI (no brackets), not zero-terminated.
+ * 0: answer 302 with this Contact; anything else: sofia gets the INVITE. */
+typedef int (redirect_lookup_h)(const char *conf, size_t conflen,
+				const char *user, size_t userlen,
+				char *contact, size_t sz, size_t *len,
+				void *arg);
+
+struct redirect_stats {
+	uint64_t redirected;      /* 302 sent, retransmissions not counted   */
+	uint64_t retransmitted;   /* 302 sent again                          */
+	uint64_t acked;           /* ACKs for our 302 absorbed               */
+	uint64_t handed_over;     /* datagrams given to sofia                */
+	uint64_t malformed;       /* of these: not even the start of SIP     */
+	uint64_t unsent;          /* 302 that the kernel did not take        */
+};
+
+int  redirect_alloc(struct redirect **rp, unsigned threads);
+void redirect_handler(struct redirect *r, redirect_lookup_h *h, void *arg);
+void redirect_stats(struct redirect *r, struct redirect_stats *st);
+
+/* In the signalling thread, around nta_agent_create/nta_agent_add_tport ...
+ * nta_agent_destroy: the UDP sockets bound in between are ours. */
+int  redirect_thread_enter(struct redirect *r, unsigned ix);
+void redirect_thread_leave(struct redirect *r);
+
+#endif

@@ -1,0 +1,771 @@
+/**
+ * @file sdpdec.c  Session descriptions: text in (RFC 4566, 3264)
+ *
+ * A parser of our own and not libre's sdp_session: what a stranger wrote is
+ * read in one pass over the text, into a structure of fixed size, without an
+ * allocation, so that it can run in the signalling thread and cannot be made
+ * to cost more than its length. libre's session object also drops what an
+ * answer has to repeat (the order and formats of media it was not told of).
+ */
+#include <stddef.h>
+#include <string.h>
+#include <re.h>
+#include "sip/sdp.h"
+
+
+enum {
+	TEXT_MAX    = 16384,    /* longest description [bytes]              */
+	FMTS_MAX    = 64,       /* formats looked at in an m= line          */
+	EVENTS_MAX  = 2,        /* telephone-events kept in a long list     */
+	PTIME_MAX   = 1000,     /* [ms]                                     */
+	EXT_ID_MAX  = 14,       /* one-byte header extensions, RFC 8285     */
+
+	/* enum media_type of noc/client.h, which this folder cannot see    */
+	TYPE_AUDIO  = 1 << 0,
+	TYPE_VIDEO  = 1 << 1,
+	TYPE_TEXT   = 1 << 2,
+};
+
+/* What may be told for the session or for one medium. */
+struct level {
+	struct sa addr;              /* c=, port 0                       */
+	bool addr_set;
+	bool dir_set;
+	enum sdp_dir dir;
+	uint32_t ptime, maxptime;    /* [ms]                             */
+	uint8_t ext_level, ext_mixer;
+};
+
+struct parser {
+	struct media_desc *md;
+	struct level sess, media;
+	struct level *cur;           /* the level that lines belong to   */
+	bool audio;                  /* in the m= line that is `audio`   */
+	bool have_o;
+	uint16_t port;               /* of the audio                     */
+	uint16_t rtcp_port;
+	struct sa rtcp_addr;         /* unset: as the audio's            */
+	bool rtcp_mux;
+	struct sdp_codec fmtv[FMTS_MAX];
+	unsigned fmtc;
+};
+
+/* Payload types that need no rtpmap (RFC 3551, table 4) */
+static const struct {
+	uint8_t pt;
+	uint8_t ch;
+	uint32_t srate;
+	const char *name;
+} staticv[] = {
+	{ 0, 1,  8000, "PCMU"}, { 3, 1,  8000, "GSM"},  { 4, 1,  8000, "G723"},
+	{ 5, 1,  8000, "DVI4"}, { 6, 1, 16000, "DVI4"}, { 7, 1,  8000, "LPC"},
+	{ 8, 1,  8000, "PCMA"}, { 9, 1,  8000, "G722"}, {10, 2, 44100, "L16"},
+	{11, 1, 44100, "L16"},  {12, 1,  8000, "QCELP"},{13, 1,  8000, "CN"},
+	{14, 1, 90000, "MPA"},  {15, 1,  8000, "G728"}, {16, 1, 11025, "DVI4"},
+	{17, 1, 22050, "DVI4"}, {18, 1,  8000, "G729"},
+};
+
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+
+/* The next word of a line; false at its end. */
+static bool word_next(struct pl *word, struct pl *line)
+{
+	while (line->l && is_space(*line->p))
+		pl_advance(line, 1);
+
+	word->p = line->p;
+	word->l = 0;
+
+	while (line->l && !is_space(*line->p)) {
+		pl_advance(line, 1);
+		++word->l;
+	}
+
+	return word->l > 0;
+}
+
+
+/* Digits and nothing else, at most max; a saturated value is not a number. */
+static bool num_decode(uint64_t *num, const struct pl *pl, uint64_t max)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	if (!pl->l || pl->l > 20)
+		return false;
+
+	for (i=0; i<pl->l; i++) {
+
+		const unsigned d = (unsigned)(pl->p[i] - '0');
+
+		if (d > 9 || n > (max - d) / 10)
+			return false;
+
+		n = n*10 + d;
+	}
+
+	*num = n;
+
+	return true;
+}
+
+
+/* Cut a word at the first c; the rest goes to tail (l = 0 if c is missing). */
+static void word_split(struct pl *tail, struct pl *word, char c)
+{
+	const char *p = pl_strchr(word, c);
+
+	*tail = pl_null;
+
+	if (!p)
+		return;
+
+	tail->p = p + 1;
+	tail->l = word->l - (size_t)(p - word->p) - 1;
+	word->l = (size_t)(p - word->p);
+}
+
+
+static bool is_token(const struct pl *pl)
+{
+	size_t i;
+
+	for (i=0; i<pl->l; i++) {
+		const char c = pl->p[i];
+
+		if (c <= ' ' || c > '~' || strchr("\"(),:;<=>?@[\\]", c))
+			return false;
+	}
+
+	return pl->l > 0;
+}
+
+
+static bool is_multicast(const struct sa *sa)
+{
+	return sa_af(sa) == AF_INET ? (sa_in(sa) >> 28) == 0xe
+		: sa->u.in6.sin6_addr.s6_addr[0] == 0xff;
+}
+
+
+/* "IN IP4 10.0.0.1": a unicast address. A name is refused: resolving what a
+ * stranger wrote would block the signalling thread. */
+static int addr_decode(struct sa *sa, struct pl *line)
+{
+	struct pl net, type, addr, tail;
+
+	if (!word_next(&net, line) || !word_next(&type, line) ||
+	    !word_next(&addr, line) || pl_strcasecmp(&net, "IN"))
+		return EBADMSG;
+
+	word_split(&tail, &addr, '/');
+
+	if (sa_set(sa, &addr, 0))
+		return EBADMSG;
+
+	if (pl_strcasecmp(&type, sa_af(sa) == AF_INET ? "IP4" : "IP6"))
+		return EBADMSG;
+
+	return is_multicast(sa) ? EBADMSG : 0;
+}
+
+
+static int origin_decode(struct parser *p, struct pl line)
+{
+	struct pl user, id, ver, word;
+	unsigned i;
+
+	if (p->have_o || p->md->mediac)
+		return EBADMSG;
+
+	if (!word_next(&user, &line) || !word_next(&id, &line) ||
+	    !word_next(&ver, &line))
+		return EBADMSG;
+
+	if (!num_decode(&p->md->sess_id, &id, UINT64_MAX) ||
+	    !num_decode(&p->md->sess_ver, &ver, UINT64_MAX))
+		return EBADMSG;
+
+	/* who and where is not looked at, but has to be there */
+	for (i=0; i<3; i++) {
+		if (!word_next(&word, &line))
+			return EBADMSG;
+	}
+
+	p->have_o = true;
+
+	return 0;
+}
+
+
+static int conn_decode(struct parser *p, struct pl line)
+{
+	int err = addr_decode(&p->cur->addr, &line);
+	if (err)
+		return err;
+
+	p->cur->addr_set = true;
+
+	return 0;
+}
+
+
+static void format_add(struct parser *p, uint8_t pt)
+{
+	struct sdp_codec *c;
+	unsigned i;
+
+	for (i=0; i<p->fmtc; i++) {
+		if (p->fmtv[i].pt == pt)
+			return;
+	}
+
+	if (p->fmtc >= FMTS_MAX)
+		return;
+
+	c = &p->fmtv[p->fmtc++];
+	memset(c, 0, sizeof(*c));
+	c->pt = pt;
+
+	for (i=0; i<ARRAY_SIZE(staticv); i++) {
+
+		if (staticv[i].pt != pt)
+			continue;
+
+		str_ncpy(c->name, staticv[i].name, sizeof(c->name));
+		c->srate = staticv[i].srate;
+		c->ch    = staticv[i].ch;
+	}
+}
+
+
+static int formats_decode(struct parser *p, struct pl line)
+{
+	struct pl fmt;
+	uint64_t pt;
+
+	p->fmtc = 0;
+
+	while (word_next(&fmt, &line)) {
+
+		if (!num_decode(&pt, &fmt, 127))
+			return EBADMSG;
+
+		format_add(p, (uint8_t)pt);
+	}
+
+	return p->fmtc ? 0 : EBADMSG;
+}
+
+
+/* What an answer repeats of a line: media, protocol, as many formats as fit.
+ * One is enough for a line that is refused (RFC 3264 section 6). */
+static int media_line(char *buf, size_t sz, const struct pl *media,
+		      const struct pl *proto, struct pl fmts)
+{
+	size_t n = media->l + 1 + proto->l;
+	struct pl fmt;
+	unsigned c = 0;
+
+	if (n >= sz)
+		return EBADMSG;
+
+	(void)re_snprintf(buf, sz, "%r %r", media, proto);
+
+	while (word_next(&fmt, &fmts)) {
+
+		if (n + 1 + fmt.l >= sz)
+			break;
+
+		buf[n++] = ' ';
+		memcpy(&buf[n], fmt.p, fmt.l);
+		n += fmt.l;
+		buf[n] = '\0';
+		++c;
+	}
+
+	return c ? 0 : EBADMSG;
+}
+
+
+static unsigned media_bit(const struct pl *media)
+{
+	if (!pl_strcasecmp(media, "audio"))
+		return TYPE_AUDIO;
+	if (!pl_strcasecmp(media, "video"))
+		return TYPE_VIDEO;
+	if (!pl_strcasecmp(media, "text"))
+		return TYPE_TEXT;
+
+	return 0;
+}
+
+
+/* The audio is the first plain RTP audio line that is not refused, or else
+ * the first one that is. */
+static int media_decode(struct parser *p, struct pl line)
+{
+	struct media_desc *md = p->md;
+	struct pl media, port, proto, count;
+	uint64_t portn, n;
+	int err;
+
+	if (!p->have_o || md->mediac >= SDP_MEDIA_MAX)
+		return EBADMSG;
+
+	if (!word_next(&media, &line) || !word_next(&port, &line) ||
+	    !word_next(&proto, &line) || !is_token(&media))
+		return EBADMSG;
+
+	word_split(&count, &port, '/');
+
+	if (!num_decode(&portn, &port, 65535))
+		return EBADMSG;
+	if (count.p && !num_decode(&n, &count, 65535))
+		return EBADMSG;
+
+	err = media_line(md->medialinev[md->mediac],
+			 sizeof(md->medialinev[0]), &media, &proto, line);
+	if (err)
+		return err;
+
+	if (portn)
+		md->media |= media_bit(&media);
+
+	p->audio = media_bit(&media) == TYPE_AUDIO &&
+		!pl_strcasecmp(&proto, "RTP/AVP") &&
+		(!md->has_audio || (!p->port && portn));
+
+	p->cur = &p->media;
+	++md->mediac;
+
+	if (!p->audio)
+		return 0;
+
+	memset(&p->media, 0, sizeof(p->media));
+	sa_init(&p->rtcp_addr, AF_UNSPEC);
+	p->rtcp_port = 0;
+	p->rtcp_mux  = false;
+	p->port      = (uint16_t)portn;
+
+	md->has_audio = true;
+	md->audio_ix  = md->mediac - 1;
+
+	return formats_decode(p, line);
+}
+
+
+static struct sdp_codec *format_find(struct parser *p, struct pl *line,
+				     int *err)
+{
+	struct pl word;
+	uint64_t pt;
+	unsigned i;
+
+	if (!word_next(&word, line) || !num_decode(&pt, &word, 127)) {
+		*err = EBADMSG;
+		return NULL;
+	}
+
+	for (i=0; i<p->fmtc; i++) {
+		if (p->fmtv[i].pt == pt)
+			return &p->fmtv[i];
+	}
+
+	return NULL;
+}
+
+
+/* "96 opus/48000/2". A codec whose name does not fit is none of ours; its
+ * format is left nameless and dropped at the end. */
+static int rtpmap_decode(struct parser *p, struct pl line)
+{
+	struct pl name, rate, ch;
+	struct sdp_codec *c;
+	uint64_t srate, n = 1;
+	int err = 0;
+
+	c = format_find(p, &line, &err);
+	if (err)
+		return err;
+
+	if (!word_next(&name, &line))
+		return EBADMSG;
+
+	word_split(&rate, &name, '/');
+	word_split(&ch, &rate, '/');
+
+	if (!is_token(&name) || !num_decode(&srate, &rate, UINT32_MAX) ||
+	    !srate)
+		return EBADMSG;
+	if (ch.p && (!num_decode(&n, &ch, 255) || !n))
+		return EBADMSG;
+
+	if (!c)
+		return 0;
+
+	c->name[0] = '\0';
+	if (name.l < sizeof(c->name))
+		(void)pl_strcpy(&name, c->name, sizeof(c->name));
+
+	c->srate = (uint32_t)srate;
+	c->ch    = (uint8_t)n;
+
+	return 0;
+}
+
+
+/* Parameters that do not fit are cut between two of them, never within. */
+static int fmtp_decode(struct parser *p, struct pl line)
+{
+	struct sdp_codec *c;
+	int err = 0;
+
+	c = format_find(p, &line, &err);
+	if (err || !c)
+		return err;
+
+	while (line.l && is_space(*line.p))
+		pl_advance(&line, 1);
+
+	if (line.l >= sizeof(c->fmtp)) {
+
+		line.l = sizeof(c->fmtp) - 1;
+
+		while (line.l && line.p[line.l] != ';')
+			--line.l;
+	}
+
+	while (line.l && is_space(line.p[line.l - 1]))
+		--line.l;
+
+	return pl_strcpy(&line, c->fmtp, sizeof(c->fmtp));
+}
+
+
+/* RFC 3605: "53020" or "53020 IN IP4 10.0.0.1" */
+static int rtcp_attr_decode(struct parser *p, struct pl line)
+{
+	struct pl word;
+	uint64_t port;
+
+	if (!word_next(&word, &line) || !num_decode(&port, &word, 65535))
+		return EBADMSG;
+
+	sa_init(&p->rtcp_addr, AF_UNSPEC);
+	p->rtcp_port = (uint16_t)port;
+
+	if (!line.l)
+		return 0;
+
+	return addr_decode(&p->rtcp_addr, &line);
+}
+
+
+/* RFC 8285: "1 URI". One with a direction is left out of the answer, which
+ * the RFC permits: there is no place for the direction in a media_desc. */
+static int extmap_decode(struct level *lv, struct pl line)
+{
+	struct pl id, dir, uri;
+	uint64_t n;
+
+	if (!word_next(&id, &line) || !word_next(&uri, &line))
+		return EBADMSG;
+
+	word_split(&dir, &id, '/');
+
+	if (!num_decode(&n, &id, UINT32_MAX))
+		return EBADMSG;
+
+	if (n < 1 || n > EXT_ID_MAX)
+		return 0;
+	if (dir.p && pl_strcasecmp(&dir, "sendrecv"))
+		return 0;
+
+	if (!pl_strcasecmp(&uri, "urn:ietf:params:rtp-hdrext:"
+				 "ssrc-audio-level"))
+		lv->ext_level = (uint8_t)n;
+	else if (!pl_strcasecmp(&uri, "urn:ietf:params:rtp-hdrext:"
+				      "csrc-audio-level"))
+		lv->ext_mixer = (uint8_t)n;
+
+	return 0;
+}
+
+
+static int ptime_decode(uint32_t *ptime, struct pl line)
+{
+	struct pl word;
+	uint64_t n;
+
+	if (!word_next(&word, &line) || !num_decode(&n, &word, UINT32_MAX))
+		return EBADMSG;
+
+	if (n && n <= PTIME_MAX)
+		*ptime = (uint32_t)n;
+
+	return 0;
+}
+
+
+static bool dir_decode(struct level *lv, const struct pl *name)
+{
+	static const char *namev[] = {
+		[SDP_INACTIVE] = "inactive", [SDP_RECVONLY] = "recvonly",
+		[SDP_SENDONLY] = "sendonly", [SDP_SENDRECV] = "sendrecv",
+	};
+	unsigned i;
+
+	for (i=0; i<ARRAY_SIZE(namev); i++) {
+
+		if (pl_strcasecmp(name, namev[i]))
+			continue;
+
+		lv->dir     = (enum sdp_dir)i;
+		lv->dir_set = true;
+		return true;
+	}
+
+	return false;
+}
+
+
+static int attr_decode(struct parser *p, struct pl line)
+{
+	struct pl name = line, val;
+
+	word_split(&val, &name, ':');
+
+	while (name.l && is_space(name.p[name.l - 1]))
+		--name.l;
+
+	if (!name.l)
+		return EBADMSG;
+
+	if (!val.p && dir_decode(p->cur, &name))
+		return 0;
+
+	if (!pl_strcasecmp(&name, "ptime"))
+		return ptime_decode(&p->cur->ptime, val);
+	if (!pl_strcasecmp(&name, "maxptime"))
+		return ptime_decode(&p->cur->maxptime, val);
+	if (!pl_strcasecmp(&name, "extmap"))
+		return extmap_decode(p->cur, val);
+
+	if (!p->audio)
+		return 0;
+
+	if (!pl_strcasecmp(&name, "rtpmap"))
+		return rtpmap_decode(p, val);
+	if (!pl_strcasecmp(&name, "fmtp"))
+		return fmtp_decode(p, val);
+	if (!pl_strcasecmp(&name, "rtcp"))
+		return rtcp_attr_decode(p, val);
+	if (!pl_strcasecmp(&name, "rtcp-mux"))
+		p->rtcp_mux = true;
+
+	return 0;
+}
+
+
+static int line_decode(struct parser *p, struct pl line)
+{
+	const bool skip = p->md->mediac && !p->audio;
+	char type;
+
+	if (line.l < 2 || line.p[1] != '=')
+		return EBADMSG;
+
+	type = line.p[0] | 0x20;
+	if (type < 'a' || type > 'z')
+		return EBADMSG;
+
+	pl_advance(&line, 2);
+
+	if (type == 'm')
+		return media_decode(p, line);
+
+	/* what is told of media that will be refused is not looked at */
+	if (skip)
+		return 0;
+
+	switch (type) {
+
+	case 'o': return origin_decode(p, line);
+	case 'c': return conn_decode(p, line);
+	case 'a': return attr_decode(p, line);
+	default:  return 0;
+	}
+}
+
+
+/* Codecs in the caller's order. A list too long loses codecs, not the
+ * telephone-events that usually stand at its end. */
+static void codecs_set(struct media_desc *md, const struct parser *p)
+{
+	unsigned i, events = 0, others = 0, room;
+
+	for (i=0; i<p->fmtc; i++) {
+		if (!str_casecmp(p->fmtv[i].name, "telephone-event"))
+			++events;
+	}
+
+	events = min(events, EVENTS_MAX);
+	room   = SDP_CODECS_MAX - events;
+
+	for (i=0; i<p->fmtc && md->codecc < SDP_CODECS_MAX; i++) {
+
+		const struct sdp_codec *c = &p->fmtv[i];
+
+		if (!c->name[0])
+			continue;
+
+		if (!str_casecmp(c->name, "telephone-event")) {
+			if (!events)
+				continue;
+			--events;
+		}
+		else if (others++ >= room)
+			continue;
+
+		md->codecv[md->codecc++] = *c;
+	}
+}
+
+
+static int audio_finish(struct parser *p)
+{
+	struct media_desc *md = p->md;
+	const struct level *s = &p->sess, *m = &p->media;
+	const struct level *conn = m->addr_set ? m : s;
+
+	if (p->port && !conn->addr_set)
+		return EBADMSG;
+
+	if (conn->addr_set) {
+		md->rtp = conn->addr;
+		sa_set_port(&md->rtp, p->port);
+	}
+
+	if (p->rtcp_port) {
+		md->rtcp = sa_isset(&p->rtcp_addr, SA_ADDR) ? p->rtcp_addr
+							    : md->rtp;
+		sa_set_port(&md->rtcp, p->rtcp_port);
+	}
+
+	md->rtcp_mux  = p->rtcp_mux;
+	md->ptime     = m->ptime ? m->ptime : s->ptime;
+	md->maxptime  = m->maxptime ? m->maxptime : s->maxptime;
+	md->ext_level = m->ext_level ? m->ext_level : s->ext_level;
+	md->ext_mixer = m->ext_mixer ? m->ext_mixer : s->ext_mixer;
+
+	md->dir = m->dir_set ? m->dir : s->dir_set ? s->dir : SDP_SENDRECV;
+
+	/* RFC 3264 section 8.4: nothing may be sent to such an address */
+	md->hold_addr = p->port && sa_is_any(&md->rtp);
+	if (md->hold_addr)
+		md->dir &= SDP_SENDONLY;
+
+	codecs_set(md, p);
+
+	return 0;
+}
+
+
+static bool text_valid(const uint8_t *buf, size_t len)
+{
+	size_t i;
+
+	for (i=0; i<len; i++) {
+
+		const uint8_t c = buf[i];
+
+		if (c == '\r') {
+			if (i + 1 < len && buf[i + 1] != '\n')
+				return false;
+		}
+		else if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f)
+			return false;
+	}
+
+	return true;
+}
+
+
+static int lines_decode(struct parser *p, const char *buf, size_t len)
+{
+	bool first = true;
+	int err = 0;
+
+	while (len && !err) {
+
+		const char *nl = memchr(buf, '\n', len);
+		const size_t n = nl ? (size_t)(nl - buf) + 1 : len;
+		struct pl line = {buf, nl ? n - 1 : n};
+
+		if (line.l && line.p[line.l - 1] == '\r')
+			--line.l;
+
+		buf += n;
+		len -= n;
+
+		if (first) {
+			err = pl_strcasecmp(&line, "v=0") ? EBADMSG : 0;
+			first = false;
+		}
+		else if (line.l)
+			err = line_decode(p, line);
+	}
+
+	return first ? EBADMSG : err;
+}
+
+
+/**
+ * Read a session description
+ *
+ * Media that are not plain RTP audio (RTP/AVP) are only counted and kept as
+ * text, so that an answer can refuse them in their place.
+ *
+ * @param md  Filled with what was read; its contents are undefined after an
+ *            error
+ * @param buf Text, need not end with a zero or a line end
+ * @param len Its length [bytes]
+ *
+ * @return 0 for success, EBADMSG if this is no session description or one
+ *         beyond our bounds
+ */
+int sdp_desc_decode(struct media_desc *md, const uint8_t *buf, size_t len)
+{
+	struct parser p;
+	int err;
+
+	if (!md || !buf)
+		return EINVAL;
+
+	memset(md, 0, sizeof(*md));
+	sa_init(&md->rtp, AF_UNSPEC);
+	sa_init(&md->rtcp, AF_UNSPEC);
+
+	if (len > TEXT_MAX || !text_valid(buf, len))
+		return EBADMSG;
+
+	memset(&p, 0, offsetof(struct parser, fmtv));
+	p.fmtc = 0;
+	p.md   = md;
+	p.cur  = &p.sess;
+
+	err = lines_decode(&p, (const char *)buf, len);
+	if (err)
+		return err;
+
+	if (!p.have_o)
+		return EBADMSG;
+
+	return md->has_audio ? audio_finish(&p) : 0;
+}
