@@ -43,6 +43,10 @@ struct connect_totals {
 };
 
 struct connect;
+struct odict;
+
+/* event_detail_h of the events above */
+int connect_event_detail(struct odict *od, const void *data);
 
 /* what service_api(srv, "connect") points to */
 struct connect_api {

@@ -90,7 +90,8 @@ struct mesh_worker_stats {
 	unsigned confs, parts;
 	uint64_t rx_packets, tx_packets, rx_unknown, rx_malformed;
 	uint64_t ticks, overruns;     /* ticks that began > 10 ms late      */
-	uint64_t tick_usec, tick_usec_max; /* time in ticks; longest of last s*/
+	uint64_t tick_usec;           /* time spent in ticks [us]           */
+	uint64_t tick_usec_max;       /* longest of the last second [us]    */
 	uint64_t decodes, encodes, encodes_shared, passed_through;
 	uint64_t tx_errors;
 };

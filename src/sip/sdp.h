@@ -15,7 +15,7 @@ enum {
 };
 
 struct sdp_codec {
-	char name[16];          /* "opus", "G722", "PCMU", "telephone-event" */
+	char name[16];          /* "opus", "G722", "telephone-event"         */
 	uint8_t pt;             /* 0-127                                     */
 	uint32_t srate;         /* as in rtpmap: G722 says 8000 [Hz]         */
 	uint8_t ch;

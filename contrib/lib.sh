@@ -1,0 +1,63 @@
+# Shared by contrib/up and contrib/check: packages and the build.
+# Expects $top, the source folder.
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "${0##*/}: $*"; exit 1; }
+
+# Run a command as root: directly, or by sudo.
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	else
+		command -v sudo >/dev/null ||
+			die "run as root, or install sudo: needed for $*"
+		sudo "$@"
+	fi
+}
+
+# packages KIND...: install those of contrib/packages that are missing.
+packages() {
+	local want missing kind
+	want=
+	for kind; do
+		want="$want $(awk -v k="$kind" '$1 == k { $1 = ""; print }' \
+			"$top/contrib/packages" | tr '\n' ' ')"
+	done
+	# shellcheck disable=SC2086
+	missing=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' $want \
+		2>/dev/null | awk '$2 == "installed" { print $1 }' |
+		sort -u | comm -23 <(printf '%s\n' $want | sort -u) -)
+	[ -n "$missing" ] || return 0
+	say "installing packages:" $missing
+	as_root apt-get update -q >&2 || die "apt-get update failed"
+	# shellcheck disable=SC2086
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
+		--no-install-recommends $missing >&2 ||
+		die "apt-get install failed"
+}
+
+# build DIR [CONFIGURE-OPTION...]: make everything in DIR; says nothing when
+# there is nothing to do.
+build() {
+	local dir=$1 log
+	shift
+	log=$dir/build.log
+	mkdir -p "$dir" || die "cannot write to $dir"
+	if [ ! -x "$top/configure" ] ||
+	   [ "$top/configure.ac" -nt "$top/configure" ]; then
+		say "making configure"
+		(cd "$top" && autoreconf -fi) >"$log" 2>&1 ||
+			{ cat "$log" >&2; die "autoreconf failed"; }
+	fi
+	if [ ! -f "$dir/Makefile" ]; then
+		say "configuring in $dir"
+		(cd "$dir" && "$top/configure" -q "$@") >"$log" 2>&1 ||
+			{ cat "$log" >&2; die "configure failed"; }
+	fi
+	if ! make -C "$dir" -q all >/dev/null 2>&1; then
+		say "building in $dir"
+		make -C "$dir" -s -j"$(nproc)" all >"$log" 2>&1 ||
+			{ tail -n 40 "$log" >&2
+			  die "build failed, see $log"; }
+	fi
+}

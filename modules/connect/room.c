@@ -1,0 +1,173 @@
+/**
+ * @file room.c  Rooms: the conferences of this server
+ */
+#include <string.h>
+#include <sys/time.h>
+#include <re.h>
+#include "server/server.h"
+#include "server/service.h"
+#include "server/settings.h"
+#include "server/event.h"
+#include "noc/client.h"
+#include "noc/roster.h"
+#include "mesh/mesh.h"
+#include "connect/connect.h"
+#include "connect/room.h"
+
+
+enum { ROSTER_INTERVAL = 200 };    /* at most 5 notifications a second [ms] */
+
+
+static void room_fire(const struct room *room, const char *event)
+{
+	struct connect_event ce = {
+		.conference = room->name,
+		.participants = room->memberc,
+	};
+
+	event_fire(server_events(service_server(room->c->svc)),
+		   &(struct event){.name = event, .data = &ce,
+				   .detail = connect_event_detail});
+}
+
+
+static void room_destructor(void *data)
+{
+	struct room *room = data;
+
+	if (room->he.list) {
+		hash_unlink(&room->he);
+		--room->c->roomc;
+		room_fire(room, "connect.deleted");
+	}
+
+	roster_end(room->roster);
+	mem_deref(room->roster);
+	mem_deref(room->conf);
+}
+
+
+static bool name_cmp_h(struct le *le, void *arg)
+{
+	const struct room *room = le->data;
+
+	return !strcmp(room->name, arg);
+}
+
+
+/**
+ * Find a conference
+ *
+ * @param c    Connect service
+ * @param name Its name
+ *
+ * @return The room (borrowed), or NULL
+ */
+struct room *room_find(const struct connect *c, const char *name)
+{
+	if (!c || !name)
+		return NULL;
+
+	return list_ledata(hash_lookup(c->roomh, hash_joaat_str(name),
+				       name_cmp_h, (void *)name));
+}
+
+
+static int room_alloc(struct room **rp, struct connect *c, const char *name)
+{
+	const struct config *cfg = connect_config(c);
+	struct mesh_conf_params prm = {
+		.talkers_max = config_u32(cfg, "connect.talkers"),
+	};
+	struct timeval tv;
+	struct room *room;
+	int err;
+
+	room = mem_zalloc(sizeof *room, room_destructor);
+	if (!room)
+		return ENOMEM;
+
+	room->c = c;
+	str_ncpy(room->name, name, sizeof room->name);
+	gettimeofday(&tv, NULL);
+	room->created_usec = 1000000ULL * (uint64_t)tv.tv_sec
+		+ (uint64_t)tv.tv_usec;
+
+	err = mesh_conf_alloc(&room->conf, c->mesh, &prm);
+	if (err)
+		goto out;
+
+	err = roster_alloc(&room->roster, name, ROSTER_INTERVAL);
+	if (err)
+		goto out;
+
+	hash_append(c->roomh, hash_joaat_str(name), &room->he, room);
+	++c->roomc;
+	room_fire(room, "connect.created");
+
+ out:
+	if (err)
+		mem_deref(room);
+	else
+		*rp = room;
+
+	return err;
+}
+
+
+/**
+ * Get the room of a conference; the first one to ask creates it. It lasts
+ * as long as somebody holds a reference
+ *
+ * @param rp   Pointer to the room, a reference of the caller's
+ * @param c    Connect service
+ * @param name Name of the conference
+ *
+ * @return 0 if success, otherwise errorcode
+ */
+int room_get(struct room **rp, struct connect *c, const char *name)
+{
+	struct room *room;
+
+	if (!rp || !c || !str_isset(name))
+		return EINVAL;
+
+	room = room_find(c, name);
+	if (room) {
+		*rp = mem_ref(room);
+		return 0;
+	}
+
+	return room_alloc(rp, c, name);
+}
+
+
+/**
+ * Find a member that an operator means
+ *
+ * @param room Room
+ * @param id   Number of the member, or 0
+ * @param user Address or display name, or NULL
+ *
+ * @return The member (borrowed), or NULL
+ */
+struct member *room_member(const struct room *room, unsigned id,
+			   const char *user)
+{
+	struct le *le;
+
+	if (!room)
+		return NULL;
+
+	LIST_FOREACH(&room->memberl, le) {
+		struct member *m = le->data;
+		const struct join *j = client_join(m->client);
+
+		if (id ? m->id == id
+		    : user && (!str_casecmp(j->user, user) ||
+			       !str_casecmp(j->name, user)))
+			return m;
+	}
+
+	return NULL;
+}

@@ -1,0 +1,555 @@
+/**
+ * @file roster.c  Who is in a conference, told to those who watch (RFC 4575)
+ *
+ * Every change gives the user it is about the next number of the roster's
+ * change count; a watcher remembers up to which number it was told. So a
+ * notification holds what changed since the watcher's last one, however many
+ * changes that were, and watchers that are equally far share one text:
+ *
+ *   users      A(7)  B(3)  C(9)  D(12, gone)
+ *   watcher 1  told up to 9   -> D deleted
+ *   watcher 2  told up to 3   -> A, C; D deleted
+ *   watcher 3  new            -> full state A, B, C
+ *
+ * What does not fit one message goes on in further partial ones.
+ */
+#include <string.h>
+#include <time.h>
+#include <re.h>
+#include "noc/client.h"
+#include "noc/roster.h"
+
+
+enum {
+	DOC_MAX = 24 * 1024,        /* of one notification [bytes]          */
+	TEXT_MAX = 160,             /* of a name or address [bytes]         */
+};
+
+struct entry {
+	struct le le;               /* in roster.entryl, by change          */
+	struct le he;               /* in roster.entryh, by id              */
+	unsigned id;
+	uint64_t change;            /* roster.change when it last changed   */
+	uint64_t first;             /* roster.change when it came           */
+	bool gone;                  /* tells watchers, then vanishes        */
+	char user[TEXT_MAX];
+	char name[TEXT_MAX];
+	struct roster_user u;       /* its texts point to user and name     */
+};
+
+struct watcher {
+	struct le le;               /* in roster.watcherl                   */
+	struct client *client;      /* reference                            */
+	uint64_t told;              /* roster.change it knows               */
+	uint32_t version;           /* of its last document                 */
+	bool full;                  /* has had the full state               */
+};
+
+struct roster {
+	struct list entryl;         /* oldest change first                  */
+	struct hash *entryh;
+	struct list watcherl;
+	struct tmr tmr;
+	char conference[CLIENT_CONFERENCE_MAX];
+	uint64_t change;            /* counts changes, from 1               */
+	uint32_t interval;          /* between notifications [ms]           */
+	unsigned count;             /* users present                        */
+	bool locked;
+};
+
+
+static void entry_destructor(void *data)
+{
+	struct entry *e = data;
+
+	list_unlink(&e->le);
+	hash_unlink(&e->he);
+}
+
+
+static void watcher_destructor(void *data)
+{
+	struct watcher *w = data;
+
+	list_unlink(&w->le);
+	mem_deref(w->client);
+}
+
+
+static void roster_destructor(void *data)
+{
+	struct roster *r = data;
+
+	tmr_cancel(&r->tmr);
+	list_flush(&r->watcherl);
+	list_flush(&r->entryl);
+	mem_deref(r->entryh);
+}
+
+
+/* Text as XML character data; what XML 1.0 cannot hold becomes '?'. */
+static int xml_text(struct re_printf *pf, const char *s)
+{
+	int err = 0;
+
+	for (; *s && !err; s++) {
+		const unsigned char ch = (unsigned char)*s;
+
+		switch (ch) {
+		case '&':  err = re_hprintf(pf, "&amp;");  break;
+		case '<':  err = re_hprintf(pf, "&lt;");   break;
+		case '>':  err = re_hprintf(pf, "&gt;");   break;
+		case '"':  err = re_hprintf(pf, "&quot;"); break;
+		case '\'': err = re_hprintf(pf, "&apos;"); break;
+		default:
+			err = pf->vph(ch < 0x20 ? "?" : s, 1, pf->arg);
+			break;
+		}
+	}
+
+	return err;
+}
+
+
+/* RFC 3339 time of a moment in microseconds. */
+static int xml_time(struct re_printf *pf, const uint64_t *usec)
+{
+	const time_t t = (time_t)(*usec / 1000000);
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+
+	return re_hprintf(pf, "%04d-%02d-%02dT%02d:%02d:%02dZ",
+			  tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+			  tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+
+/* One <user>; the leg number makes two calls of one person two users. */
+static int entry_print(struct mbuf *mb, const struct entry *e)
+{
+	const struct roster_user *u = &e->u;
+	int err;
+
+	err = mbuf_printf(mb, "<user entity=\"sip:%H;leg=%u\" state=\"%s\"",
+			  xml_text, u->user, e->id,
+			  e->gone ? "deleted" : "full");
+	if (err)
+		return err;
+
+	if (e->gone)
+		return mbuf_write_str(mb, "/>\r\n");
+
+	err = mbuf_printf(mb,
+		"><display-text>%H</display-text>"
+		"<endpoint entity=\"sip:%H;leg=%u\">"
+		"<status>%s</status>"
+		"<joining-method>dialed-in</joining-method>"
+		"<joining-info><when>%H</when></joining-info>"
+		"<media id=\"1\"><type>audio</type>",
+		xml_text, u->name, xml_text, u->user, e->id,
+		u->held ? "on-hold" : "connected",
+		xml_time, &u->joined_usec);
+
+	if (u->ssrc)
+		err |= mbuf_printf(mb, "<src-id>%u</src-id>", u->ssrc);
+
+	err |= mbuf_printf(mb,
+		"<status>%s</status>"
+		"<j:muted>%s</j:muted><j:speaking>%s</j:speaking>"
+		"</media></endpoint></user>\r\n",
+		u->muted ? "recvonly" : "sendrecv",
+		u->muted ? "true" : "false",
+		u->speaking ? "true" : "false");
+
+	return err;
+}
+
+
+static int doc_head(struct mbuf *mb, const struct roster *r, bool full,
+		    uint32_t version)
+{
+	return mbuf_printf(mb,
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n"
+		"<conference-info"
+		" xmlns=\"urn:ietf:params:xml:ns:conference-info\""
+		" xmlns:j=\"urn:junctor:conference\""
+		" entity=\"sip:%H\" state=\"%s\" version=\"%u\">\r\n"
+		"<conference-state><user-count>%u</user-count>"
+		"<active>true</active><locked>%s</locked>"
+		"</conference-state>\r\n<users%s>\r\n",
+		xml_text, r->conference, full ? "full" : "partial", version,
+		r->count, r->locked ? "true" : "false",
+		full ? "" : " state=\"partial\"");
+}
+
+
+/* The users after `told`, up to DOC_MAX bytes; *told: up to where it goes. */
+static int doc_users(struct mbuf *mb, const struct roster *r, bool full,
+		     uint64_t *told)
+{
+	const struct le *le;
+	int err = 0;
+
+	/* The list is ordered by change: what is new stands at its end. */
+	for (le = r->entryl.tail; le && le->prev; le = le->prev) {
+		const struct entry *before = le->prev->data;
+
+		if (before->change <= *told)
+			break;
+	}
+
+	for (; le && !err; le = le->next) {
+		const struct entry *e = le->data;
+
+		if (e->change <= *told)
+			continue;
+
+		/* came and went between two notifications */
+		if (e->gone && (full || e->first > *told))
+			continue;
+
+		if (mb->end > DOC_MAX)
+			return 0;
+
+		err = entry_print(mb, e);
+		*told = e->change;
+	}
+
+	*told = r->change;
+
+	return err;
+}
+
+
+static int notify_one(const struct roster *r, struct watcher *w)
+{
+	const bool full = !w->full;
+	struct mbuf *mb = mbuf_alloc(2048);
+	uint64_t told = full ? 0 : w->told;
+	char *str = NULL;
+	int err;
+
+	if (!mb)
+		return ENOMEM;
+
+	err = doc_head(mb, r, full, w->version + 1);
+	if (!err)
+		err = doc_users(mb, r, full, &told);
+	if (!err)
+		err = mbuf_write_str(mb, "</users>\r\n"
+				     "</conference-info>\r\n");
+	if (err)
+		goto out;
+
+	mb->pos = 0;
+	err = mbuf_strdup(mb, &str, mb->end);
+	if (err)
+		goto out;
+
+	err = client_roster(w->client, str, false);
+	if (err)
+		goto out;
+
+	w->full = true;
+	w->told = told;
+	++w->version;
+
+ out:
+	mem_deref(str);
+	mem_deref(mb);
+	return err;
+}
+
+
+/* Those who are gone can be forgotten once everybody was told. */
+static void forget(struct roster *r)
+{
+	uint64_t told = r->change;
+	struct le *le;
+
+	LIST_FOREACH(&r->watcherl, le) {
+		const struct watcher *w = le->data;
+
+		if (w->full && w->told < told)
+			told = w->told;
+	}
+
+	for (le = r->entryl.head; le; ) {
+		struct entry *e = le->data;
+
+		le = le->next;
+
+		if (e->change > told)
+			break;
+		if (e->gone)
+			mem_deref(e);
+	}
+}
+
+
+static void notify_h(void *arg)
+{
+	struct roster *r = arg;
+	bool more = false;
+	struct le *le;
+
+	LIST_FOREACH(&r->watcherl, le) {
+		struct watcher *w = le->data;
+
+		if (w->full && w->told >= r->change)
+			continue;
+
+		if (!notify_one(r, w))
+			more |= w->told < r->change;
+	}
+
+	forget(r);
+
+	if (more)
+		tmr_start(&r->tmr, r->interval, notify_h, r);
+}
+
+
+/* Gather what changes now into one notification per interval. */
+static void changed(struct roster *r)
+{
+	if (!list_isempty(&r->watcherl) && !tmr_isrunning(&r->tmr))
+		tmr_start(&r->tmr, r->interval, notify_h, r);
+}
+
+
+static bool entry_cmp_h(struct le *le, void *arg)
+{
+	const struct entry *e = le->data;
+
+	return e->id == *(const unsigned *)arg;
+}
+
+
+static struct entry *entry_find(const struct roster *r, unsigned id)
+{
+	return list_ledata(hash_lookup(r->entryh, id, entry_cmp_h, &id));
+}
+
+
+static void entry_touch(struct roster *r, struct entry *e)
+{
+	e->change = ++r->change;
+	list_unlink(&e->le);
+	list_append(&r->entryl, &e->le, e);
+	changed(r);
+}
+
+
+/**
+ * Allocate the roster of a conference
+ *
+ * @param rp          Pointer to the new roster
+ * @param conference  Its address without scheme: "XYZ@host", or "XYZ"
+ * @param interval_ms Least time between two notifications to one watcher
+ *                    [ms]
+ *
+ * @return 0 if success, otherwise errorcode
+ */
+int roster_alloc(struct roster **rp, const char *conference,
+		 uint32_t interval_ms)
+{
+	struct roster *r;
+	int err;
+
+	if (!rp || !conference)
+		return EINVAL;
+
+	r = mem_zalloc(sizeof *r, roster_destructor);
+	if (!r)
+		return ENOMEM;
+
+	str_ncpy(r->conference, conference, sizeof r->conference);
+	r->interval = interval_ms;
+
+	err = hash_alloc(&r->entryh, 64);
+	if (err)
+		mem_deref(r);
+	else
+		*rp = r;
+
+	return err;
+}
+
+
+/**
+ * Tell that a user came, or changed
+ *
+ * @param r    Roster
+ * @param id   Number of the user's leg, unique in the roster
+ * @param user What is to be told about it; copied, texts are cut to 159
+ *             bytes
+ *
+ * @return 0 if success, otherwise errorcode
+ */
+int roster_user_set(struct roster *r, unsigned id,
+		    const struct roster_user *user)
+{
+	struct entry *e;
+
+	if (!r || !user || !user->user || !user->name)
+		return EINVAL;
+
+	e = entry_find(r, id);
+	if (!e) {
+		e = mem_zalloc(sizeof *e, entry_destructor);
+		if (!e)
+			return ENOMEM;
+
+		e->id = id;
+		e->first = r->change + 1;
+		hash_append(r->entryh, id, &e->he, e);
+		++r->count;
+	}
+
+	str_ncpy(e->user, user->user, sizeof e->user);
+	str_ncpy(e->name, user->name, sizeof e->name);
+	e->u = *user;
+	e->u.user = e->user;
+	e->u.name = e->name;
+
+	entry_touch(r, e);
+
+	return 0;
+}
+
+
+/**
+ * Tell that a user left
+ *
+ * @param r  Roster
+ * @param id Number of the user's leg
+ */
+void roster_user_del(struct roster *r, unsigned id)
+{
+	struct entry *e = r ? entry_find(r, id) : NULL;
+
+	if (!e)
+		return;
+
+	--r->count;
+	hash_unlink(&e->he);
+
+	if (list_isempty(&r->watcherl)) {
+		mem_deref(e);
+		return;
+	}
+
+	e->gone = true;
+	entry_touch(r, e);
+}
+
+
+/**
+ * Tell that the conference was locked or unlocked
+ *
+ * @param r      Roster
+ * @param locked Nobody else may come in
+ */
+void roster_lock(struct roster *r, bool locked)
+{
+	if (!r || r->locked == locked)
+		return;
+
+	r->locked = locked;
+	++r->change;
+	changed(r);
+}
+
+
+/**
+ * Add a watcher; it is sent the full state at once
+ *
+ * @param r  Roster
+ * @param cl Accepted subscription (referenced)
+ *
+ * @return 0 if success, otherwise errorcode
+ */
+int roster_watch(struct roster *r, struct client *cl)
+{
+	struct watcher *w;
+
+	if (!r || !cl)
+		return EINVAL;
+
+	w = mem_zalloc(sizeof *w, watcher_destructor);
+	if (!w)
+		return ENOMEM;
+
+	w->client = mem_ref(cl);
+	list_append(&r->watcherl, &w->le, w);
+
+	if (notify_one(r, w) || w->told < r->change)
+		changed(r);
+
+	return 0;
+}
+
+
+/**
+ * Remove a watcher
+ *
+ * @param r  Roster
+ * @param cl Its subscription
+ *
+ * @return true if it was one
+ */
+bool roster_unwatch(struct roster *r, const struct client *cl)
+{
+	struct le *le;
+
+	if (!r)
+		return false;
+
+	LIST_FOREACH(&r->watcherl, le) {
+		struct watcher *w = le->data;
+
+		if (w->client == cl) {
+			mem_deref(w);
+			return true;
+		}
+	}
+
+	return false;
+}
+
+
+/**
+ * Tell every watcher that the conference is over, and forget them
+ *
+ * @param r Roster
+ */
+void roster_end(struct roster *r)
+{
+	struct le *le;
+
+	if (!r)
+		return;
+
+	LIST_FOREACH(&r->watcherl, le) {
+		const struct watcher *w = le->data;
+
+		(void)client_roster(w->client, NULL, true);
+	}
+
+	list_flush(&r->watcherl);
+}
+
+
+/**
+ * How many watch
+ *
+ * @param r Roster
+ *
+ * @return Number of watchers
+ */
+unsigned roster_watchers(const struct roster *r)
+{
+	return r ? list_count(&r->watcherl) : 0;
+}

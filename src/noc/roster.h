@@ -1,0 +1,29 @@
+/**
+ * @file roster.h  Who is in a conference, told to those who watch (RFC 4575)
+ */
+#ifndef JUNCTOR_NOC_ROSTER_H
+#define JUNCTOR_NOC_ROSTER_H
+
+struct roster;
+struct client;
+
+struct roster_user {
+	const char *user;        /* user@host                               */
+	const char *name;        /* display name                            */
+	uint64_t joined_usec;    /* UTC since the epoch [us]                */
+	uint32_t ssrc;           /* of the mixer's stream, 0: unknown       */
+	bool held, muted, speaking;
+};
+
+int  roster_alloc(struct roster **rp, const char *conference,
+		  uint32_t interval_ms);
+int  roster_user_set(struct roster *r, unsigned id,
+		     const struct roster_user *user);
+void roster_user_del(struct roster *r, unsigned id);
+void roster_lock(struct roster *r, bool locked);
+int  roster_watch(struct roster *r, struct client *cl);
+bool roster_unwatch(struct roster *r, const struct client *cl);
+void roster_end(struct roster *r);
+unsigned roster_watchers(const struct roster *r);
+
+#endif
