@@ -1,0 +1,286 @@
+/**
+ * @file bus.c  Publish, request, key-value: the same for every kind of bus
+ */
+#include <re.h>
+#include "bus/bus.h"
+#include "bus/ops.h"
+#include "bus/subject.h"
+
+
+static bool payload_valid(const uint8_t *buf, size_t len)
+{
+	return (buf || !len) && len <= BUS_PAYLOAD_MAX;
+}
+
+
+static bool key_valid(const char *bucket, const char *key)
+{
+	return subject_bucket_valid(bucket) && subject_key_valid(key);
+}
+
+
+/**
+ * Tell everybody who listens to a subject
+ *
+ * @param bus     Bus
+ * @param subject Subject without wildcards
+ * @param buf     Message, copied
+ * @param len     0..BUS_PAYLOAD_MAX [bytes]
+ *
+ * @return 0 if success; EINVAL; ENOBUFS if too much waits to be delivered
+ */
+int bus_publish(struct bus *bus, const char *subject,
+		const uint8_t *buf, size_t len)
+{
+	if (!bus || !subject_valid(subject) || !payload_valid(buf, len))
+		return EINVAL;
+
+	return bus->ops->publish(bus, subject, buf, len);
+}
+
+
+/**
+ * Listen to what is published and requested from now on
+ *
+ * @param subp    Pointer to the subscription, owned by the caller; mem_deref
+ *                ends it, and no handler is called after that
+ * @param bus     Bus
+ * @param pattern Subject, may have wildcards
+ * @param h       Message handler
+ * @param arg     Handler argument
+ *
+ * @return 0 if success
+ */
+int bus_subscribe(struct bus_sub **subp, struct bus *bus,
+		  const char *pattern, bus_msg_h *h, void *arg)
+{
+	if (!subp || !bus || !subject_pattern_valid(pattern) || !h)
+		return EINVAL;
+
+	return bus->ops->subscribe(subp, bus, pattern, h, arg);
+}
+
+
+/**
+ * Ask whoever listens to a subject; the first reply counts
+ *
+ * @param reqp       Pointer to the request, or NULL if it need not be
+ *                   cancelled. The request owns itself: *reqp becomes NULL
+ *                   before the handler is called, so it must stay where it is;
+ *                   mem_deref before that cancels
+ * @param bus        Bus
+ * @param subject    Subject without wildcards
+ * @param buf        Message, copied
+ * @param len        0..BUS_PAYLOAD_MAX [bytes]
+ * @param timeout_ms Time limit, at least 1 [ms]
+ * @param h          Called once unless cancelled
+ * @param arg        Handler argument
+ *
+ * @return 0 if success; EINVAL; ENOBUFS
+ */
+int bus_request(struct bus_req **reqp, struct bus *bus,
+		const char *subject, const uint8_t *buf, size_t len,
+		uint32_t timeout_ms, bus_resp_h *h, void *arg)
+{
+	if (!bus || !subject_valid(subject) || !payload_valid(buf, len) ||
+	    !timeout_ms || !h)
+		return EINVAL;
+
+	return bus->ops->request(reqp, bus, subject, buf, len, timeout_ms,
+				 h, arg);
+}
+
+
+/**
+ * Reply to a request
+ *
+ * @param reply From the message handler; released in any case
+ * @param buf   Message, copied
+ * @param len   0..BUS_PAYLOAD_MAX [bytes]
+ *
+ * @return 0 if success; ENOTCONN if nobody waits for it any more
+ */
+int bus_respond(struct bus_reply *reply, const uint8_t *buf, size_t len)
+{
+	int err;
+
+	if (!reply)
+		return EINVAL;
+
+	if (payload_valid(buf, len))
+		err = reply->respond(reply, buf, len);
+	else
+		err = EINVAL;
+
+	mem_deref(reply);
+
+	return err;
+}
+
+
+static int kv_put(struct bus_kvop **opp, struct bus *bus,
+		  const struct bus_put *put, bus_kv_h *h, void *arg)
+{
+	if (!bus || !key_valid(put->bucket, put->key) ||
+	    !payload_valid(put->buf, put->len))
+		return EINVAL;
+
+	return bus->ops->kv_put(opp, bus, put, h, arg);
+}
+
+
+/**
+ * Store a value unless there is one already
+ *
+ * @param opp    Pointer to the operation or NULL, as in bus_request; to cancel
+ *               means not to be told, the value may be stored all the same
+ * @param bus    Bus
+ * @param bucket One word
+ * @param key    Key, see subject_key_valid
+ * @param buf    Value, copied
+ * @param len    0..BUS_PAYLOAD_MAX [bytes]
+ * @param ttl_ms It is deleted after that time unless stored again, 0: never
+ *               [ms]
+ * @param h      Told the result, or NULL
+ * @param arg    Handler argument
+ *
+ * @return 0 if success, the handler tells the rest; EINVAL; ENOBUFS
+ */
+int bus_kv_create(struct bus_kvop **opp, struct bus *bus,
+		  const char *bucket, const char *key,
+		  const uint8_t *buf, size_t len, uint32_t ttl_ms,
+		  bus_kv_h *h, void *arg)
+{
+	const struct bus_put put = {
+		BUS_KV_CREATE, bucket, key, 0, buf, len, ttl_ms
+	};
+
+	return kv_put(opp, bus, &put, h, arg);
+}
+
+
+/**
+ * Store a value in the place of the one with a given revision
+ *
+ * @param opp    as bus_kv_create
+ * @param bus    Bus
+ * @param bucket One word
+ * @param key    Key
+ * @param rev    Revision that must be stored now
+ * @param buf    Value, copied
+ * @param len    0..BUS_PAYLOAD_MAX [bytes]
+ * @param ttl_ms as bus_kv_create [ms]
+ * @param h      Told the result, or NULL
+ * @param arg    Handler argument
+ *
+ * @return as bus_kv_create
+ */
+int bus_kv_update(struct bus_kvop **opp, struct bus *bus,
+		  const char *bucket, const char *key, uint64_t rev,
+		  const uint8_t *buf, size_t len, uint32_t ttl_ms,
+		  bus_kv_h *h, void *arg)
+{
+	const struct bus_put put = {
+		BUS_KV_UPDATE, bucket, key, rev, buf, len, ttl_ms
+	};
+
+	return kv_put(opp, bus, &put, h, arg);
+}
+
+
+/**
+ * Store a value whatever was there
+ *
+ * @param opp    as bus_kv_create
+ * @param bus    Bus
+ * @param bucket One word
+ * @param key    Key
+ * @param buf    Value, copied
+ * @param len    0..BUS_PAYLOAD_MAX [bytes]
+ * @param ttl_ms as bus_kv_create [ms]
+ * @param h      Told the result, or NULL
+ * @param arg    Handler argument
+ *
+ * @return as bus_kv_create
+ */
+int bus_kv_put(struct bus_kvop **opp, struct bus *bus,
+	       const char *bucket, const char *key,
+	       const uint8_t *buf, size_t len, uint32_t ttl_ms,
+	       bus_kv_h *h, void *arg)
+{
+	const struct bus_put put = {
+		BUS_KV_PUT, bucket, key, 0, buf, len, ttl_ms
+	};
+
+	return kv_put(opp, bus, &put, h, arg);
+}
+
+
+/**
+ * Delete a value
+ *
+ * @param opp    as bus_kv_create
+ * @param bus    Bus
+ * @param bucket One word
+ * @param key    Key
+ * @param rev    Revision that must be stored now, 0: any
+ * @param h      Told the result, or NULL
+ * @param arg    Handler argument
+ *
+ * @return as bus_kv_create
+ */
+int bus_kv_delete(struct bus_kvop **opp, struct bus *bus,
+		  const char *bucket, const char *key, uint64_t rev,
+		  bus_kv_h *h, void *arg)
+{
+	if (!bus || !key_valid(bucket, key))
+		return EINVAL;
+
+	return bus->ops->kv_delete(opp, bus, bucket, key, rev, h, arg);
+}
+
+
+/**
+ * Read a value
+ *
+ * @param opp    as bus_kv_create
+ * @param bus    Bus
+ * @param bucket One word
+ * @param key    Key
+ * @param h      Told the value
+ * @param arg    Handler argument
+ *
+ * @return as bus_kv_create
+ */
+int bus_kv_get(struct bus_kvop **opp, struct bus *bus,
+	       const char *bucket, const char *key, bus_kv_h *h, void *arg)
+{
+	if (!bus || !key_valid(bucket, key) || !h)
+		return EINVAL;
+
+	return bus->ops->kv_get(opp, bus, bucket, key, h, arg);
+}
+
+
+/**
+ * Be told what is stored and every change of it
+ *
+ * @param wp      Pointer to the watch, owned by the caller; mem_deref ends it
+ * @param bus     Bus
+ * @param bucket  One word
+ * @param pattern Keys, may have wildcards
+ * @param h       Told every value, then key NULL, then every change
+ * @param arg     Handler argument
+ *
+ * @return 0 if success
+ */
+int bus_kv_watch(struct bus_watch **wp, struct bus *bus,
+		 const char *bucket, const char *pattern,
+		 bus_watch_h *h, void *arg)
+{
+	if (!wp || !bus || !subject_bucket_valid(bucket) ||
+	    !subject_pattern_valid(pattern) || !h)
+		return EINVAL;
+
+	return bus->ops->kv_watch(wp, bus, bucket, pattern, h, arg);
+}
