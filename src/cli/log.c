@@ -1,0 +1,249 @@
+/**
+ * @file cli/log.c  The end of the log, and what comes
+ *
+ * The log is a file of this machine, so it can be read when the server is
+ * dead, which is when one wants to.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <re.h>
+#include "cli/cli.h"
+
+enum {
+	LINES     = 20,          /* shown at first                         */
+	LINES_MAX = 1000000,
+	PIECE     = 16384,       /* [bytes]                                */
+	LOOK_MS   = 1000,        /* if no event tells of a change [ms]     */
+};
+
+struct tail {
+	const char *path;
+	FILE *f;
+	ino_t ino;
+	off_t pos;               /* of what is not printed yet             */
+};
+
+/* Where the last n lines begin: backwards, a piece at a time. */
+static off_t tail_start(FILE *f, unsigned n)
+{
+	char buf[PIECE];
+	off_t pos, end;
+
+	if (fseeko(f, 0, SEEK_END))
+		return 0;
+
+	end = pos = ftello(f);
+	while (pos > 0) {
+
+		const size_t len = pos < PIECE ? (size_t)pos : PIECE;
+		size_t i;
+
+		pos -= (off_t)len;
+		if (fseeko(f, pos, SEEK_SET) ||
+		    fread(buf, 1, len, f) != len)
+			return end;
+
+		for (i = len; i-- > 0;) {
+			const off_t at = pos + (off_t)i;
+
+			if (buf[i] == '\n' && at + 1 < end && !n--)
+				return at + 1;
+			if (buf[i] == '\n' && at + 1 == end && !n)
+				return end;
+		}
+	}
+
+	return 0;
+}
+
+static int tail_open(struct tail *t)
+{
+	struct stat st;
+
+	t->f = fopen(t->path, "r");
+	if (!t->f)
+		return errno;
+
+	t->ino = fstat(fileno(t->f), &st) ? 0 : st.st_ino;
+	t->pos = 0;
+
+	return 0;
+}
+
+static void tail_print(struct tail *t)
+{
+	char buf[PIECE];
+	size_t n;
+
+	if (fseeko(t->f, t->pos, SEEK_SET))
+		return;
+
+	while ((n = fread(buf, 1, sizeof(buf), t->f))) {
+		(void)fwrite(buf, 1, n, stdout);
+		t->pos += (off_t)n;
+	}
+
+	(void)fflush(stdout);
+	clearerr(t->f);
+}
+
+/* Rotated away, or cut to nothing: begin again with what stands there. */
+static void tail_follow(struct tail *t)
+{
+	struct stat st;
+
+	if (t->f)
+		tail_print(t);
+
+	if (stat(t->path, &st))
+		return;
+
+	if (!t->f || st.st_ino != t->ino) {
+		if (t->f)
+			(void)fclose(t->f);
+		if (!tail_open(t))
+			tail_print(t);
+	}
+	else if (st.st_size < t->pos) {
+		t->pos = 0;
+		tail_print(t);
+	}
+}
+
+static int follow(struct tail *t, const char *dir)
+{
+	char ev[4096];
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	if (fd >= 0)
+		(void)inotify_add_watch(fd, dir, IN_MODIFY | IN_CREATE |
+					IN_MOVED_TO | IN_DELETE);
+
+	while (!ferror(stdout)) {
+
+		struct pollfd pfd = {.fd = fd, .events = POLLIN};
+
+		tail_follow(t);
+		if (poll(&pfd, 1, LOOK_MS) > 0)
+			while (read(fd, ev, sizeof(ev)) > 0)
+				;
+	}
+
+	if (fd >= 0)
+		(void)close(fd);
+
+	return CLI_FAILED;
+}
+
+static int level_set(struct cli *cli, int argc, char **argv)
+{
+	struct odict *args = NULL;
+	int ret;
+
+	if (argc != 2) {
+		cli_error("usage: junctor log level LEVEL");
+		return CLI_USAGE;
+	}
+	if (odict_alloc(&args, 4))
+		return CLI_FAILED;
+
+	ret = arg_set(args, "level", argv[1]);
+	if (!ret)
+		ret = command_call(cli, "log.level", args);
+
+	mem_deref(args);
+	return ret;
+}
+
+struct options {
+	unsigned lines;
+	bool follow;
+	const char *file;
+};
+
+static int options_read(struct options *o, int argc, char **argv)
+{
+	int i;
+
+	for (i = 0; i < argc; i++) {
+
+		const char *val = i + 1 < argc ? argv[i + 1] : NULL;
+
+		if (!strcmp(argv[i], "--no-follow")) {
+			o->follow = false;
+		}
+		else if (!strcmp(argv[i], "-n") && val &&
+			 val[0] && strspn(val, "0123456789") == strlen(val)
+			 && strlen(val) < 8) {
+			o->lines = (unsigned)strtoul(val, NULL, 10);
+			if (o->lines > LINES_MAX)
+				o->lines = LINES_MAX;
+			++i;
+		}
+		else if (!strcmp(argv[i], "--file") && val) {
+			o->file = val;
+			++i;
+		}
+		else {
+			cli_error("log: what is '%s'? usage: junctor log "
+				  "[-n N] [--no-follow] [--file PATH], or "
+				  "log level LEVEL", argv[i]);
+			return CLI_USAGE;
+		}
+	}
+
+	return CLI_OK;
+}
+
+/**
+ * log [-n N] [--no-follow] [--file PATH], log level LEVEL
+ *
+ * @param cli  Options
+ * @param argc Number of arguments
+ * @param argv Arguments
+ *
+ * @return Exit code
+ */
+int cmd_log(struct cli *cli, int argc, char **argv)
+{
+	struct options o = {.lines = LINES, .follow = true};
+	struct tail t = {.f = NULL};
+	char *path = NULL;
+	int ret, err;
+
+	if (argc && !strcmp(argv[0], "level"))
+		return level_set(cli, argc, argv);
+
+	ret = options_read(&o, argc, argv);
+	if (ret)
+		return ret;
+
+	if (o.file ? str_dup(&path, o.file)
+	    : re_sdprintf(&path, "%s/junctord.log", cli->dir))
+		return CLI_FAILED;
+
+	t.path = path;
+	err = tail_open(&t);
+	if (err) {
+		cli_error("%s: %s", path, strerror(err));
+		ret = CLI_FAILED;
+		goto out;
+	}
+
+	t.pos = tail_start(t.f, o.lines);
+	tail_print(&t);
+	if (o.follow)
+		ret = follow(&t, o.file ? o.file : cli->dir);
+
+ out:
+	if (t.f)
+		(void)fclose(t.f);
+	mem_deref(path);
+	return ret;
+}

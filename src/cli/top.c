@@ -1,0 +1,246 @@
+/**
+ * @file top.c  What the server does, second by second
+ */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <re.h>
+#include "cli/cli.h"
+
+enum {
+	ROWS       = 24,         /* of a terminal that does not say        */
+	HEAD_ROWS  = 5,          /* above the conferences                  */
+	PERIOD_MAX = 3600,       /* [s]                                    */
+};
+
+struct top {
+	struct cli *cli;
+	bool tty;
+	unsigned period;         /* [s]                                    */
+	unsigned count;          /* pictures, 0: no end                    */
+	double cpu;              /* of the server at the last picture [s]  */
+	uint64_t when;           /* of the last picture [ms]               */
+};
+
+static uint64_t number(const struct odict *od, const char *key)
+{
+	uint64_t v = 0;
+
+	(void)odict_get_number(od, &v, key);
+	return v;
+}
+
+static double real(const struct odict *od, const char *key)
+{
+	const struct odict_entry *e = odict_lookup(od, key);
+
+	if (!e)
+		return 0;
+
+	return e->type == ODICT_DOUBLE ? e->u.dbl
+		: e->type == ODICT_INT ? (double)e->u.integer : 0;
+}
+
+static uint64_t participants(const struct le *le)
+{
+	const struct odict_entry *e = le->data;
+
+	return e->type == ODICT_OBJECT ? number(e->u.odict, "participants")
+		: 0;
+}
+
+static bool busier(struct le *le1, struct le *le2, void *arg)
+{
+	(void)arg;
+
+	return participants(le1) >= participants(le2);
+}
+
+static unsigned rows(void)
+{
+	struct winsize ws;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) || !ws.ws_row)
+		return ROWS;
+
+	return ws.ws_row;
+}
+
+static void status_print(struct top *t, const struct odict *st,
+			 size_t confs, uint64_t parts)
+{
+	const uint64_t now = tmr_jiffies(), up = number(st, "uptime");
+	const double cpu = real(st, "cpu");
+	const char *name = odict_string(st, "name");
+	const char *state = odict_string(st, "state");
+	char load[32] = "-", title[128];
+
+	/* the CPU time of the whole process, so 100 % is one core */
+	if (t->when && now > t->when)
+		(void)snprintf(load, sizeof(load), "%.1f %%",
+			       (cpu - t->cpu) * 1e5 /
+			       (double)(now - t->when));
+	t->cpu  = cpu;
+	t->when = now;
+
+	(void)re_snprintf(title, sizeof(title), "%s  %s",
+			  name ? name : "junctord", state ? state : "");
+	text_clean(title);
+	(void)printf("%s  ", title);
+	(void)re_printf("up %H\n", duration_print, &up);
+	(void)printf("CPU %s  memory %.1f MB  threads %u\n", load,
+		     real(st, "memory") / 1048576,
+		     (unsigned)number(st, "threads"));
+	(void)printf("conferences %zu  participants %llu\n\n", confs,
+		     (unsigned long long)parts);
+}
+
+/* Only as many rows as the terminal shows; all if it is a file. */
+static void busiest_print(const struct top *t, struct odict *array)
+{
+	const unsigned max = t->tty ? rows() : 0;
+	struct le *le;
+	unsigned n = 0;
+
+	list_sort(&array->lst, busier, NULL);
+
+	for (le = array->lst.head; le;) {
+		struct odict_entry *e = le->data;
+
+		le = le->next;
+		if (max && ++n + HEAD_ROWS >= max)
+			mem_deref(e);
+	}
+
+	if (array->lst.head)
+		table_print(array);
+}
+
+static int picture(struct top *t)
+{
+	struct odict *st = NULL, *confs = NULL;
+	const struct odict_entry *e;
+	uint64_t parts = 0;
+	struct le *le;
+	int ret;
+
+	ret = client_ok(t->cli, &st, "status", NULL);
+	if (!ret)
+		ret = client_ok(t->cli, &confs, "conferences", NULL);
+	if (ret)
+		goto out;
+
+	e = odict_get_type(confs, ODICT_ARRAY, "conferences");
+	for (le = e ? e->u.odict->lst.head : NULL; le; le = le->next)
+		parts += participants(le);
+
+	if (t->tty)
+		(void)fputs("\033[H\033[2J", stdout);
+	status_print(t, st, e ? odict_count(e->u.odict, false) : 0, parts);
+	if (e)
+		busiest_print(t, e->u.odict);
+	if (!t->tty)
+		(void)putchar('\n');
+	(void)fflush(stdout);
+
+ out:
+	mem_deref(st);
+	mem_deref(confs);
+	return ret;
+}
+
+/* True if the operator wants to leave. */
+static bool key_wait(const struct top *t)
+{
+	struct pollfd pfd = {.fd = t->tty ? STDIN_FILENO : -1,
+		.events = POLLIN};
+	char ch = 0;
+
+	if (poll(&pfd, 1, (int)t->period * 1000) > 0) {
+		if (read(STDIN_FILENO, &ch, 1) <= 0)
+			return true;
+	}
+
+	return ch == 'q' || ch == 'Q' || ch == 3 || ch == 4;
+}
+
+static int loop(struct top *t)
+{
+	unsigned n = 0;
+	int ret;
+
+	for (;;) {
+		ret = picture(t);
+		if (ret || (t->count && ++n >= t->count) || key_wait(t))
+			return ret;
+	}
+}
+
+static int option_read(unsigned *v, const char *opt, const char *val,
+		       unsigned max)
+{
+	if (!val || !val[0] || strspn(val, "0123456789") != strlen(val) ||
+	    strlen(val) > 8 || strtoul(val, NULL, 10) < 1 ||
+	    strtoul(val, NULL, 10) > max) {
+		cli_error("top: %s needs a number from 1 to %u", opt, max);
+		return CLI_USAGE;
+	}
+
+	*v = (unsigned)strtoul(val, NULL, 10);
+	return CLI_OK;
+}
+
+/**
+ * top [-n COUNT] [-d SECONDS]
+ *
+ * @param cli  Options
+ * @param argc Number of arguments
+ * @param argv Arguments
+ *
+ * @return Exit code
+ */
+int cmd_top(struct cli *cli, int argc, char **argv)
+{
+	struct top t = {.cli = cli, .period = 1};
+	struct termios old, raw;
+	int i, ret = CLI_OK;
+
+	for (i = 0; i < argc && !ret; i += 2) {
+		const char *val = i + 1 < argc ? argv[i + 1] : NULL;
+
+		if (!strcmp(argv[i], "-n"))
+			ret = option_read(&t.count, "-n", val, 1000000);
+		else if (!strcmp(argv[i], "-d"))
+			ret = option_read(&t.period, "-d", val, PERIOD_MAX);
+		else {
+			cli_error("top: unknown option '%s'", argv[i]);
+			ret = CLI_USAGE;
+		}
+	}
+	if (ret)
+		return ret;
+
+	t.tty = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) &&
+		!tcgetattr(STDIN_FILENO, &old);
+
+	if (t.tty) {
+		/* keys at once and unseen; Ctrl-C is one of them, so that
+		   the terminal is always put back */
+		raw = old;
+		raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG);
+		(void)tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+	}
+
+	ret = loop(&t);
+
+	if (t.tty)
+		(void)tcsetattr(STDIN_FILENO, TCSANOW, &old);
+
+	return ret;
+}
