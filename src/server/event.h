@@ -8,7 +8,8 @@ struct events;
 struct listener;
 struct odict;
 
-/* Lower runs first. A listener that answers a request ends its journey. */
+/* Lower runs first. A listener that answers a request ends its journey; only
+   listeners at EVENT_PRIO_LOG hear every event, and answer none. */
 enum event_prio {
 	EVENT_PRIO_VALIDATION = 10,
 	EVENT_PRIO_DISPATCHEE = 20,

@@ -33,6 +33,13 @@ struct setting {
 	const char *help;          /* one line: meaning, unit in brackets   */
 };
 
+/* "config.changed": a setting got another value at run time */
+struct config_change {
+	const char *key;
+	const char *old;           /* NULL: was unset, or a list            */
+	const char *val;           /* NULL: is unset, or a list             */
+};
+
 struct config_error {
 	const char *where;         /* "file:line" or "--set"                */
 	const char *key;

@@ -1,0 +1,448 @@
+/**
+ * @file logwriter.c  Log lines into a file, from a thread of its own
+ *
+ *   any thread:  logwriter_put -> fill  (under the lock, memory only)
+ *   own thread:  fill <-> drain swapped (under the lock); drain -> files
+ *
+ * Whoever logs never waits for a disk. If the disk is slower than the log,
+ * the queue fills up, lines are dropped, and the log says how many. Lines are
+ * gathered for a few milliseconds, so that a busy server pays one wake-up for
+ * many lines; warnings and errors are written at once.
+ */
+#define _GNU_SOURCE         /* pthread_setname_np */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/stat.h>
+#include <re.h>
+#include "server/log.h"
+#include "server/logwriter.h"
+
+
+enum {
+	GATHER = 20,               /* [ms]                                  */
+	LINE_SIZE = 9216,          /* [bytes], longer than any record       */
+	POLL_WAIT = 100,           /* for a pipe or terminal [ms]           */
+	QUIT_WAIT = 1000,          /* the same, when about to end [ms]      */
+	PIPE_CHUNK = 4096,         /* what poll promises to take [bytes]    */
+	FILE_MODE = 0640,
+};
+
+struct buffer {
+	char *p;
+	size_t len;
+};
+
+struct logwriter {
+	/* set before the thread starts, then constant */
+	size_t size;               /* of each buffer [bytes]                */
+	pthread_t thread;
+	bool threaded;
+
+	/* any thread */
+	atomic_int level;          /* enum log_level: the least that passes */
+	atomic_ullong dropped;     /* lines, ever                           */
+	atomic_bool quit;
+
+	/* under the lock */
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	struct buffer fill;
+	unsigned missed;           /* lines dropped, not yet reported       */
+	bool urgent;
+	bool retarget;             /* next_* are to be taken over           */
+	int next_fd;
+	bool next_console;
+
+	/* own thread; the destructor after it ended */
+	struct buffer drain;
+	int fd;                    /* -1: no file                           */
+	bool console;
+};
+
+
+static bool is_regular(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISREG(st.st_mode);
+}
+
+
+/* A stopped terminal or a pipe nobody reads must not keep us for ever. */
+static bool wait_writable(struct logwriter *lw, int fd)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLOUT};
+	unsigned waited = 0;
+
+	for (;;) {
+		const int n = poll(&pfd, 1, POLL_WAIT);
+
+		if (n > 0)
+			return pfd.revents & POLLOUT;
+		if (n < 0 && errno != EINTR)
+			return false;
+
+		if (atomic_load(&lw->quit) && (waited += POLL_WAIT)
+		    >= QUIT_WAIT)
+			return false;
+	}
+}
+
+
+static void fd_write(struct logwriter *lw, int fd, const char *p, size_t len)
+{
+	const bool regular = is_regular(fd);
+
+	while (len) {
+		size_t chunk = len;
+		ssize_t n;
+
+		if (!regular) {
+			chunk = len < PIPE_CHUNK ? len : PIPE_CHUNK;
+			if (!wait_writable(lw, fd))
+				return;
+		}
+
+		n = write(fd, p, chunk);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return;
+
+		p += n;
+		len -= (size_t)n;
+	}
+}
+
+
+static void text_write(struct logwriter *lw, const char *p, size_t len)
+{
+	if (lw->fd >= 0)
+		fd_write(lw, lw->fd, p, len);
+	if (lw->console)
+		fd_write(lw, STDERR_FILENO, p, len);
+}
+
+
+static size_t line_format(char *buf, size_t sz, const struct log_record *rec)
+{
+	const time_t sec = (time_t)(rec->usec / 1000000);
+	struct tm tm;
+	int n;
+
+	(void)gmtime_r(&sec, &tm);
+	n = snprintf(buf, sz, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ %s %s %s"
+		     " %s\n", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+		     tm.tm_hour, tm.tm_min, tm.tm_sec,
+		     (int)(rec->usec / 1000 % 1000),
+		     rec->kind == LOG_KIND_TRACE ? "trace"
+		     : log_level_name(rec->level), rec->service,
+		     rec->callid ? rec->callid : "-", rec->text);
+	if (n < 0)
+		return 0;
+	if ((size_t)n < sz)
+		return (size_t)n;
+
+	buf[sz - 2] = '\n';
+
+	return sz - 1;
+}
+
+
+static void missed_write(struct logwriter *lw, unsigned missed)
+{
+	struct timespec ts;
+	char text[64], line[256];
+	struct log_record rec = {
+		.level = LOG_WARN, .service = "server", .text = text
+	};
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	rec.usec = (uint64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+	(void)snprintf(text, sizeof(text), "%u log lines dropped: too many"
+		       " at once", missed);
+
+	text_write(lw, line, line_format(line, sizeof(line), &rec));
+}
+
+
+/* With the lock: wait for something to do, then a little for more. */
+static void work_wait(struct logwriter *lw)
+{
+	struct timespec ts;
+
+	while (!lw->fill.len && !lw->missed && !lw->retarget
+	       && !atomic_load(&lw->quit))
+		pthread_cond_wait(&lw->cond, &lw->lock);
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_nsec += GATHER * 1000000L;
+	if (ts.tv_nsec >= 1000000000L) {
+		ts.tv_nsec -= 1000000000L;
+		++ts.tv_sec;
+	}
+
+	while (!lw->urgent && !lw->retarget && !atomic_load(&lw->quit)) {
+		if (pthread_cond_timedwait(&lw->cond, &lw->lock, &ts))
+			break;
+	}
+}
+
+
+static void target_take(struct logwriter *lw, int fd, bool console)
+{
+	if (lw->fd >= 0)
+		(void)close(lw->fd);
+
+	lw->fd = fd;
+	lw->console = console;
+}
+
+
+static void *writer_thread(void *arg)
+{
+	struct logwriter *lw = arg;
+	bool quit, retarget, console;
+	unsigned missed;
+	int fd;
+
+	do {
+		struct buffer tmp;
+
+		pthread_mutex_lock(&lw->lock);
+		work_wait(lw);
+
+		tmp = lw->drain;
+		lw->drain = lw->fill;
+		lw->fill = tmp;
+		lw->fill.len = 0;
+		lw->urgent = false;
+		missed = lw->missed;
+		lw->missed = 0;
+		retarget = lw->retarget;
+		lw->retarget = false;
+		fd = lw->next_fd;
+		lw->next_fd = -1;
+		console = lw->next_console;
+		quit = atomic_load(&lw->quit);
+		pthread_mutex_unlock(&lw->lock);
+
+		/* what was logged before goes where it was meant to go,
+		   except that the first target gets all of it */
+		if (retarget && lw->fd < 0 && !lw->console) {
+			target_take(lw, fd, console);
+			retarget = false;
+		}
+
+		text_write(lw, lw->drain.p, lw->drain.len);
+		if (missed)
+			missed_write(lw, missed);
+		if (retarget)
+			target_take(lw, fd, console);
+
+	} while (!quit);
+
+	return NULL;
+}
+
+
+static void logwriter_destructor(void *data)
+{
+	struct logwriter *lw = data;
+
+	if (lw->threaded) {
+		pthread_mutex_lock(&lw->lock);
+		atomic_store(&lw->quit, true);
+		pthread_cond_signal(&lw->cond);
+		pthread_mutex_unlock(&lw->lock);
+		(void)pthread_join(lw->thread, NULL);
+	}
+
+	if (lw->fd >= 0)
+		(void)close(lw->fd);
+	if (lw->next_fd >= 0)
+		(void)close(lw->next_fd);
+
+	pthread_cond_destroy(&lw->cond);
+	pthread_mutex_destroy(&lw->lock);
+	mem_deref(lw->fill.p);
+	mem_deref(lw->drain.p);
+}
+
+
+static int thread_start(struct logwriter *lw)
+{
+	sigset_t all, old;
+	int err;
+
+	/* signals are for the main loop */
+	sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&lw->thread, NULL, writer_thread, lw);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+
+	if (!err) {
+		(void)pthread_setname_np(lw->thread, "log");
+		lw->threaded = true;
+	}
+
+	return err;
+}
+
+
+/**
+ * Allocate a log writer, with its thread; it writes nowhere yet
+ *
+ * @param lwp   Pointer to the new writer; mem_deref writes what is queued
+ * @param queue Most that may wait for the disk [bytes], LOGWRITER_QUEUE_MIN
+ *              to LOGWRITER_QUEUE_MAX
+ *
+ * @return 0 if success, otherwise errorcode
+ */
+int logwriter_alloc(struct logwriter **lwp, size_t queue)
+{
+	pthread_condattr_t attr;
+	struct logwriter *lw;
+	int err = 0;
+
+	if (!lwp || queue < LOGWRITER_QUEUE_MIN
+	    || queue > LOGWRITER_QUEUE_MAX)
+		return EINVAL;
+
+	lw = mem_zalloc(sizeof(*lw), logwriter_destructor);
+	if (!lw)
+		return ENOMEM;
+
+	lw->fd = lw->next_fd = -1;
+	lw->size = queue;
+	atomic_init(&lw->level, LOG_DEBUG);
+	pthread_mutex_init(&lw->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&lw->cond, &attr);
+	pthread_condattr_destroy(&attr);
+
+	lw->fill.p  = mem_alloc(queue, NULL);
+	lw->drain.p = mem_alloc(queue, NULL);
+	if (!lw->fill.p || !lw->drain.p)
+		err = ENOMEM;
+	if (!err)
+		err = thread_start(lw);
+
+	if (err)
+		mem_deref(lw);
+	else
+		*lwp = lw;
+
+	return err;
+}
+
+
+/**
+ * Say where lines go; also to open a file again that was moved away
+ *
+ * @param lw      Log writer
+ * @param file    File to append to, made when missing; NULL or "": none
+ * @param console Standard error, too
+ *
+ * @return 0 if success; otherwise errorcode, and nothing changes
+ */
+int logwriter_target(struct logwriter *lw, const char *file, bool console)
+{
+	int fd = -1;
+
+	if (!lw)
+		return EINVAL;
+
+	if (str_isset(file)) {
+		fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC
+			  | O_NOCTTY, FILE_MODE);
+		if (fd < 0)
+			return errno;
+	}
+
+	pthread_mutex_lock(&lw->lock);
+	if (lw->next_fd >= 0)
+		(void)close(lw->next_fd);
+	lw->next_fd = fd;
+	lw->next_console = console;
+	lw->retarget = true;
+	pthread_cond_signal(&lw->cond);
+	pthread_mutex_unlock(&lw->lock);
+
+	return 0;
+}
+
+
+/**
+ * Say which lines pass
+ *
+ * @param lw    Log writer
+ * @param level The least important level that passes
+ */
+void logwriter_level(struct logwriter *lw, enum log_level level)
+{
+	if (lw)
+		atomic_store(&lw->level, (int)level);
+}
+
+
+/**
+ * Queue a line. Any thread; never waits for a file.
+ *
+ * @param lw  Log writer
+ * @param rec Record; traces pass whatever the level
+ */
+void logwriter_put(struct logwriter *lw, const struct log_record *rec)
+{
+	char line[LINE_SIZE];
+	size_t len;
+
+	if (!lw || !rec)
+		return;
+	if (rec->kind == LOG_KIND_EVENT
+	    && (int)rec->level > atomic_load(&lw->level))
+		return;
+
+	len = line_format(line, sizeof(line), rec);
+
+	pthread_mutex_lock(&lw->lock);
+
+	if (lw->fill.len + len > lw->size) {
+		++lw->missed;
+		atomic_fetch_add(&lw->dropped, 1);
+	}
+	else {
+		const bool first = !lw->fill.len;
+		const bool urgent = rec->level <= LOG_WARN && !lw->urgent;
+
+		memcpy(lw->fill.p + lw->fill.len, line, len);
+		lw->fill.len += len;
+		lw->urgent |= urgent;
+		if (first || urgent)
+			pthread_cond_signal(&lw->cond);
+	}
+
+	pthread_mutex_unlock(&lw->lock);
+}
+
+
+/**
+ * Lines that were dropped since the writer was made
+ *
+ * @param lw Log writer
+ *
+ * @return Number of lines
+ */
+uint64_t logwriter_dropped(const struct logwriter *lw)
+{
+	return lw ? atomic_load(&lw->dropped) : 0;
+}
