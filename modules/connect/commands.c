@@ -340,7 +340,7 @@ int connect_commands(struct connect *c)
 	struct commands *cs = server_commands(service_server(c->svc));
 	int err = 0;
 
-	for (size_t i = 0; i < RE_ARRAY_SIZE(cmdv) && !err; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(cmdv) && !err; i++)
 		err = command_add(&c->cmdv[i], cs, cmdv[i].name,
 				  cmdv[i].kind, cmdv[i].help, cmdv[i].h, c);
 

@@ -44,9 +44,9 @@ static void connect_destructor(void *data)
 {
 	struct connect *c = data;
 
-	for (size_t i = 0; i < RE_ARRAY_SIZE(c->cmdv); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(c->cmdv); i++)
 		mem_deref(c->cmdv[i]);
-	for (size_t i = 0; i < RE_ARRAY_SIZE(c->lsnv); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(c->lsnv); i++)
 		mem_deref(c->lsnv[i]);
 	mem_deref(c->roomh);
 	mem_deref(c->memberh);
@@ -375,7 +375,7 @@ static int start_listening(struct connect *c)
 	};
 	int err = 0;
 
-	for (size_t i = 0; i < RE_ARRAY_SIZE(hv) && !err; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(hv) && !err; i++)
 		err = event_listen(&c->lsnv[i],
 				   server_events(service_server(c->svc)),
 				   hv[i].event, EVENT_PRIO_CONNECT,
@@ -458,9 +458,9 @@ void connect_stop(struct service *svc)
 
 	hash_apply(c->memberh, member_stop_h, NULL);
 
-	for (size_t i = 0; i < RE_ARRAY_SIZE(c->cmdv); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(c->cmdv); i++)
 		c->cmdv[i] = mem_deref(c->cmdv[i]);
-	for (size_t i = 0; i < RE_ARRAY_SIZE(c->lsnv); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(c->lsnv); i++)
 		c->lsnv[i] = mem_deref(c->lsnv[i]);
 }
 

@@ -36,7 +36,7 @@ enum { TELEV_PT = 101 };
 
 static const struct known *known_find(const struct sdp_codec *c)
 {
-	for (size_t i = 0; i < RE_ARRAY_SIZE(knownv); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(knownv); i++) {
 		const struct known *k = &knownv[i];
 
 		if (!str_casecmp(c->name, k->name) && c->srate == k->srate)
@@ -259,7 +259,7 @@ int negotiate_offer(struct media_desc *offer, const char *allowed)
 	offer->ext_level = 1;
 	offer->ext_mixer = 2;
 
-	for (size_t i = 0; i < RE_ARRAY_SIZE(knownv); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(knownv); i++) {
 		const struct known *k = &knownv[i];
 
 		if (list_has(allowed, k->name))
