@@ -5,6 +5,7 @@
 #include <re.h>
 #include "server/server.h"
 #include "server/service.h"
+#include "server/settings.h"
 #include "server/command.h"
 #include "server/event.h"
 #include "noc/client.h"

@@ -255,14 +255,14 @@ int client_text(struct client *cl, const char *from, const char *type,
  * Tell a client who is in its conference (RFC 4575)
  *
  * @param cl   Client
- * @param xml  application/conference-info+xml
+ * @param xml  application/conference-info+xml (NULL with last: no body)
  * @param last Nothing follows: the subscription ends
  *
  * @return as client_accept
  */
 int client_roster(struct client *cl, const char *xml, bool last)
 {
-	if (!cl || !xml)
+	if (!cl || (!xml && !last))
 		return EINVAL;
 	if (!cl->ops)
 		return ENOTCONN;

@@ -1,0 +1,234 @@
+/**
+ * @file test_usage.c  Usage records: written, read, and closed after a crash
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/wait.h>
+#include <check.h>
+#include <re.h>
+#include "usage/store.h"
+
+
+static char dir[] = "/tmp/junctor-usage-XXXXXX";
+static char file[64];
+
+
+static void setup(void)
+{
+	memcpy(dir + sizeof dir - 7, "XXXXXX", 6);
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	(void)re_snprintf(file, sizeof file, "%s/usage.db", dir);
+}
+
+
+static void teardown(void)
+{
+	char cmd[96];
+
+	(void)re_snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
+	ck_assert_int_eq(system(cmd), 0);
+}
+
+
+static void push(struct usage_store *s, enum usage_what what, unsigned id,
+		 uint64_t sec)
+{
+	struct usage_leg leg = {
+		.what = what, .id = id,
+		.account = "acme", .conference = "room", .user = "Alice",
+		.from = "sip:alice@a", .to = "sip:room@srv",
+		.callid = "abc", .media = "PCMU", .cause = "bye",
+		.join_usec = sec * 1000000, .leave_usec = sec * 1000000 + 5,
+		.packets_in = 50, .packets_out = 49, .lost_in = 1,
+		.jitter = 1500,
+	};
+
+	ck_assert_int_eq(usage_store_push(s, &leg), 0);
+}
+
+
+static struct odict *read_all(const struct usage_filter *f)
+{
+	struct usage_store *s;
+	struct odict *od;
+
+	ck_assert_int_eq(usage_store_alloc(&s, file, "reader"), 0);
+	ck_assert_int_eq(odict_alloc(&od, 32), 0);
+	ck_assert_int_eq(usage_store_read(s, f, od), 0);
+	mem_deref(s);
+
+	return od;
+}
+
+
+static const struct odict *record(const struct odict *od, unsigned ix)
+{
+	const struct le *le = od->lst.head;
+
+	while (ix--)
+		le = le->next;
+
+	return ((struct odict_entry *)le->data)->u.odict;
+}
+
+
+START_TEST(one_record_per_leg)
+{
+	const struct usage_filter all = {.limit = 100};
+	const struct odict *rec;
+	struct usage_store *s;
+	struct odict *od;
+	uint64_t n;
+
+	ck_assert_int_eq(usage_store_alloc(&s, file, "srv"), 0);
+	push(s, USAGE_JOIN, 1, 1000);
+	push(s, USAGE_LEAVE, 1, 1000);
+	mem_deref(s);
+
+	od = read_all(&all);
+	ck_assert_uint_eq(odict_count(od, false), 1);
+	rec = record(od, 0);
+	ck_assert_str_eq(odict_string(rec, "account"), "acme");
+	ck_assert_str_eq(odict_string(rec, "from"), "sip:alice@a");
+	ck_assert_str_eq(odict_string(rec, "to"), "sip:room@srv");
+	ck_assert_str_eq(odict_string(rec, "cause"), "bye");
+	ck_assert(odict_get_number(rec, &n, "leave_time"));
+	ck_assert_uint_eq(n, 1000000005);
+	ck_assert(odict_get_number(rec, &n, "packets_in"));
+	ck_assert_uint_eq(n, 50);
+	mem_deref(od);
+}
+END_TEST
+
+
+START_TEST(filters)
+{
+	struct usage_filter f = {.limit = 3};
+	struct usage_store *s;
+	struct odict *od;
+
+	ck_assert_int_eq(usage_store_alloc(&s, file, "srv"), 0);
+	for (unsigned i = 1; i <= 10; i++) {
+		push(s, USAGE_JOIN, i, 1000 + i);
+		push(s, USAGE_LEAVE, i, 1000 + i);
+	}
+	mem_deref(s);
+
+	od = read_all(&f);
+	ck_assert_uint_eq(odict_count(od, false), 3);
+	mem_deref(od);
+
+	f = (struct usage_filter){
+		.limit = 100, .from_sec = 1003, .to_sec = 1006};
+	od = read_all(&f);
+	ck_assert_uint_eq(odict_count(od, false), 3);
+	mem_deref(od);
+
+	f = (struct usage_filter){.limit = 100, .after = 8};
+	od = read_all(&f);
+	ck_assert_uint_eq(odict_count(od, false), 2);
+	mem_deref(od);
+
+	f = (struct usage_filter){.limit = 100, .account = "acm"};
+	od = read_all(&f);
+	ck_assert_uint_eq(odict_count(od, false), 0);
+	mem_deref(od);
+}
+END_TEST
+
+
+/* A run that dies with a leg open, in a process of its own. */
+static void die_with_open_leg(void)
+{
+	const pid_t pid = fork();
+	int st;
+
+	if (!pid) {
+		struct usage_store *s;
+
+		if (usage_store_alloc(&s, file, "srv"))
+			_exit(1);
+		push(s, USAGE_JOIN, 1, 1000);
+		push(s, USAGE_JOIN, 2, 1000);
+		push(s, USAGE_LEAVE, 2, 1000);
+		usage_store_heartbeat(s);
+		usleep(300000);
+		_exit(0);
+	}
+
+	ck_assert_int_eq(waitpid(pid, &st, 0), pid);
+	ck_assert_int_eq(st, 0);
+}
+
+
+START_TEST(crash_closes_at_last_heartbeat)
+{
+	const struct usage_filter all = {.limit = 100};
+	struct usage_store *s;
+	struct odict *od;
+	uint64_t left;
+
+	die_with_open_leg();
+
+	/* Another server's start closes nothing of ours ... */
+	od = read_all(&all);
+	ck_assert_uint_eq(odict_count(od, false), 2);
+	ck_assert_int_eq(odict_lookup(record(od, 0), "leave_time")->type,
+			 ODICT_NULL);
+	mem_deref(od);
+
+	/* ... our own next one does. */
+	ck_assert_int_eq(usage_store_alloc(&s, file, "srv"), 0);
+	mem_deref(s);
+
+	od = read_all(&all);
+	ck_assert(odict_get_number(record(od, 0), &left, "leave_time"));
+	ck_assert_uint_gt(left, 1700000000000000ULL);
+	ck_assert_str_eq(odict_string(record(od, 0), "cause"),
+			 "server died");
+	ck_assert_str_eq(odict_string(record(od, 1), "cause"), "bye");
+	mem_deref(od);
+}
+END_TEST
+
+
+START_TEST(not_a_database)
+{
+	struct usage_store *s = NULL;
+	FILE *f = fopen(file, "w");
+
+	ck_assert_ptr_nonnull(f);
+	for (int i = 0; i < 1000; i++)
+		fputs("this is no database ", f);
+	fclose(f);
+
+	ck_assert_int_eq(usage_store_alloc(&s, file, "srv"), EIO);
+	ck_assert_ptr_null(s);
+	ck_assert_int_eq(usage_store_alloc(&s, "/nonexistent/x.db", "srv"),
+			 EIO);
+}
+END_TEST
+
+
+int main(void)
+{
+	Suite *su = suite_create("usage");
+	TCase *tc = tcase_create("usage");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, one_record_per_leg);
+	tcase_add_test(tc, filters);
+	tcase_add_test(tc, crash_closes_at_last_heartbeat);
+	tcase_add_test(tc, not_a_database);
+	suite_add_tcase(su, tc);
+
+	sr = srunner_create(su);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+
+	return failed != 0;
+}
