@@ -59,6 +59,8 @@ void codec_pool_stats(const struct codec_pool *pool,
 uint32_t codec_clock(const struct mesh_format *fmt);
 uint32_t codec_rate(const struct mesh_format *fmt);
 bool codec_equal(const struct mesh_format *a, const struct mesh_format *b);
+bool codec_has_fec(const struct mesh_format *fmt, const uint8_t *p,
+		   size_t len);
 uint32_t codec_duration(const struct mesh_format *fmt, const uint8_t *p,
 			size_t len);
 

@@ -1,0 +1,243 @@
+/**
+ * @file mesh/scheduler_depth.c  How deep the buffer should be
+ *
+ * `need` is the transit that all but two packets of the last eight seconds
+ * kept to. A packet played has a margin: by how much a packet of that
+ * transit would have been in time. A tick is 20 ms, so play-out moves in
+ * whole ticks:
+ *
+ *      margin        0  1    4              20   24
+ *      -----------|--|----|---------------|----|--------> [ms]
+ *       too late   grow   leave it alone        shrink by a tick
+ *
+ * The distance between growing by 20 ms when under 1 and shrinking by 20 ms
+ * when over 24 is what keeps a stream that arrives close to the tick from
+ * going back and forth.
+ */
+#include <string.h>
+#include <re.h>
+#include "mesh/mesh.h"
+#include "mesh/codec.h"
+#include "mesh/level.h"
+#include "mesh/talk.h"
+#include "mesh/dtmf.h"
+#include "mesh/resample.h"
+#include "mesh/scheduler.h"
+#include "mesh/scheduler_priv.h"
+
+
+enum {
+	BUCKET_US  = 1000000,
+	TRANSIT_NONE = INT32_MIN,
+	TRANSIT_MAX  = 2000000,
+	OUTLIERS   = 2,       /* packets of a window that may be later      */
+	LOOK_EVERY = 16,      /* packets                                    */
+	GROW_US    = 1000,
+	START_US   = 2000,
+	SHRINK_US  = SCHED_TICK_US + 4000,
+	LEFT_US    = 1000,    /* not worth removing                         */
+	HOLD_MIN   = 2000000,
+	HOLD_MAX   = 30000000,
+};
+
+
+/**
+ * Start anew
+ *
+ * @param d  State
+ */
+void sched_depth_init(struct sched_depth *d)
+{
+	unsigned i;
+
+	memset(d, 0, sizeof(*d));
+	for (i = 0; i < SCHED_BUCKETS; i++)
+		d->top[i][0] = d->top[i][1] = TRANSIT_NONE;
+
+	d->margin  = INT32_MAX;
+	d->left    = UINT32_MAX;
+	d->hold_us = HOLD_MIN;
+	d->stale   = true;
+}
+
+
+/**
+ * Note a packet's transit
+ *
+ * @param d        State
+ * @param transit  [us], relative to the stream's time line
+ * @param now      [us]
+ */
+void sched_depth_transit(struct sched_depth *d, int64_t transit, uint64_t now)
+{
+	int32_t t = (int32_t)transit, *top;
+
+	if (now - d->turn >= BUCKET_US) {
+		d->turn   = now;
+		d->bucket = (uint8_t)((d->bucket + 1) % SCHED_BUCKETS);
+		d->top[d->bucket][0] = d->top[d->bucket][1] = TRANSIT_NONE;
+		d->stale  = true;
+	}
+
+	top = d->top[d->bucket];
+	if (t <= top[1])
+		return;
+
+	if (t > top[0]) {
+		top[1] = top[0];
+		top[0] = t;
+	}
+	else {
+		top[1] = t;
+	}
+
+	d->stale = true;
+}
+
+
+/**
+ * The transit to allow for: the largest of the window but OUTLIERS
+ *
+ * @param d  State
+ *
+ * @return [us]
+ */
+int32_t sched_depth_need(struct sched_depth *d)
+{
+	int32_t best[OUTLIERS + 1], any = TRANSIT_NONE;
+	unsigned i, k;
+
+	if (!d->stale)
+		return d->need;
+
+	for (i = 0; i <= OUTLIERS; i++)
+		best[i] = TRANSIT_NONE;
+
+	for (i = 0; i < SCHED_BUCKETS * 2; i++) {
+		int32_t t = d->top[i / 2][i % 2];
+
+		for (k = 0; k <= OUTLIERS; k++) {
+			const int32_t b = best[k];
+
+			if (t > b) {
+				best[k] = t;
+				t = b;
+			}
+		}
+	}
+
+	for (i = 0; i <= OUTLIERS; i++) {
+		if (best[i] != TRANSIT_NONE)
+			any = best[i];
+	}
+
+	d->need  = any == TRANSIT_NONE ? 0 : any;
+	d->stale = false;
+
+	return d->need;
+}
+
+
+static int32_t margin_of(struct scheduler *s, const struct sched_slot *slot)
+{
+	const int64_t delay = (int64_t)s->now - slot->media;
+	int32_t need = sched_depth_need(&s->depth);
+
+	/* Redundancy helps only if the packet after the lost one is here */
+	if (s->fec_wait)
+		need += (int32_t)slot->dur;
+
+	return (int32_t)max(min(delay - need, (int64_t)TRANSIT_MAX),
+			    -(int64_t)TRANSIT_MAX);
+}
+
+
+/**
+ * Tell whether to begin with a packet one tick later
+ *
+ * @param s     Scheduler
+ * @param slot  First packet of a spurt, or first after a pause
+ *
+ * @return true if playing it now would leave too little time for those that
+ *         follow
+ */
+bool sched_depth_wait(struct scheduler *s, const struct sched_slot *slot)
+{
+	/* A spike of the past must not hold up the spurt for long */
+	return margin_of(s, slot) < START_US &&
+		s->now - slot->arrival < s->cfg.depth_max * 500ull;
+}
+
+
+/**
+ * Note that a packet is being played
+ *
+ * @param s     Scheduler
+ * @param slot  Packet
+ */
+void sched_depth_played(struct scheduler *s, const struct sched_slot *slot)
+{
+	struct sched_depth *d = &s->depth;
+	const int32_t margin = margin_of(s, slot);
+
+	d->margin = min(d->margin, margin);
+	d->now_us = (uint32_t)(s->now > slot->arrival
+			       ? s->now - slot->arrival : 0);
+	++d->looks;
+}
+
+
+/**
+ * Note that a packet was not there in time: the buffer has grown by that,
+ * and stays so for a while; longer each time it happens again
+ *
+ * @param s  Scheduler
+ */
+void sched_depth_late(struct scheduler *s)
+{
+	struct sched_depth *d = &s->depth;
+
+	d->hold_us = s->now < d->hold + d->hold_us
+		? min(d->hold_us * 2, (uint32_t)HOLD_MAX) : HOLD_MIN;
+	d->hold   = s->now + d->hold_us;
+	d->margin = INT32_MAX;
+	d->looks  = 0;
+	if (d->adjust > 0)
+		d->adjust = 0;
+}
+
+
+/**
+ * Decide whether to stretch; once per tick, after sched_depth_played
+ *
+ * @param s     Scheduler
+ * @param left  Decoded and not yet played after this tick [us]
+ */
+void sched_depth_look(struct scheduler *s, uint32_t left)
+{
+	struct sched_depth *d = &s->depth;
+
+	d->left = min(d->left, left);
+
+	if (d->looks < LOOK_EVERY)
+		return;
+
+	if (d->adjust == 0 && d->margin != INT32_MAX) {
+
+		if (d->margin < GROW_US && d->margin > -TRANSIT_MAX) {
+			d->adjust = -SCHED_TICK_US;
+			d->hold   = max(d->hold, s->now + HOLD_MIN);
+		}
+		else if (d->margin >= SHRINK_US && s->now >= d->hold) {
+			d->adjust = SCHED_TICK_US;
+		}
+
+		/* What is always left over is delay that helps nobody */
+		if (d->left >= LEFT_US && d->left < SCHED_TICK_US)
+			d->adjust += (int32_t)d->left;
+	}
+
+	d->margin = INT32_MAX;
+	d->left   = UINT32_MAX;
+	d->looks  = 0;
+}
