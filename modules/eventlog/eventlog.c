@@ -21,7 +21,8 @@ enum { DETAIL_MAX = 4096 };        /* [bytes]                               */
 
 struct eventlog {
 	struct server *srv;
-	struct listener *all;
+	struct listener *own;
+	struct listener *remote;   /* events of other servers               */
 	enum log_level level;
 	bool paused;
 };
@@ -74,7 +75,8 @@ static void eventlog_destructor(void *data)
 {
 	struct eventlog *el = data;
 
-	mem_deref(el->all);
+	mem_deref(el->own);
+	mem_deref(el->remote);
 }
 
 
@@ -91,8 +93,10 @@ static int eventlog_start(struct service *svc)
 	el->level = LOG_INFO;
 	level_set(el);
 
-	err = event_listen(&el->all, server_events(el->srv), "*",
-			   EVENT_PRIO_LOG, event_handler, el);
+	err  = event_listen(&el->own, server_events(el->srv), "*",
+			    EVENT_PRIO_LOG, event_handler, el);
+	err |= event_listen_remote(&el->remote, server_events(el->srv), "*",
+				   EVENT_PRIO_LOG, event_handler, el);
 	if (err)
 		mem_deref(el);
 	else

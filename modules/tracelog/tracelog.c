@@ -22,7 +22,7 @@
 #include "server/logwriter.h"
 
 
-enum { SERVICE_SIZE = 32 };           /* of a service [bytes]                  */
+enum { SERVICE_SIZE = 32 };        /* of a service's name [bytes]           */
 
 struct tracelog {
 	struct server *srv;

@@ -12,6 +12,8 @@
  * 4. A listener that comes while an event travels does not hear that event,
  *    but hears any event fired afterwards.
  * 5. A listener may fire events.
+ * 6. Events of other servers carry no data; only listeners that asked for
+ *    them hear them, and these hear nothing else.
  *
  * The handle of the caller and the slot in the list are two objects, so that
  * a handle can go at any time while the slot waits until nobody walks the
@@ -47,6 +49,7 @@ struct slot {
 	struct events *evs;        /* NULL: the events are gone             */
 	enum event_prio prio;
 	uint64_t born;             /* serial when it came                   */
+	bool remote;               /* wants events of other servers         */
 	event_h *h;                /* NULL: its handle is gone              */
 	void *arg;
 };
@@ -245,21 +248,9 @@ static void slot_insert(struct list *slotl, struct slot *slot)
 }
 
 
-/**
- * Listen to an event
- *
- * @param lp   Pointer to the listener; mem_deref takes it out
- * @param evs  Events
- * @param name Name of the event, or "*" for all
- * @param prio Place among the listeners
- * @param h    Called when the event is fired
- * @param arg  Handler argument
- *
- * @return 0 if success, otherwise errorcode
- */
-int event_listen(struct listener **lp, struct events *evs,
-		 const char *name, enum event_prio prio,
-		 event_h *h, void *arg)
+static int listen_add(struct listener **lp, struct events *evs,
+		      const char *name, enum event_prio prio, bool remote,
+		      event_h *h, void *arg)
 {
 	struct listener *l;
 	struct topic *topic;
@@ -285,6 +276,7 @@ int event_listen(struct listener **lp, struct events *evs,
 	slot->evs  = evs;
 	slot->prio = prio;
 	slot->born = evs->serial;
+	slot->remote = remote;
 	slot->h    = h;
 	slot->arg  = arg;
 
@@ -294,6 +286,47 @@ int event_listen(struct listener **lp, struct events *evs,
 	*lp = l;
 
 	return 0;
+}
+
+
+/**
+ * Listen to an event of this server
+ *
+ * @param lp   Pointer to the listener; mem_deref takes it out
+ * @param evs  Events
+ * @param name Name of the event, or "*" for all
+ * @param prio Place among the listeners
+ * @param h    Called when the event is fired
+ * @param arg  Handler argument
+ *
+ * @return 0 if success, otherwise errorcode
+ */
+int event_listen(struct listener **lp, struct events *evs,
+		 const char *name, enum event_prio prio,
+		 event_h *h, void *arg)
+{
+	return listen_add(lp, evs, name, prio, false, h, arg);
+}
+
+
+/**
+ * Listen to an event of the other servers, as far as events.subscribe brings
+ * it here
+ *
+ * @param lp   Pointer to the listener; mem_deref takes it out
+ * @param evs  Events
+ * @param name Name of the event, or "*" for all
+ * @param prio Place among the listeners
+ * @param h    Called with an event that has an origin but no data
+ * @param arg  Handler argument
+ *
+ * @return 0 if success, otherwise errorcode
+ */
+int event_listen_remote(struct listener **lp, struct events *evs,
+			const char *name, enum event_prio prio,
+			event_h *h, void *arg)
+{
+	return listen_add(lp, evs, name, prio, true, h, arg);
 }
 
 
@@ -355,7 +388,8 @@ bool event_fire(struct events *evs, const struct event *ev)
 	while ((slot = slot_next(&a, &b))) {
 
 		/* slots stay listed while an event travels, so a and b do */
-		if (!slot->h || slot->born >= serial)
+		if (!slot->h || slot->born >= serial
+		    || slot->remote != (ev->origin != NULL))
 			continue;
 
 		if (slot->prio >= EVENT_PRIO_LOG)

@@ -30,7 +30,8 @@ struct event {
 				    called only if somebody wants it         */
 	const char *origin;      /* server name; NULL: this server           */
 	const struct odict *remote; /* details of an event of another server,
-				    data is NULL then                        */
+				    data is NULL then; only listeners of
+				    event_listen_remote see one              */
 };
 
 /* Returns true to end the event's journey: it has been answered. */
@@ -40,6 +41,9 @@ int  events_alloc(struct events **evp);
 int  event_listen(struct listener **lp, struct events *evs,
 		  const char *name, enum event_prio prio,
 		  event_h *h, void *arg);
+int  event_listen_remote(struct listener **lp, struct events *evs,
+			 const char *name, enum event_prio prio,
+			 event_h *h, void *arg);
 bool event_fire(struct events *evs, const struct event *ev);
 int  event_odict(struct odict **odp, const struct event *ev);
 

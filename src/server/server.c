@@ -16,6 +16,7 @@
 #include "server/config.h"
 #include "server/module.h"
 #include "server/core.h"
+#include "server/bridge.h"
 #include "bus/bus.h"
 
 
@@ -258,7 +259,9 @@ static int parts_alloc(struct server *srv)
 
 	config_changed_set(srv->setup->cfg, changed, srv);
 
-	return 0;
+	return bridge_alloc(&srv->bridge, srv->events, srv->bus, srv->name,
+			    config_str(srv->setup->cfg, "events.publish"),
+			    config_str(srv->setup->cfg, "events.subscribe"));
 }
 
 

@@ -65,7 +65,8 @@ static int u32_validate(const struct setting *s, const char *val,
 
 	/* 10 digits are the longest number of 32 bits */
 	if (!len || len > 10 || strspn(val, "0123456789") != len) {
-		(void)snprintf(reason, sz, "'%.64s' is not a whole number", val);
+		(void)snprintf(reason, sz, "'%.64s' is not a whole"
+			       " number", val);
 		return EINVAL;
 	}
 
@@ -106,7 +107,8 @@ static int address_validate(const struct setting *s, const char *val,
 	if (s->type == SETTING_ADDR) {
 		if (!sa_set_str(&sa, val, 0))
 			return 0;
-		(void)snprintf(reason, sz, "'%.64s' is not an IP address", val);
+		(void)snprintf(reason, sz, "'%.64s' is not an IP"
+			       " address", val);
 		return EINVAL;
 	}
 
@@ -120,7 +122,8 @@ static int address_validate(const struct setting *s, const char *val,
 			return 0;
 	}
 
-	(void)snprintf(reason, sz, "'%.64s' is not ADDR:PORT or [ADDR6]:PORT", val);
+	(void)snprintf(reason, sz, "'%.64s' is not ADDR:PORT or"
+		       " [ADDR6]:PORT", val);
 	return EINVAL;
 }
 
@@ -154,7 +157,8 @@ int setting_validate(const struct setting *s, const char *val,
 	case SETTING_BOOL:
 		if (!strcmp(val, "yes") || !strcmp(val, "no"))
 			return 0;
-		(void)snprintf(reason, sz, "'%.64s' is neither yes nor no", val);
+		(void)snprintf(reason, sz, "'%.64s' is neither yes nor"
+			       " no", val);
 		return EINVAL;
 
 	case SETTING_CHOICE:
