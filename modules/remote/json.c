@@ -1,11 +1,12 @@
 /**
  * @file json.c  JSON from and to strangers
  *
- * libre's decoder trusts what it reads: an exponent of ten digits keeps it
- * busy for seconds, every `{}` costs a hash table, and it takes half a text
- * for a whole one. So a text is checked here, strictly after RFC 8259 and
- * within bounds, before libre decodes it. libre's encoder passes bytes that
- * are no UTF-8, which no other program would read; json_print does not.
+ * libre's decoder takes half a text for a whole one and whatever follows it,
+ * makes infinity of 1e400 and a negative number of a long one, prints what it
+ * does not know, and pays a hash table for every `{}`. So a text is checked
+ * here, strictly after RFC 8259 and within bounds, before libre decodes it.
+ * libre's encoder passes bytes that are no UTF-8, which no other program
+ * would read; json_print does not.
  */
 #include <math.h>
 #include <string.h>
