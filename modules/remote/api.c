@@ -51,7 +51,6 @@ uint16_t api_status(int err)
 	case EPERM:
 	case EACCES:       return 403;
 	case ENOENT:
-	case ENOSYS:
 	case ESRCH:
 	case ENODEV:       return 404;
 	case EEXIST:
@@ -61,6 +60,7 @@ uint16_t api_status(int err)
 	case EOVERFLOW:
 	case EMSGSIZE:
 	case E2BIG:        return 413;
+	case ENOSYS:
 	case ENOTSUP:      return 501;
 	case ENOMEM:
 	case EAGAIN:
@@ -195,7 +195,10 @@ static void command_request(struct remote *r, struct httpd_req *req,
 
 	command_apply(cs, lookup_handler, &lu);
 	if (!lu.found) {
-		api_fail(req, ENOSYS, "no command '%s' on this server", name);
+		/* 404 with this code says that the command is missing, not
+		   what it looks for */
+		reply_error(req, 404, NULL, ENOSYS,
+			    "no such command on this server");
 		return;
 	}
 

@@ -344,6 +344,11 @@ int json_object_decode(struct odict **odp, const char *buf, size_t len)
 	return err;
 }
 
+static bool is_plain(uint8_t ch)
+{
+	return ch >= 0x20 && ch != 0x7f && ch != '"' && ch != '\\';
+}
+
 static int string_print(struct re_printf *pf, const char *str)
 {
 	const uint8_t *p = (const uint8_t *)str, *end = p + strlen(str);
@@ -351,16 +356,24 @@ static int string_print(struct re_printf *pf, const char *str)
 
 	while (p < end && !err) {
 
-		const size_t n = utf8_len(p, end);
+		const uint8_t *run = p;
+		size_t n;
+
+		while ((n = utf8_len(p, end)) && is_plain(*p))
+			p += n;
+
+		if (p > run) {
+			err = pf->vph((const char *)run, (size_t)(p - run),
+				      pf->arg);
+			continue;
+		}
 
 		if (!n)
 			err = re_hprintf(pf, "\xef\xbf\xbd"); /* U+FFFD */
 		else if (*p == '"' || *p == '\\')
 			err = re_hprintf(pf, "\\%c", *p);
-		else if (*p < 0x20 || *p == 0x7f)
-			err = re_hprintf(pf, "\\u%04x", *p);
 		else
-			err = pf->vph((const char *)p, n, pf->arg);
+			err = re_hprintf(pf, "\\u%04x", *p);
 
 		p += n ? n : 1;
 	}

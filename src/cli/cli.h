@@ -69,7 +69,8 @@ void value_text(char *buf, size_t sz, const struct odict_entry *e);
 void text_clean(char *str);
 size_t text_width(const char *str);
 void table_print(const struct odict *array);
-void csv_print(const struct odict *array);
+void csv_print(const struct odict *array, bool header);
+bool instant_text(char *buf, size_t sz, const struct odict_entry *e);
 const struct odict *result_array(const struct odict *result,
 				 const char **keyp);
 int  duration_print(struct re_printf *pf, const uint64_t *sec);

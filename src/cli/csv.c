@@ -1,5 +1,5 @@
 /**
- * @file csv.c  usage, and arrays as comma-separated values (RFC 4180)
+ * @file csv.c  Arrays as comma-separated values (RFC 4180)
  */
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +26,13 @@ static void field_print(const char *str)
 
 static void value_print(const struct odict_entry *e)
 {
+	char when[40];
+
+	if (instant_text(when, sizeof(when), e)) {
+		(void)fputs(when, stdout);
+		return;
+	}
+
 	switch (e->type) {
 
 	case ODICT_STRING: field_print(e->u.str);                     break;
@@ -63,18 +70,19 @@ static size_t columns_find(const char **keyv, const struct odict *array)
 }
 
 /**
- * Print an array of objects as CSV with a header; nothing if it is empty
+ * Print an array of objects as CSV
  *
- * @param array Array
+ * @param array  Array
+ * @param header Print the names of the columns first
  */
-void csv_print(const struct odict *array)
+void csv_print(const struct odict *array, bool header)
 {
 	const char *keyv[COLUMNS_MAX];
 	const size_t n = columns_find(keyv, array);
 	const struct le *row;
 	size_t i;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; header && i < n; i++) {
 		field_print(keyv[i]);
 		(void)fputs(i + 1 < n ? "," : "\r\n", stdout);
 	}
@@ -93,75 +101,4 @@ void csv_print(const struct odict *array)
 			(void)fputs(i + 1 < n ? "," : "\r\n", stdout);
 		}
 	}
-}
-
-static int options_read(struct odict *args, bool *csv, int argc, char **argv)
-{
-	static const char *const optv[] = {"--from", "--to", "--account",
-		"--conference", "--limit"};
-	int i, ret = CLI_OK;
-
-	for (i = 0; i < argc && !ret; i++) {
-
-		size_t k;
-
-		if (!strcmp(argv[i], "--csv")) {
-			*csv = true;
-			continue;
-		}
-
-		for (k = 0; k < ARRAY_SIZE(optv); k++)
-			if (!strcmp(argv[i], optv[k]))
-				break;
-
-		if (k == ARRAY_SIZE(optv)) {
-			cli_error("usage: unknown option '%s'", argv[i]);
-			return CLI_USAGE;
-		}
-		if (i + 1 >= argc) {
-			cli_error("usage: %s needs a value", argv[i]);
-			return CLI_USAGE;
-		}
-
-		ret = arg_set(args, optv[k] + 2, argv[++i]);
-	}
-
-	return ret;
-}
-
-/**
- * usage [--csv] [--from TIME] [--to TIME] [--account A]
- *
- * @param cli  Options
- * @param argc Number of arguments
- * @param argv Arguments
- *
- * @return Exit code
- */
-int cmd_usage(struct cli *cli, int argc, char **argv)
-{
-	struct odict *args = NULL, *result = NULL;
-	const struct odict_entry *records;
-	bool csv = false;
-	int ret;
-
-	if (odict_alloc(&args, 8))
-		return CLI_FAILED;
-
-	ret = options_read(args, &csv, argc, argv);
-	if (!ret)
-		ret = client_ok(cli, &result, "usage", args);
-	if (ret)
-		goto out;
-
-	records = odict_get_type(result, ODICT_ARRAY, "records");
-	if (csv && records)
-		csv_print(records->u.odict);
-	else
-		result_print(cli, result);
-
- out:
-	mem_deref(result);
-	mem_deref(args);
-	return ret;
 }

@@ -201,6 +201,28 @@ static int options_read(struct options *o, int argc, char **argv)
 	return CLI_OK;
 }
 
+/* The name is a setting; a dead server can not be asked for it. */
+static int path_find(char **pathp, const char *dir)
+{
+	static const char *const namev[] = {"junctord.log", "junctor.log"};
+	char *path = NULL;
+	size_t i;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(namev); i++) {
+
+		path = mem_deref(path);
+		err = re_sdprintf(&path, "%s/%s", dir, namev[i]);
+		if (err)
+			return err;
+		if (!access(path, R_OK))
+			break;
+	}
+
+	*pathp = path;
+	return 0;
+}
+
 /**
  * log [-n N] [--no-follow] [--file PATH], log level LEVEL
  *
@@ -224,8 +246,7 @@ int cmd_log(struct cli *cli, int argc, char **argv)
 	if (ret)
 		return ret;
 
-	if (o.file ? str_dup(&path, o.file)
-	    : re_sdprintf(&path, "%s/junctord.log", cli->dir))
+	if (o.file ? str_dup(&path, o.file) : path_find(&path, cli->dir))
 		return CLI_FAILED;
 
 	t.path = path;

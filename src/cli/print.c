@@ -88,6 +88,37 @@ static uint64_t epoch_sec(uint64_t v)
 	return v;
 }
 
+/**
+ * A point in time, in microseconds since the epoch, as ISO 8601
+ *
+ * @param buf Returned text
+ * @param sz  Its size [bytes]
+ * @param e   Value
+ *
+ * @return False if the value is none: its key has to end in _time
+ */
+bool instant_text(char *buf, size_t sz, const struct odict_entry *e)
+{
+	const size_t len = strlen(e->key);
+	struct tm tm;
+	time_t sec;
+	size_t n;
+
+	if (len < 6 || strcmp(e->key + len - 5, "_time") ||
+	    e->type != ODICT_INT || e->u.integer <= 0)
+		return false;
+
+	sec = (time_t)(e->u.integer / 1000000);
+	if (!gmtime_r(&sec, &tm))
+		return false;
+
+	n = strftime(buf, sz, "%Y-%m-%dT%H:%M:%S", &tm);
+	(void)snprintf(buf + n, sz - n, ".%03dZ",
+		       (int)(e->u.integer / 1000 % 1000));
+
+	return true;
+}
+
 static bool number_text(char *buf, size_t sz, const char *key, double v)
 {
 	static const char *const since[] = {"created", "joined", "started",
@@ -167,6 +198,9 @@ static void copy_text(char *buf, size_t sz, const char *str)
  */
 void value_text(char *buf, size_t sz, const struct odict_entry *e)
 {
+	if (instant_text(buf, sz, e))
+		return;
+
 	switch (e->type) {
 
 	case ODICT_STRING:

@@ -124,19 +124,22 @@ static void busiest_print(const struct top *t, struct odict *array)
 
 static int picture(struct top *t)
 {
-	struct odict *st = NULL, *confs = NULL;
-	const struct odict_entry *e;
+	struct odict *st = NULL;
+	struct answer confs = {0};
+	const struct odict_entry *e = NULL;
 	uint64_t parts = 0;
 	struct le *le;
 	int ret;
 
 	ret = client_ok(t->cli, &st, "status", NULL);
 	if (!ret)
-		ret = client_ok(t->cli, &confs, "conferences", NULL);
+		ret = client_call(t->cli, &confs, "conferences", NULL);
 	if (ret)
 		goto out;
 
-	e = odict_get_type(confs, ODICT_ARRAY, "conferences");
+	/* a server without media has none */
+	if (confs.scode == 200)
+		e = odict_get_type(confs.od, ODICT_ARRAY, "conferences");
 	for (le = e ? e->u.odict->lst.head : NULL; le; le = le->next)
 		parts += participants(le);
 
@@ -151,7 +154,7 @@ static int picture(struct top *t)
 
  out:
 	mem_deref(st);
-	mem_deref(confs);
+	answer_reset(&confs);
 	return ret;
 }
 

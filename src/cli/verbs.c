@@ -127,11 +127,13 @@ static const char *more_help(const char *name)
 		 "q leaves."},
 		{"usage", "  --csv         comma-separated values with a "
 		 "header\n"
-		 "  --from TIME   legs that ended at TIME or later\n"
+		 "  --from TIME   legs that joined at TIME or later\n"
 		 "  --to TIME     and before TIME: YYYY-MM-DD, "
 		 "YYYY-MM-DDTHH:MM:SSZ (UTC)\n"
 		 "                or seconds since 1970\n"
-		 "  --account A   of one account"},
+		 "  --account A   of one account\n"
+		 "  --conference C  of one conference\n"
+		 "  --limit N     at most N"},
 		{"run", "K=V gives a text, K:=V a number, true, false or "
 		 "null."},
 	};
