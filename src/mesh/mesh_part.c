@@ -1,0 +1,522 @@
+/**
+ * @file mesh/mesh_part.c  Participants as the main thread sees them
+ */
+#include <re.h>
+#include <pthread.h>
+#include <string.h>
+#include "mesh/mesh.h"
+#include "mesh/codec.h"
+#include "mesh/scheduler.h"
+#include "mesh/tone.h"
+#include "mesh/rtp.h"
+#include "mesh/rtcp.h"
+#include "mesh/demux.h"
+#include "mesh/queue.h"
+#include "mesh/snap.h"
+#include "mesh/channel.h"
+#include "mesh/sorter.h"
+#include "mesh/filter.h"
+#include "mesh/sender.h"
+#include "mesh/worker.h"
+#include "mesh/mesh_priv.h"
+
+
+/* In the worker: the group for this key, or the new one of the message */
+static struct sender_group *group_join(struct order *ord)
+{
+	struct list *groupl = &ord->conf->groupl;
+	struct sender_group *group;
+	struct le *le;
+
+	LIST_FOREACH(groupl, le) {
+		group = le->data;
+
+		if (sender_key_equal(&group->key, &ord->group->key)) {
+			++group->refc;
+			return group;
+		}
+	}
+
+	group = ord->group;
+	ord->group = NULL;
+	group->refc = 1;
+	list_append(groupl, &group->le, group);
+
+	return group;
+}
+
+
+/* In the worker: what nobody needs any more goes back with the message */
+static void group_leave(struct order *ord, struct sender_group *group)
+{
+	if (!group || --group->refc)
+		return;
+
+	sender_clear(group->sender);
+	list_unlink(&group->le);
+	ord->group_old = group;
+}
+
+
+static void part_add(struct msg *msg, void *arg)
+{
+	struct order *ord = (struct order *)msg;
+	struct worker *w = arg;
+
+	ord->part->group = group_join(ord);
+	wconf_part_add(ord->conf, ord->part);
+	wpart_media(ord->part, ord->media);
+	(void)wpart_attach(ord->part, w);
+}
+
+
+static void part_remove(struct msg *msg, void *arg)
+{
+	struct order *ord = (struct order *)msg;
+	struct worker *w = arg;
+
+	wpart_rtcp_send(ord->part, true);
+	wpart_detach(ord->part, w);
+	wconf_part_remove(ord->conf, ord->part);
+	group_leave(ord, ord->part->group);
+	ord->part->group = NULL;
+	scheduler_reset(ord->part->sched);
+}
+
+
+static void part_removed(struct msg *msg, void *arg)
+{
+	struct order *ord = (struct order *)msg;
+	(void)arg;
+
+	mem_deref(ord->part);
+	mem_deref(ord);
+}
+
+
+/* A sender of its own has the old key: what it made so far is lost */
+static void part_update(struct msg *msg, void *arg)
+{
+	struct order *ord = (struct order *)msg;
+	struct wpart *part = ord->part;
+	struct sender_group *old = part->group;
+	struct worker *w = arg;
+
+	wpart_detach(part, w);
+	wpart_media(part, ord->media);
+	(void)wpart_attach(part, w);
+	(void)scheduler_update(part->sched, ord->media);
+
+	part->group = group_join(ord);
+	if (part->group != old) {
+		if (part->own)
+			sender_clear(part->own);
+		part->tx.marker = true;
+	}
+
+	group_leave(ord, old);
+}
+
+
+static void wpart_destructor(void *arg)
+{
+	struct wpart *part = arg;
+
+	mem_deref(part->sched);
+	mem_deref(part->rules);
+	mem_deref(part->port);
+}
+
+
+static void address_forget(struct mesh_part *part)
+{
+	struct demux *taken = part->conf->w->taken;
+
+	if (!part->own_port && demux_find(taken, &part->media.rtp) == part)
+		demux_remove(taken, &part->media.rtp);
+}
+
+
+static void part_destructor(void *arg)
+{
+	struct mesh_part *part = arg;
+	struct mesh *mesh = part->conf->mesh;
+
+	address_forget(part);
+
+	if (part->port >= 0)
+		mesh->portv[part->port] = 0;
+	if (part->own_port)
+		--mesh->ports;
+
+	if (part->le.list) {
+		struct le *le;
+
+		mesh_conf_part_remove(part->conf, part);
+		LIST_FOREACH(&part->conf->partl, le)
+			mesh_part_forget(le->data, part);
+
+		part->part->handle = NULL;
+		worker_post(part->conf->w, &part->leave->msg);
+	}
+	else {
+		mem_deref(part->leave);
+		mem_deref(part->part);
+	}
+
+	mem_deref(part->conf);
+}
+
+
+static bool format_valid(const struct mesh_format *fmt)
+{
+	return fmt->codec <= MESH_OPUS && fmt->pt <= 127;
+}
+
+
+static bool media_valid(const struct mesh_media *m)
+{
+	if (!m->rxc || m->rxc > MESH_FORMATS_MAX || !format_valid(&m->tx))
+		return false;
+
+	for (unsigned i = 0; i < m->rxc; i++)
+		if (!format_valid(&m->rxv[i]))
+			return false;
+
+	return (m->ptime == 10 || m->ptime == 20 || m->ptime == 40 ||
+		m->ptime == 60) && m->ext_level < 15 && m->ext_mixer < 15;
+}
+
+
+/* Another port is needed if somebody else is already known by this address */
+static int address_take(struct mesh_part *part, const struct sa *rtp)
+{
+	if (part->own_port)
+		return 0;
+
+	return demux_add(part->conf->w->taken, rtp, part);
+}
+
+
+static int port_open(struct mesh_part *part)
+{
+	struct mesh *mesh = part->conf->mesh;
+	struct sa sa = mesh->cfg.laddr;
+	int err = ENOSPC;
+
+	if (mesh->ports >= mesh->cfg.private_max)
+		return ENOSPC;
+
+	if (!sa_port(&sa)) {
+		err = channel_open(&part->part->port, &sa, false);
+		goto out;
+	}
+
+	for (unsigned i = 0; i < mesh->cfg.private_max; i++) {
+		const unsigned port = sa_port(&mesh->cfg.laddr) +
+			2 * (mesh->workerc + i);
+
+		if (mesh->portv[i])
+			continue;
+		if (port > 65534)
+			break;
+
+		sa_set_port(&sa, (uint16_t)port);
+		err = channel_open(&part->part->port, &sa, false);
+		if (err)
+			continue;
+
+		part->port = (int)i;
+		mesh->portv[i] = 1;
+		break;
+	}
+
+ out:
+	if (!err) {
+		part->own_port = true;
+		++mesh->ports;
+	}
+
+	return err;
+}
+
+
+/* Everything that the worker will have, except its place in a list */
+static int wpart_alloc(struct mesh_part *part, const char *cname)
+{
+	const struct mesh_config *cfg = &part->conf->mesh->cfg;
+	const struct scheduler_config scfg = {
+		.depth_max   = cfg->jitter_max,
+		.dtmf_inband = !part->media.telev_rx,
+	};
+	struct wpart *wp;
+
+	wp = mem_zalloc(sizeof(*wp), wpart_destructor);
+	if (!wp)
+		return ENOMEM;
+
+	part->part = wp;
+	wp->handle = part;
+	wp->conf = part->conf->conf;
+	wp->entry.who = wp;
+	wp->tx.ssrc = part->ssrc;
+	wp->tx.seq = rand_u16();
+	wp->tx.ts = rand_u32();
+	wp->tx.marker = true;
+	str_ncpy(wp->rtcp.cname, cname ? cname : "junctor",
+		 sizeof(wp->rtcp.cname));
+
+	return scheduler_alloc(&wp->sched, part->conf->w->pool, &scfg,
+			       &part->media, wpart_dtmf, wp);
+}
+
+
+static uint32_t ssrc_new(const struct mesh_conf *conf)
+{
+	for (;;) {
+		const uint32_t ssrc = rand_u32();
+		bool used = !ssrc;
+		struct le *le;
+
+		LIST_FOREACH(&conf->partl, le) {
+			const struct mesh_part *p = le->data;
+
+			used |= p->ssrc == ssrc;
+		}
+
+		if (!used)
+			return ssrc;
+	}
+}
+
+
+/* What goes with a message that says what was agreed */
+static int media_put(struct order *ord, const struct mesh_media *media)
+{
+	ord->media = mem_zalloc(sizeof(*ord->media), NULL);
+	ord->group = mem_zalloc(sizeof(*ord->group), NULL);
+	if (!ord->media || !ord->group)
+		return ENOMEM;
+
+	*ord->media = *media;
+	ord->group->key.fmt = media->tx;
+	ord->group->key.ptime = (uint8_t)media->ptime;
+	ord->group->key.ext_mixer = media->ext_mixer;
+
+	return sender_alloc(&ord->group->sender);
+}
+
+
+static void laddr_set(struct mesh_part *part)
+{
+	const struct channel *ch = part->own_port ? part->part->port
+		: part->conf->w->ch;
+
+	part->rtp = ch->rtp_laddr;
+	part->rtcp = part->media.rtcp_mux ? ch->rtp_laddr : ch->rtcp_laddr;
+}
+
+
+static int part_prepare(struct mesh_part *part, bool private_port,
+			const char *cname)
+{
+	int err;
+
+	err = wpart_alloc(part, cname);
+	if (err)
+		return err;
+
+	if (!private_port) {
+		err = address_take(part, &part->media.rtp);
+		if (err == EEXIST || err == EINVAL)
+			private_port = true;
+		else if (err)
+			return err;
+	}
+
+	if (private_port) {
+		err = port_open(part);
+		if (err)
+			return err;
+	}
+
+	laddr_set(part);
+
+	return 0;
+}
+
+
+/**
+ * Allocate a participant and add it to a conference
+ *
+ * @param pp           Pointer to allocated participant; mem_deref takes it
+ *                     out, no handler is called after that
+ * @param conf         Conference, referenced
+ * @param media        What was agreed
+ * @param private_port Its packets may come from elsewhere: it gets a port of
+ *                     its own. It also gets one if somebody else on the
+ *                     worker is known by its address, or it has none.
+ * @param cname        Canonical name for RTCP, or NULL
+ * @param h            Event handler, or NULL
+ * @param arg          Handler argument
+ *
+ * @return 0, EINVAL, ENOMEM, ENOSPC if all private ports are in use
+ */
+int mesh_part_alloc(struct mesh_part **pp, struct mesh_conf *conf,
+		    const struct mesh_media *media, bool private_port,
+		    const char *cname, mesh_event_h *h, void *arg)
+{
+	struct mesh_part *part;
+	struct order *add = NULL;
+	int err;
+
+	if (!pp || !conf || !media || !media_valid(media))
+		return EINVAL;
+
+	part = mem_zalloc(sizeof(*part), part_destructor);
+	if (!part)
+		return ENOMEM;
+
+	part->conf = mem_ref(conf);
+	part->media = *media;
+	part->port = -1;
+	part->ssrc = ssrc_new(conf);
+	part->h = h;
+	part->arg = arg;
+
+	err = part_prepare(part, private_port, cname);
+	if (err)
+		goto out;
+
+	err  = order_alloc(&part->leave, conf->conf, part->part, part_remove);
+	err |= order_alloc(&add, conf->conf, part->part, part_add);
+	if (err)
+		goto out;
+
+	part->leave->msg.done_h = part_removed;
+	err = media_put(add, media);
+	if (err)
+		goto out;
+
+	err = mesh_conf_part_add(conf, part);
+	if (err)
+		goto out;
+
+	worker_post(conf->w, &add->msg);
+	(void)mesh_conf_rate(conf);
+
+ out:
+	if (err) {
+		mem_deref(add);
+		mem_deref(part);
+	}
+	else {
+		*pp = part;
+	}
+
+	return err;
+}
+
+
+/**
+ * Change what was agreed with a participant
+ *
+ * @param part  Participant
+ * @param media What is agreed now
+ *
+ * @return 0, EINVAL, ENOMEM, or EADDRINUSE if somebody else is known by the
+ *         new address; nothing has changed then
+ */
+int mesh_part_update(struct mesh_part *part, const struct mesh_media *media)
+{
+	struct order *ord;
+	int err;
+
+	if (!part || !media || !media_valid(media))
+		return EINVAL;
+
+	err = order_alloc(&ord, part->conf->conf, part->part, part_update);
+	if (err)
+		return err;
+
+	err = media_put(ord, media);
+	if (err)
+		goto out;
+
+	if (!sa_cmp(&media->rtp, &part->media.rtp, SA_ALL)) {
+		err = address_take(part, &media->rtp);
+		if (err) {
+			err = err == EEXIST ? EADDRINUSE : err;
+			goto out;
+		}
+		address_forget(part);
+	}
+
+	part->media = *media;
+	laddr_set(part);
+	worker_post(part->conf->w, &ord->msg);
+	(void)mesh_conf_rate(part->conf);
+
+ out:
+	if (err)
+		mem_deref(ord);
+
+	return err;
+}
+
+
+/**
+ * Where a participant shall send to
+ *
+ * @param part Participant
+ * @param rtp  Set, if not NULL
+ * @param rtcp Set, if not NULL; equal to `rtp` if both share a port
+ *
+ * @return 0 or EINVAL
+ */
+int mesh_part_laddr(const struct mesh_part *part, struct sa *rtp,
+		    struct sa *rtcp)
+{
+	if (!part)
+		return EINVAL;
+
+	if (rtp)
+		*rtp = part->rtp;
+	if (rtcp)
+		*rtcp = part->rtcp;
+
+	return 0;
+}
+
+
+/**
+ * The synchronization source of what a participant is sent; others see the
+ * same number as contributing source when they hear it
+ *
+ * @param part Participant
+ *
+ * @return SSRC, unique in the conference
+ */
+uint32_t mesh_part_ssrc(const struct mesh_part *part)
+{
+	return part ? part->ssrc : 0;
+}
+
+
+/**
+ * A participant's numbers; at most a third of a second old
+ *
+ * @param part Participant
+ * @param st   Filled in
+ *
+ * @return 0 or EINVAL
+ */
+int mesh_part_stats(const struct mesh_part *part, struct mesh_stats *st)
+{
+	if (!part || !st)
+		return EINVAL;
+
+	snap_read(&part->part->stats, st, sizeof(*st));
+
+	return 0;
+}

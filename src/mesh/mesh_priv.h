@@ -1,0 +1,67 @@
+/**
+ * @file mesh/mesh_priv.h  Main's side of the mesh
+ */
+#ifndef JUNCTOR_MESH_MESH_PRIV_H
+#define JUNCTOR_MESH_MESH_PRIV_H
+
+enum { MESH_WORKERS_MAX = 64 };
+
+struct order {                   /* a message from main                   */
+	struct msg msg;
+	struct wconf *conf;
+	struct wpart *part;
+	int value;
+	/* handed over; what the worker leaves or puts here comes back */
+	struct mesh_media *media;
+	struct sender_group *group, *group_old;
+	struct sender *sender;
+	struct filter_rules *rules;
+};
+
+struct mesh {
+	struct mesh_config cfg;
+	struct mqueue *mq;
+	struct worker **workerv;
+	unsigned workerc;
+	bool started;
+	unsigned ports;          /* private ones in use                   */
+	uint8_t *portv;          /* which, if they are numbered           */
+};
+
+struct mesh_conf {
+	struct mesh *mesh;
+	struct worker *w;
+	struct wconf *conf;      /* the worker's                          */
+	struct order *leave;     /* for the end, so that it cannot fail   */
+	struct list partl;
+	unsigned partc;
+	unsigned senders;        /* that its listeners may need at once   */
+	unsigned seats;
+	uint32_t rate_max, rate; /* [Hz]                                  */
+};
+
+struct mesh_part {
+	struct le le;
+	struct mesh_conf *conf;
+	struct wpart *part;      /* the worker's, but for `handle`        */
+	struct order *leave;
+	struct mesh_media media;
+	struct filter_rules rules;
+	struct sa rtp, rtcp;     /* ours                                  */
+	uint32_t ssrc;
+	int port;                /* number of the private port, or -1     */
+	bool own_port;
+	bool own_sender;         /* counted for rules                     */
+	mesh_event_h *h;
+	void *arg;
+};
+
+int  order_alloc(struct order **op, struct wconf *conf, struct wpart *part,
+		 void (*apply_h)(struct msg *msg, void *arg));
+int  mesh_senders_need(struct mesh_conf *conf, unsigned need);
+int  mesh_conf_part_add(struct mesh_conf *conf, struct mesh_part *part);
+void mesh_conf_part_remove(struct mesh_conf *conf, struct mesh_part *part);
+void mesh_part_forget(struct mesh_part *part, const struct mesh_part *gone);
+int  mesh_conf_rate(struct mesh_conf *conf);
+
+#endif

@@ -1,0 +1,427 @@
+/**
+ * @file mesh/wconf.c  A conference in its worker: one tick
+ *
+ *   schedulers: who talks?                       everybody
+ *   sorter: who is mixed?                        those who talk
+ *   schedulers: their audio; sum                 those who are mixed
+ *   senders that are shared                      one per format
+ *   filter, own sender                           those who hear otherwise
+ *   headers, into the batch                      everybody
+ */
+#include <re.h>
+#include <pthread.h>
+#include <string.h>
+#include "mesh/mesh.h"
+#include "mesh/codec.h"
+#include "mesh/scheduler.h"
+#include "mesh/tone.h"
+#include "mesh/rtp.h"
+#include "mesh/rtcp.h"
+#include "mesh/demux.h"
+#include "mesh/queue.h"
+#include "mesh/snap.h"
+#include "mesh/channel.h"
+#include "mesh/sorter.h"
+#include "mesh/filter.h"
+#include "mesh/sender.h"
+#include "mesh/worker.h"
+
+enum {
+	HOLD = 15,               /* ticks until two senders agree         */
+	HOLD_MAX = 100,          /* ticks to wait for a moment to change  */
+};
+
+
+static void speak_handler(void *who, bool on, int level, void *arg)
+{
+	struct wpart *part = who;
+	struct wconf *conf = arg;
+
+	wpart_publish(part);
+	worker_event(conf->w, part,
+		     on ? MESH_SPEAKING_STARTED : MESH_SPEAKING_STOPPED,
+		     level);
+}
+
+
+/* Keys pressed in the audio have to be heard even of those not mixed */
+static void keys_hear(struct wconf *conf, struct wpart *part)
+{
+	(void)scheduler_pcm(part->sched, conf->w->scratch.onev, 8000);
+}
+
+
+/* Look at everybody: who talks, and whose turn is it for slow things */
+static void listen_all(struct wconf *conf)
+{
+	struct worker *w = conf->w;
+	const unsigned turn = w->tick % WORKER_SLOW;
+	struct le *le;
+
+	for (le = conf->partl.head; le; le = le->next) {
+
+		struct wpart *part = le->data;
+		enum scheduler_state st;
+		uint8_t level = 127;
+
+		st = scheduler_tick(part->sched, w->now, &level);
+		if (st == SCHEDULER_TALKING)
+			part->level = level;
+
+		sorter_offer(&conf->sorter, &part->entry,
+			     st == SCHEDULER_TALKING, level);
+
+		if (part->rx.inband && part->entry.silenced &&
+		    st == SCHEDULER_TALKING)
+			keys_hear(conf, part);
+
+		if (part->slow == turn)
+			wpart_slow(part);
+	}
+}
+
+
+static void talker_fade(const struct wconf *conf, struct filter_talker *t,
+			const struct sorter_entry *e)
+{
+	const size_t tick = conf->rate / 50;
+	/* a word that begins does so softly enough by itself */
+	const bool in = conf->fade_in || (e->entering && !e->onset);
+	const bool out = conf->rate != conf->rate_next || e->leaving;
+
+	if (in)
+		codec_fade_in(t->sampv, tick);
+	if (out)
+		codec_fade_out(t->sampv, tick);
+	if (in || out)
+		t->frame = NULL;
+}
+
+
+/* Audio of one who is mixed; false if there is none */
+static bool talker_fetch(struct wconf *conf, unsigned ix,
+			 const struct sorter_entry *e)
+{
+	struct worker_scratch *sc = &conf->w->scratch;
+	struct filter_talker *t = &sc->talkv[ix];
+	struct wpart *part = e->who;
+
+	memset(t, 0, sizeof(*t));
+	t->who   = part;
+	t->sampv = sc->seatv[ix];
+	t->ssrc  = part->tx.ssrc;
+	t->level = part->level;
+
+	if (!scheduler_frame(part->sched, &sc->framev[ix]))
+		t->frame = &sc->framev[ix];
+
+	if (scheduler_pcm(part->sched, t->sampv, conf->rate))
+		return false;
+
+	if (part->rules) {
+		t->to = part->rules->whisper;
+		if (part->rules->talk_gain) {
+			filter_gain(t->sampv, conf->rate / 50,
+				    part->rules->talk_gain);
+			t->frame = NULL;
+		}
+	}
+
+	talker_fade(conf, t, e);
+
+	return true;
+}
+
+
+/* A sound for everybody is a talker whom nobody is */
+static void chime(struct wconf *conf)
+{
+	struct worker_scratch *sc = &conf->w->scratch;
+	struct filter_talker *t = &sc->talkv[sc->talkc];
+
+	if (!tone_playing(&conf->tone))
+		return;
+
+	memset(t, 0, sizeof(*t));
+	t->sampv = sc->seatv[sc->talkc];
+	t->level = 127;
+	memset(t->sampv, 0, conf->rate / 50 * sizeof(int16_t));
+	(void)tone_mix(&conf->tone, t->sampv, conf->rate / 50);
+	++sc->talkc;
+}
+
+
+static void mix(struct wconf *conf)
+{
+	struct worker_scratch *sc = &conf->w->scratch;
+	const size_t tick = conf->rate / 50;
+
+	sc->talkc = 0;
+	for (unsigned i = 0; i < conf->sorter.seatc; i++) {
+		if (talker_fetch(conf, sc->talkc, conf->sorter.seatv[i]))
+			++sc->talkc;
+	}
+	chime(conf);
+
+	filter_sum(sc->sumv, tick, sc->talkv, sc->talkc);
+	filter_all(&sc->all, sc->allv, sc->sumv, tick, sc->talkv, sc->talkc);
+}
+
+
+/* Give a listener a sender of its own that goes on where the group was */
+static void own_take(struct wconf *conf, struct wpart *part)
+{
+	struct worker *w = conf->w;
+
+	part->own = list_ledata(w->sparel.head);
+	if (!part->own)
+		return;
+
+	list_unlink(&part->own->le);
+	if (part->group->sender->tick + 1 == w->tick)
+		sender_follow(part->own, part->group->sender);
+}
+
+
+static void own_drop(struct wconf *conf, struct wpart *part)
+{
+	if (!part->own)
+		return;
+
+	/* its packets may be in the batch still */
+	list_append(&conf->w->usedl, &part->own->le, part->own);
+	part->own = NULL;
+}
+
+
+/* Who hears what no other does in this tick? */
+static void listeners_sort(struct wconf *conf)
+{
+	const struct worker_scratch *sc = &conf->w->scratch;
+	struct le *le;
+
+	for (le = conf->groupl.head; le; le = le->next) {
+		struct sender_group *group = le->data;
+
+		group->listeners = 0;
+	}
+
+	for (le = conf->partl.head; le; le = le->next) {
+
+		struct wpart *part = le->data;
+
+		part->apart = part->deaf || tone_playing(&part->tone) ||
+			((part->entry.seated || part->rules ||
+			  part->entry.leaving) &&
+			 filter_concerns(sc->talkv, sc->talkc, part,
+					 part->rules));
+
+		if (!part->apart) {
+			++part->group->listeners;
+			if (part->own)
+				++part->hold;
+			continue;
+		}
+
+		part->hold = 0;
+		if (!part->own)
+			own_take(conf, part);
+	}
+}
+
+
+static void groups_run(struct wconf *conf)
+{
+	const struct worker_scratch *sc = &conf->w->scratch;
+	struct le *le;
+
+	for (le = conf->groupl.head; le; le = le->next) {
+		struct sender_group *group = le->data;
+
+		if (group->listeners)
+			(void)sender_run(group->sender, &group->key,
+					 &sc->all, &conf->env);
+		if (group->listeners > 1 && group->sender->packetc &&
+		    !group->sender->pass)
+			++conf->w->stats.encodes_shared;
+	}
+}
+
+
+/* Sounds for one listener lie over what it hears */
+static void own_tone(struct wconf *conf, struct wpart *part,
+		     struct filter_mix *m)
+{
+	int16_t *buf = conf->w->scratch.onev;
+	const size_t tick = conf->rate / 50;
+
+	if (!tone_playing(&part->tone))
+		return;
+
+	if (!m->sampv)
+		memset(buf, 0, tick * sizeof(*buf));
+	else if (m->sampv != buf)
+		memcpy(buf, m->sampv, tick * sizeof(*buf));
+
+	(void)tone_mix(&part->tone, buf, tick);
+	m->sampv = buf;
+	m->lone = NULL;
+}
+
+
+static void own_run(struct wconf *conf, struct wpart *part)
+{
+	struct worker_scratch *sc = &conf->w->scratch;
+	struct filter_mix m;
+
+	if (!part->apart)
+		m = sc->all;
+	else if (part->deaf)
+		memset(&m, 0, sizeof(m));
+	else
+		filter_one(&m, sc->onev, sc->sumv, conf->rate / 50,
+			   sc->talkv, sc->talkc, part, part->rules);
+
+	own_tone(conf, part, &m);
+
+	(void)sender_run(part->own, &part->group->key, &m, &conf->env);
+}
+
+
+/* Back to the shared sender, once both say the same */
+static bool own_done(const struct wpart *part)
+{
+	const struct sender *shared = part->group->sender;
+
+	if (part->hold < 2)
+		return false;
+
+	/* the same frames as they came: nothing can differ */
+	if (part->own->pass)
+		return shared->pass == part->own->pass ||
+			part->hold >= HOLD_MAX;
+
+	return part->hold >= HOLD_MAX ||
+		(part->hold >= HOLD && sender_meets(part->own, shared));
+}
+
+
+static void part_send(struct wconf *conf, struct wpart *part)
+{
+	if (part->own) {
+		own_run(conf, part);
+		if (part->tx.on)
+			wpart_send(part, part->own);
+		if (!part->apart && own_done(part))
+			own_drop(conf, part);
+	}
+	else if (part->tx.on && !part->apart) {
+		wpart_send(part, part->group->sender);
+	}
+}
+
+
+static void rate_apply(struct wconf *conf)
+{
+	conf->fade_in = conf->rate != conf->rate_next;
+	conf->rate = conf->rate_next;
+	conf->env.rate = conf->rate;
+}
+
+
+/**
+ * One tick of a conference
+ *
+ * @param conf Conference
+ */
+void wconf_tick(struct wconf *conf)
+{
+	struct worker *w = conf->w;
+	struct le *le;
+
+	if (!conf->partl.head)
+		return;
+
+	conf->env.tick = w->tick;
+	conf->env.encodes = conf->env.passed = 0;
+
+	listen_all(conf);
+	sorter_pick(&conf->sorter, speak_handler, conf);
+	mix(conf);
+	listeners_sort(conf);
+	groups_run(conf);
+
+	for (le = conf->partl.head; le; le = le->next)
+		part_send(conf, le->data);
+
+	w->stats.encodes += conf->env.encodes;
+	w->stats.passed_through += conf->env.passed;
+
+	rate_apply(conf);
+}
+
+
+/**
+ * Set the rate of the mix; what is heard is faded out and in again
+ *
+ * @param conf Conference
+ * @param rate New rate [Hz]
+ */
+void wconf_rate(struct wconf *conf, uint32_t rate)
+{
+	conf->rate_next = rate;
+
+	/* nobody hears anything yet */
+	if (!conf->env.tick)
+		conf->rate = conf->env.rate = rate;
+}
+
+
+/**
+ * Add a participant to its conference
+ *
+ * @param conf Conference
+ * @param part Participant, with its group set
+ */
+void wconf_part_add(struct wconf *conf, struct wpart *part)
+{
+	part->conf = conf;
+	part->slow = conf->w->stats.parts % WORKER_SLOW;
+	list_append(&conf->partl, &part->le, part);
+	++conf->w->stats.parts;
+}
+
+
+/**
+ * Remove a participant from its conference
+ *
+ * @param conf Conference
+ * @param part Participant
+ */
+void wconf_part_remove(struct wconf *conf, struct wpart *part)
+{
+	struct le *le;
+
+	sorter_remove(&conf->sorter, &part->entry);
+	own_drop(conf, part);
+	list_unlink(&part->le);
+	--conf->w->stats.parts;
+
+	for (le = conf->partl.head; le; le = le->next) {
+		struct wpart *p = le->data;
+
+		if (p->rules)
+			filter_rules_forget(p->rules, p, part);
+
+		/* a later one may get the same address */
+		if (p->own && p->own->pass == part)
+			p->own->pass = NULL;
+	}
+
+	for (le = conf->groupl.head; le; le = le->next) {
+		struct sender_group *group = le->data;
+
+		if (group->sender->pass == part)
+			group->sender->pass = NULL;
+	}
+}

@@ -1,0 +1,492 @@
+/**
+ * @file mesh/worker.c  The thread of a worker
+ *
+ *   timer, every 5 ms:   receive; apply what main has asked for
+ *   every fourth time:   the tick: mix and send, all conferences
+ *
+ * Sockets are read on time, not on arrival: thousands of packets a second
+ * come in batches, one wake-up each. A worker without conferences sleeps.
+ * Ticks of several workers are shifted against one another.
+ */
+#include <re.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+#include "mesh/mesh.h"
+#include "mesh/codec.h"
+#include "mesh/scheduler.h"
+#include "mesh/tone.h"
+#include "mesh/rtp.h"
+#include "mesh/rtcp.h"
+#include "mesh/demux.h"
+#include "mesh/queue.h"
+#include "mesh/snap.h"
+#include "mesh/channel.h"
+#include "mesh/sorter.h"
+#include "mesh/filter.h"
+#include "mesh/sender.h"
+#include "mesh/worker.h"
+
+enum {
+	LATE      = 10000,       /* a tick this late is an overrun [us]   */
+	CATCH_UP  = 5,           /* ticks made up for, then time jumps    */
+	SECOND    = 50,          /* [ticks]                               */
+	IDLE_WAIT = 50,          /* ticks without conferences, then sleep */
+};
+
+struct clockwork {
+	uint64_t due;            /* next tick [us]                        */
+	unsigned idle;           /* ticks without a conference            */
+};
+
+
+/**
+ * The clock of the mesh
+ *
+ * @return Monotonic time [us]
+ */
+uint64_t worker_clock(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+
+static void worker_destructor(void *arg)
+{
+	struct worker *w = arg;
+
+	worker_stop(w);
+
+	list_flush(&w->sparel);
+	list_flush(&w->usedl);
+	mem_deref(w->tx);
+	mem_deref(w->tx_port);
+	mem_deref(w->rx);
+	mem_deref(w->rtp_from);
+	mem_deref(w->rtcp_from);
+	mem_deref(w->taken);
+	mem_deref(w->ch);
+	mem_deref(w->pool);
+
+	if (w->timerfd >= 0)
+		(void)close(w->timerfd);
+	if (w->wakefd >= 0)
+		(void)close(w->wakefd);
+	if (w->portfd >= 0)
+		(void)close(w->portfd);
+	if (w->epfd >= 0)
+		(void)close(w->epfd);
+}
+
+
+static int fds_open(struct worker *w)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	w->epfd = epoll_create1(EPOLL_CLOEXEC);
+	w->portfd = epoll_create1(EPOLL_CLOEXEC);
+	w->timerfd = timerfd_create(CLOCK_MONOTONIC,
+				    TFD_NONBLOCK | TFD_CLOEXEC);
+	w->wakefd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (w->epfd < 0 || w->portfd < 0 || w->timerfd < 0 || w->wakefd < 0)
+		return errno;
+
+	ev.data.fd = w->timerfd;
+	if (epoll_ctl(w->epfd, EPOLL_CTL_ADD, w->timerfd, &ev))
+		return errno;
+
+	ev.data.fd = w->wakefd;
+	if (epoll_ctl(w->epfd, EPOLL_CTL_ADD, w->wakefd, &ev))
+		return errno;
+
+	return 0;
+}
+
+
+/* What the first talkers of the first conferences need */
+static int pool_fill(struct codec_pool *pool)
+{
+	static const struct {
+		enum codec_obj obj;
+		unsigned spare;
+	} v[] = {
+		{CODEC_OBJ_DEC,       8},
+		{CODEC_OBJ_DEC_OPUS,  4},
+		{CODEC_OBJ_ENC,       8},
+		{CODEC_OBJ_ENC_OPUS,  4},
+		{CODEC_OBJ_SLOT,    256},
+		{CODEC_OBJ_TALK,      8},
+	};
+	int err = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++)
+		err |= codec_pool_fill(pool, v[i].obj, v[i].spare);
+
+	return err;
+}
+
+
+static int port_open(struct worker *w)
+{
+	struct sa sa = w->cfg.laddr;
+
+	if (sa_port(&sa))
+		sa_set_port(&sa, (uint16_t)(sa_port(&sa) + 2 * w->ix));
+
+	return channel_open(&w->ch, &sa, true);
+}
+
+
+/**
+ * Allocate a worker; its ports are open, its thread does not run yet
+ *
+ * @param wp  Pointer to allocated worker
+ * @param cfg Configuration
+ * @param ix  Which one it is
+ * @param mq  Pushed to when there is something for main; outlives it
+ *
+ * @return 0, otherwise errorcode
+ */
+int worker_alloc(struct worker **wp, const struct mesh_config *cfg,
+		 unsigned ix, struct mqueue *mq)
+{
+	struct worker *w;
+	int err;
+
+	w = mem_zalloc(sizeof(*w), worker_destructor);
+	if (!w)
+		return ENOMEM;
+
+	w->epfd = w->portfd = w->timerfd = w->wakefd = -1;
+	w->cfg = *cfg;
+	w->ix = ix;
+	w->mq = mq;
+
+	err = fds_open(w);
+	if (err)
+		goto out;
+
+	err = port_open(w);
+	if (err)
+		goto out;
+
+	err  = demux_alloc(&w->rtp_from, WORKER_ADDR_MAX);
+	err |= demux_alloc(&w->rtcp_from, WORKER_ADDR_MAX);
+	err |= demux_alloc(&w->taken, 2 * WORKER_ADDR_MAX);
+	err |= rx_batch_alloc(&w->rx);
+	err |= tx_batch_alloc(&w->tx);
+	err |= tx_batch_alloc(&w->tx_port);
+	if (err)
+		goto out;
+
+	err = codec_pool_alloc(&w->pool);
+	if (err)
+		goto out;
+
+	err = pool_fill(w->pool);
+
+ out:
+	if (err)
+		mem_deref(w);
+	else
+		*wp = w;
+
+	return err;
+}
+
+
+/**
+ * Tell main of something that happened; sent with the tick
+ *
+ * @param w     Worker
+ * @param part  To whom
+ * @param event What
+ * @param value Its value
+ */
+void worker_event(struct worker *w, struct wpart *part,
+		  enum mesh_event event, int value)
+{
+	const struct ring_event ev = {
+		.part = part, .event = (int)event, .value = value,
+	};
+
+	if (!event_ring_put(&w->ring, &ev))
+		++w->events_lost;
+
+	w->told = true;
+}
+
+
+/* At most one message is on its way, so the pipe never fills */
+static void main_tell(struct worker *w)
+{
+	w->told = false;
+	if (!atomic_exchange(&w->notified, true))
+		(void)mqueue_push(w->mq, (int)w->ix, NULL);
+}
+
+
+/* What main has asked for; between two ticks */
+static void messages_apply(struct worker *w)
+{
+	struct msg *msg;
+
+	if (!msg_pending(&w->inbox))
+		return;
+
+	msg = msg_take(&w->inbox);
+	while (msg) {
+		struct msg *next = msg->next;
+
+		msg->apply_h(msg, w);
+		msg_push(&w->outbox, msg);
+		msg = next;
+	}
+
+	w->told = true;
+}
+
+
+static void tick(struct worker *w)
+{
+	struct le *le;
+
+	++w->tick;
+
+	LIST_FOREACH(&w->confl, le)
+		wconf_tick(le->data);
+
+	tx_batch_flush(w->tx);
+	tx_batch_flush(w->tx_port);
+
+	/* what was to be sent lies in senders until now */
+	while (w->usedl.head) {
+		struct sender *s = list_ledata(w->usedl.head);
+
+		sender_clear(s);
+		list_unlink(&s->le);
+		list_append(&w->sparel, &s->le, s);
+	}
+
+	(void)codec_pool_refill(w->pool);
+}
+
+
+static void stats_publish(struct worker *w)
+{
+	struct codec_pool_stats pst;
+	struct tx_stats a, b;
+
+	codec_pool_stats(w->pool, &pst);
+	tx_batch_stats(w->tx, &a);
+	tx_batch_stats(w->tx_port, &b);
+	w->stats.decodes = pst.decodes;
+	w->stats.tx_packets = a.packets + b.packets;
+	w->stats.tx_errors = a.errors + b.errors;
+
+	snap_write(&w->snap, &w->stats, sizeof(w->stats));
+}
+
+
+static void tick_timed(struct worker *w, uint64_t due)
+{
+	const uint64_t start = worker_clock();
+	uint64_t usec;
+
+	++w->stats.ticks;
+	if (start > due + LATE)
+		++w->stats.overruns;
+
+	w->now = start;
+	tick(w);
+
+	usec = worker_clock() - start;
+	w->stats.tick_usec += usec;
+	w->tick_max = max(w->tick_max, usec);
+	if (!(w->tick % SECOND)) {
+		w->stats.tick_usec_max = w->tick_max;
+		w->tick_max = 0;
+	}
+	if (!(w->tick % WORKER_SLOW))
+		stats_publish(w);
+}
+
+
+static void timer_arm(struct worker *w, struct clockwork *cw)
+{
+	const uint64_t phase = (uint64_t)WORKER_TICK_US * w->ix /
+		max(w->cfg.workers, 1u);
+	const uint64_t now = worker_clock();
+	struct itimerspec its;
+
+	/* in phase with the clock, so that workers keep their distance */
+	cw->due = (now / WORKER_TICK_US + 1) * WORKER_TICK_US + phase;
+	cw->idle = 0;
+
+	memset(&its, 0, sizeof(its));
+	its.it_value.tv_sec = (time_t)(cw->due / 1000000);
+	its.it_value.tv_nsec = (long)(cw->due % 1000000 * 1000);
+	its.it_interval.tv_nsec = WORKER_POLL_US * 1000;
+	(void)timerfd_settime(w->timerfd, TFD_TIMER_ABSTIME, &its, NULL);
+}
+
+
+static void timer_disarm(struct worker *w)
+{
+	const struct itimerspec its = {{0, 0}, {0, 0}};
+
+	(void)timerfd_settime(w->timerfd, 0, &its, NULL);
+}
+
+
+static void ticks_run(struct worker *w, struct clockwork *cw)
+{
+	const uint64_t now = worker_clock();
+
+	/* stopped for long, e.g. with the whole machine */
+	if (now > cw->due + CATCH_UP * WORKER_TICK_US) {
+		const uint64_t n = (now - cw->due) / WORKER_TICK_US;
+
+		cw->due += n * WORKER_TICK_US;
+		w->stats.overruns += n;
+	}
+
+	/* the timer may fire a moment early */
+	while (worker_clock() + 500 >= cw->due) {
+		tick_timed(w, cw->due);
+		cw->due += WORKER_TICK_US;
+	}
+
+	cw->idle = w->confl.head ? 0 : cw->idle + 1;
+}
+
+
+/* Sleep until main has something to do; true if so */
+static void sleep_begin(struct worker *w, bool *asleep)
+{
+	stats_publish(w);
+	timer_disarm(w);
+	*asleep = true;
+	atomic_store(&w->asleep, true);
+
+	/* main may have looked just before */
+	if (atomic_load(&w->inbox.top)) {
+		const uint64_t one = 1;
+
+		(void)!write(w->wakefd, &one, sizeof(one));
+	}
+}
+
+
+static void *worker_thread(void *arg)
+{
+	struct worker *w = arg;
+	struct clockwork cw;
+	bool asleep = false;
+
+	timer_arm(w, &cw);
+
+	while (!atomic_load(&w->stop)) {
+
+		struct epoll_event evv[2];
+		uint64_t n;
+
+		if (epoll_wait(w->epfd, evv, ARRAY_SIZE(evv), -1) < 0 &&
+		    errno != EINTR)
+			break;
+
+		(void)!read(w->timerfd, &n, sizeof(n));
+		if (asleep) {
+			(void)!read(w->wakefd, &n, sizeof(n));
+			atomic_store(&w->asleep, false);
+			asleep = false;
+			timer_arm(w, &cw);
+		}
+
+		w->now = worker_clock();
+		worker_rx(w);
+		messages_apply(w);
+		ticks_run(w, &cw);
+
+		if (w->told)
+			main_tell(w);
+
+		if (cw.idle >= IDLE_WAIT)
+			sleep_begin(w, &asleep);
+	}
+
+	stats_publish(w);
+
+	return NULL;
+}
+
+
+/**
+ * Start the thread of a worker
+ *
+ * @param w Worker
+ *
+ * @return 0, otherwise errorcode
+ */
+int worker_start(struct worker *w)
+{
+	int err;
+
+	if (w->started)
+		return EALREADY;
+
+	err = pthread_create(&w->thread, NULL, worker_thread, w);
+	if (err)
+		return err;
+
+	w->started = true;
+
+	return 0;
+}
+
+
+/**
+ * Stop the thread of a worker, and apply what it has not seen yet
+ *
+ * @param w Worker; the caller is its only thread afterwards
+ */
+void worker_stop(struct worker *w)
+{
+	const uint64_t one = 1;
+
+	if (w->started) {
+		atomic_store(&w->stop, true);
+		(void)!write(w->wakefd, &one, sizeof(one));
+		(void)pthread_join(w->thread, NULL);
+		w->started = false;
+	}
+
+	if (w->wakefd >= 0)
+		messages_apply(w);
+}
+
+
+/**
+ * Post a message to a worker
+ *
+ * @param w   Worker
+ * @param msg Message; comes back by the outbox when it has been applied
+ */
+void worker_post(struct worker *w, struct msg *msg)
+{
+	const uint64_t one = 1;
+
+	msg_push(&w->inbox, msg);
+
+	if (atomic_load(&w->asleep))
+		(void)!write(w->wakefd, &one, sizeof(one));
+}

@@ -1,0 +1,178 @@
+/**
+ * @file mesh/worker.h  A worker and what it owns
+ *
+ * Private to the mesh. Objects here are allocated and freed by main, and
+ * handed over to the worker and back by messages (queue.h); in between only
+ * the worker touches them, except for what is marked.
+ */
+#ifndef JUNCTOR_MESH_WORKER_H
+#define JUNCTOR_MESH_WORKER_H
+
+enum {
+	WORKER_TICK_US  = 20000,
+	WORKER_POLL_US  = 5000,      /* receive at least this often       */
+	WORKER_ADDR_MAX = 8192,      /* source addresses on one worker    */
+	WORKER_SLOW     = 16,        /* ticks between looks at a part     */
+};
+
+struct sender_group {            /* listeners that share a sender         */
+	struct le le;
+	struct sender_key key;
+	struct sender *sender;
+	unsigned refc;           /* participants with this key            */
+	unsigned listeners;      /* of them in this tick                  */
+};
+
+struct wconf {                   /* a conference                          */
+	struct le le;
+	struct worker *w;
+	struct sorter sorter;
+	struct list partl;
+	struct list groupl;
+	uint32_t rate;           /* of the mix [Hz]                       */
+	uint32_t rate_next;      /* as main wants it [Hz]                 */
+	bool fade_in;            /* the rate has just changed             */
+	struct tone tone;        /* for everybody                         */
+	struct sender_env env;
+};
+
+struct wpart_tx {                /* what is sent to a participant         */
+	struct sa rtp, rtcp;     /* where to                              */
+	int rtp_fd, rtcp_fd;
+	uint32_t ssrc, ts;
+	uint32_t step;           /* of `ts` per packet                    */
+	uint16_t seq;
+	uint8_t pt;
+	bool on;                 /* we may send                           */
+	bool marker;             /* on the next packet                    */
+	uint32_t psent, osent;   /* RFC 3550, 6.4.1                       */
+	uint64_t packets, bytes;
+};
+
+struct wpart_rx {                /* what comes from a participant         */
+	uint8_t ext_level;
+	bool mux;                /* RTCP on the port of RTP               */
+	bool on;                 /* we listen                             */
+	bool inband;             /* keys come as tones in the audio       */
+	bool latched;
+	bool silent;             /* event sent, nothing came since        */
+	uint64_t heard;          /* latest RTP or RTCP [us]               */
+	uint64_t packets, bytes;
+	struct sa peer;          /* where RTP comes from                  */
+};
+
+struct wpart_rtcp {
+	uint64_t due;            /* next report [us]                      */
+	uint32_t lsr;            /* from their last SR [NTP, middle]      */
+	uint64_t lsr_at;         /* when it came [us]                     */
+	uint32_t expected_prior, lost_prior;
+	uint32_t tx_lost;        /* as they say                           */
+	uint32_t rtt;            /* [us]                                  */
+	char cname[RTCP_CNAME_MAX + 1];
+};
+
+struct wpart {                   /* a participant                         */
+	struct le le;            /* in its conference                     */
+	struct wconf *conf;
+	struct scheduler *sched;
+	struct wpart_rx rx;
+	struct wpart_tx tx;
+	struct sorter_entry entry;
+	struct filter_rules *rules;   /* or NULL                          */
+	struct sender_group *group;
+	struct sender *own;      /* while it hears what no other does     */
+	unsigned hold;           /* ticks since it no longer had to       */
+	bool apart;              /* hears what no other does, this tick   */
+	bool deaf;
+	struct tone tone;        /* for this one only                     */
+	unsigned slow;           /* its turn of WORKER_SLOW               */
+	uint8_t level;           /* of the latest talk [-dBov]            */
+	struct wpart_rtcp rtcp;
+
+	struct channel *port;    /* a port of its own, or NULL            */
+	struct snap stats;       /* read by main: struct mesh_stats       */
+	void *handle;            /* main's                                */
+};
+
+struct worker_scratch {          /* audio of one tick                     */
+	int32_t sumv[CODEC_TICK_MAX];
+	int16_t allv[CODEC_TICK_MAX];
+	int16_t onev[CODEC_TICK_MAX];
+	int16_t seatv[MESH_TALKERS_MAX + 2][CODEC_TICK_MAX];
+	struct scheduler_frame framev[MESH_TALKERS_MAX + 2];
+	struct filter_talker talkv[MESH_TALKERS_MAX + 2];
+	unsigned talkc;
+	struct filter_mix all;
+};
+
+struct worker {
+	/* set before the thread starts */
+	struct mesh_config cfg;
+	unsigned ix;
+	struct channel *ch;
+	struct mqueue *mq;       /* pushed by the worker, read by main    */
+	int epfd, timerfd, wakefd, portfd;
+
+	/* shared */
+	struct msg_stack inbox;      /* to the worker                     */
+	struct msg_stack outbox;     /* back to main                      */
+	struct event_ring ring;
+	_Atomic bool notified;       /* main has been told                */
+	_Atomic bool asleep;         /* wakefd is needed                  */
+	_Atomic bool stop;
+	struct snap snap;            /* struct mesh_worker_stats          */
+
+	/* the worker's */
+	struct codec_pool *pool;
+	struct demux *rtp_from, *rtcp_from;
+	struct rx_batch *rx;
+	struct tx_batch *tx;         /* by the worker's own port          */
+	struct tx_batch *tx_port;    /* by all other ports                */
+	struct list confl;
+	struct list sparel;          /* senders                           */
+	struct list usedl;           /* senders to clear after this tick  */
+	unsigned ports;
+	uint32_t tick;
+	bool told;                   /* something for main in this tick   */
+	uint64_t now;                /* [us]                              */
+	struct mesh_worker_stats stats;
+	uint64_t tick_max;           /* of this second [us]               */
+	uint64_t events_lost;
+	struct worker_scratch scratch;
+
+	/* main's */
+	pthread_t thread;
+	bool started;
+	unsigned confs, parts;       /* handles                           */
+	unsigned senders, senders_need;
+	struct demux *taken;         /* addresses of participants         */
+};
+
+int  worker_alloc(struct worker **wp, const struct mesh_config *cfg,
+		  unsigned ix, struct mqueue *mq);
+int  worker_start(struct worker *w);
+void worker_stop(struct worker *w);
+void worker_post(struct worker *w, struct msg *msg);
+void worker_event(struct worker *w, struct wpart *part,
+		  enum mesh_event event, int value);
+void worker_rx(struct worker *w);
+uint64_t worker_clock(void);
+
+void wconf_tick(struct wconf *conf);
+void wconf_rate(struct wconf *conf, uint32_t rate);
+void wconf_part_add(struct wconf *conf, struct wpart *part);
+void wconf_part_remove(struct wconf *conf, struct wpart *part);
+
+int  wpart_attach(struct wpart *part, struct worker *w);
+void wpart_detach(struct wpart *part, struct worker *w);
+void wpart_media(struct wpart *part, const struct mesh_media *media);
+void wpart_rx(struct wpart *part, const uint8_t *buf, size_t len,
+	      const struct sa *src, bool rtcp);
+void wpart_send(struct wpart *part, const struct sender *s);
+void wpart_slow(struct wpart *part);
+void wpart_publish(struct wpart *part);
+void wpart_rtcp_send(struct wpart *part, bool bye);
+void wpart_rtcp_rx(struct wpart *part, const uint8_t *buf, size_t len);
+void wpart_dtmf(char digit, unsigned duration, void *arg);
+
+#endif

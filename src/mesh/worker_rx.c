@@ -1,0 +1,151 @@
+/**
+ * @file mesh/worker_rx.c  Packets come in: whose are they
+ */
+#include <re.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include "mesh/mesh.h"
+#include "mesh/codec.h"
+#include "mesh/scheduler.h"
+#include "mesh/tone.h"
+#include "mesh/rtp.h"
+#include "mesh/rtcp.h"
+#include "mesh/demux.h"
+#include "mesh/queue.h"
+#include "mesh/snap.h"
+#include "mesh/channel.h"
+#include "mesh/sorter.h"
+#include "mesh/filter.h"
+#include "mesh/sender.h"
+#include "mesh/worker.h"
+
+enum {
+	BATCHES_MAX = 64,        /* a flood must not hold up the tick     */
+	PORTS_MAX   = 64,        /* looked at per system call             */
+};
+
+
+static bool whole(struct worker *w, const uint8_t *buf, size_t len,
+		  bool *rtcp)
+{
+	switch (packet_classify(buf, len)) {
+
+	case PACKET_RTP:
+		*rtcp = false;
+		return true;
+
+	case PACKET_RTCP:
+		*rtcp = true;
+		return true;
+
+	default:
+		++w->stats.rx_malformed;
+		return false;
+	}
+}
+
+
+static void batch_shared(struct worker *w, unsigned n,
+			 const struct demux *from)
+{
+	struct wpart *partv[CHANNEL_RX_BATCH];
+
+	/* finding all first gives the memory time to come */
+	for (unsigned i = 0; i < n; i++) {
+		partv[i] = demux_find(from, rx_batch_src(w->rx, i));
+		if (partv[i]) {
+			__builtin_prefetch(&partv[i]->rx, 1);
+			__builtin_prefetch(partv[i]->sched, 1);
+		}
+	}
+
+	w->stats.rx_packets += n;
+
+	for (unsigned i = 0; i < n; i++) {
+		const uint8_t *buf;
+		bool rtcp;
+		size_t len;
+
+		if (!partv[i]) {
+			++w->stats.rx_unknown;
+			continue;
+		}
+
+		buf = rx_batch_packet(w->rx, i, &len);
+		if (whole(w, buf, len, &rtcp))
+			wpart_rx(partv[i], buf, len, rx_batch_src(w->rx, i),
+				 rtcp);
+	}
+}
+
+
+static void socket_shared(struct worker *w, int fd, const struct demux *from)
+{
+	unsigned n = CHANNEL_RX_BATCH;
+
+	for (unsigned i = 0; n == CHANNEL_RX_BATCH && i < BATCHES_MAX; i++) {
+		n = rx_batch_recv(w->rx, fd);
+		batch_shared(w, n, from);
+	}
+}
+
+
+static void socket_port(struct worker *w, struct wpart *part, int fd)
+{
+	const unsigned n = rx_batch_recv(w->rx, fd);
+
+	w->stats.rx_packets += n;
+
+	for (unsigned i = 0; i < n; i++) {
+		const uint8_t *buf;
+		bool rtcp;
+		size_t len;
+
+		buf = rx_batch_packet(w->rx, i, &len);
+		if (whole(w, buf, len, &rtcp))
+			wpart_rx(part, buf, len, rx_batch_src(w->rx, i),
+				 rtcp);
+	}
+}
+
+
+/* Ports of single callers: only those that have something */
+static void ports_read(struct worker *w)
+{
+	struct epoll_event evv[PORTS_MAX];
+	unsigned left = 2 * w->ports;
+	int n;
+
+	/* the ready ones take turns, so this sees each of them */
+	do {
+		n = epoll_wait(w->portfd, evv, PORTS_MAX, 0);
+
+		for (int i = 0; i < n; i++) {
+			struct wpart *part = evv[i].data.ptr;
+
+			socket_port(w, part, part->port->rtp);
+			socket_port(w, part, part->port->rtcp);
+		}
+
+		left -= min(left, (unsigned)max(n, 0));
+
+	} while (n == PORTS_MAX && left);
+}
+
+
+/**
+ * Receive all that has come
+ *
+ * @param w Worker
+ */
+void worker_rx(struct worker *w)
+{
+	socket_shared(w, w->ch->rtp, w->rtp_from);
+
+	/* reports are few and not urgent */
+	if (!(w->tick % 5))
+		socket_shared(w, w->ch->rtcp, w->rtcp_from);
+
+	if (w->ports)
+		ports_read(w);
+}
