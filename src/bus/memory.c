@@ -2,9 +2,9 @@
  * @file memory.c  The bus of one process
  *
  * What happens is put into one queue and told from the main loop, so that no
- * handler runs inside the call that caused it. One timer of 0 ms wakes the loop
- * for a whole burst: libre polls its timers right after its sockets, hence
- * without a system call and without waiting.
+ * handler runs inside the call that caused it. One timer of 0 ms wakes the
+ * loop for a whole burst: libre polls its timers right after its sockets,
+ * hence without a system call and without waiting.
  */
 #include <string.h>
 #include <re.h>
@@ -486,8 +486,8 @@ static const struct bus_ops ops = {
 
 
 /**
- * Make a bus for one process. When it goes away, subscriptions and watches fall
- * silent, and pending requests and operations end without a word.
+ * Make a bus for one process. When it goes away, subscriptions and watches
+ * fall silent, and pending requests and operations end without a word.
  *
  * @param busp Pointer to the bus, owned by the caller
  *

@@ -1,0 +1,546 @@
+/**
+ * @file capacity.c  The capacity table: which server gets a new conference
+ *
+ * A media server counts its own capacity and tells what is left. The table
+ * only adds what the server cannot know yet: reservations made here since.
+ * They end when the server answers that it knows them, or by themselves.
+ */
+#include <string.h>
+#include <pthread.h>
+#include <re.h>
+#include "server/siphash.h"
+#include "noc/client.h"
+#include "noc/name.h"
+#include "noc/wire.h"
+#include "noc/tables.h"
+#include "noc/tables_int.h"
+
+
+struct noc_server *server_find(const struct tables *t, const char *name)
+{
+	struct le *le;
+
+	LIST_FOREACH(&t->serverl, le) {
+		struct noc_server *s = le->data;
+
+		if (!strcmp(s->report.name, name))
+			return s;
+	}
+
+	return NULL;
+}
+
+
+bool server_in_contact(const struct tables *t, const struct noc_server *s,
+		       uint64_t now)
+{
+	return !s->lost && now < s->heard + t->cfg.contact_ms;
+}
+
+
+static uint64_t slot_of(const struct tables *t, uint64_t now)
+{
+	const uint32_t width = t->cfg.lease_ms / (LEASE_SLOTS - 1);
+
+	return now / (width ? width : 1);
+}
+
+
+/* Reservations that are still alive. Expires old ones. Under the lock. */
+uint32_t leases_live(struct leases *l, const struct tables *t, uint64_t now)
+{
+	const uint64_t slot = slot_of(t, now);
+
+	if (slot >= l->slot + LEASE_SLOTS) {
+		memset(l, 0, sizeof(*l));
+		l->slot = slot;
+	}
+
+	while (l->slot < slot) {
+		uint32_t *n = &l->slotv[++l->slot % LEASE_SLOTS];
+
+		l->total -= *n;
+		*n = 0;
+	}
+
+	return l->total;
+}
+
+
+void leases_add(struct leases *l, const struct tables *t, uint64_t now)
+{
+	(void)leases_live(l, t, now);
+	++l->slotv[l->slot % LEASE_SLOTS];
+	++l->total;
+}
+
+
+static void leases_release(struct leases *l, const struct tables *t,
+			   uint32_t n, uint64_t now)
+{
+	unsigned i;
+
+	(void)leases_live(l, t, now);
+
+	/* oldest first */
+	for (i=1; i<=LEASE_SLOTS && n; i++) {
+		uint32_t *slot = &l->slotv[(l->slot + i) % LEASE_SLOTS];
+		const uint32_t k = min(n, *slot);
+
+		*slot    -= k;
+		l->total -= k;
+		n        -= k;
+	}
+}
+
+
+uint32_t server_left(const struct tables *t, struct noc_server *s,
+		     uint64_t now)
+{
+	const uint32_t reserved = leases_live(&s->leases, t, now);
+
+	return reserved < s->report.unused ? s->report.unused - reserved : 0;
+}
+
+
+void server_route(const struct noc_server *s, struct conf_route *route)
+{
+	memcpy(route->server, s->report.name, s->namelen + 1);
+	memcpy(route->contact, s->report.contact, s->contactlen + 1);
+	route->serverlen  = s->namelen;
+	route->contactlen = s->contactlen;
+	route->wake = false;
+}
+
+
+static void server_destructor(void *arg)
+{
+	struct noc_server *s = arg;
+
+	list_unlink(&s->le);
+	mem_deref(s->pend);
+}
+
+
+/* A server that is gone is kept as long as a conference names it, and else
+   until its place is needed. */
+static int server_room(struct tables *t, uint64_t now)
+{
+	struct le *le;
+
+	if (t->serverc < t->cfg.servers_max)
+		return 0;
+
+	LIST_FOREACH(&t->serverl, le) {
+		struct noc_server *s = le->data;
+
+		if (s->confs || s->pendc || server_in_contact(t, s, now))
+			continue;
+
+		pthread_mutex_lock(t->lock);
+		mem_deref(s);
+		--t->serverc;
+		pthread_mutex_unlock(t->lock);
+		return 0;
+	}
+
+	return ENOSPC;
+}
+
+
+static int server_add(struct noc_server **sp, struct tables *t,
+		      const char *name, uint64_t now)
+{
+	struct noc_server *s;
+	int err;
+
+	err = server_room(t, now);
+	if (err)
+		return err;
+
+	s = mem_zalloc(sizeof(*s), server_destructor);
+	if (!s)
+		return ENOMEM;
+
+	s->pend = mem_alloc(PENDING_MAX, NULL);
+	if (!s->pend) {
+		mem_deref(s);
+		return ENOMEM;
+	}
+
+	str_ncpy(s->report.name, name, sizeof(s->report.name));
+	s->namelen = strlen(s->report.name);
+	s->lost = true;
+	list_append(&t->serverl, &s->le, s);
+	++t->serverc;
+	*sp = s;
+
+	return 0;
+}
+
+
+static void report_set(struct noc_server *s, const struct wire_server *rep)
+{
+	s->report = *rep;
+	s->namelen = strlen(rep->name);
+	s->contactlen = strlen(rep->contact);
+}
+
+
+/**
+ * Take over what a server says about itself
+ *
+ * @param t   Tables
+ * @param rep Its report, decoded
+ * @param now Time [ms]
+ *
+ * @return 0 if success; ESTALE if a later one was heard already, which then
+ *         stays; ENOSPC if there are too many servers; EINVAL; ENOMEM
+ */
+int tables_server_report(struct tables *t, const struct wire_server *rep,
+			 uint64_t now)
+{
+	struct noc_server *s;
+	int err = 0;
+
+	if (!t || !rep || !rep->name[0])
+		return EINVAL;
+
+	s = server_find(t, rep->name);
+	if (!s) {
+		err = server_add(&s, t, rep->name, now);
+		if (err)
+			return err;
+	}
+
+	/* a server that was lost has perhaps started anew */
+	if (server_in_contact(t, s, now) && rep->seq < s->report.seq)
+		return ESTALE;
+
+	pthread_mutex_lock(t->lock);
+	report_set(s, rep);
+	s->heard = now;
+	s->lost  = false;
+	pthread_mutex_unlock(t->lock);
+
+	return 0;
+}
+
+
+/**
+ * A server answered a reservation: it tells what is left now
+ *
+ * @param t      Tables
+ * @param server Name of the server
+ * @param unused As in its report
+ * @param seq    As in its report
+ * @param now    Time [ms]
+ *
+ * @return 0 if success; ENOENT; ESTALE if a later report was heard already
+ */
+int tables_server_granted(struct tables *t, const char *server,
+			  uint32_t unused, uint64_t seq, uint64_t now)
+{
+	struct noc_server *s;
+
+	if (!t || !server)
+		return EINVAL;
+
+	s = server_find(t, server);
+	if (!s)
+		return ENOENT;
+
+	if (seq < s->report.seq)
+		return ESTALE;
+
+	pthread_mutex_lock(t->lock);
+	s->report.unused = unused;
+	s->report.seq    = seq;
+	s->heard = now;
+	pthread_mutex_unlock(t->lock);
+
+	return 0;
+}
+
+
+/**
+ * A server is gone: its announcement has expired
+ *
+ * @param t      Tables
+ * @param server Name of the server
+ */
+void tables_server_lost(struct tables *t, const char *server)
+{
+	struct noc_server *s = t && server ? server_find(t, server) : NULL;
+
+	if (!s)
+		return;
+
+	pthread_mutex_lock(t->lock);
+	s->lost = true;
+	pthread_mutex_unlock(t->lock);
+}
+
+
+/**
+ * Plan a time without new conferences on a server
+ *
+ * @param t      Tables
+ * @param server Name of the server, which need not be known yet
+ * @param from   Begin, UTC [s]
+ * @param to     End, UTC [s]; 0: no plan
+ *
+ * @return 0 if success; ENOSPC if there are too many servers; EINVAL
+ */
+int tables_server_plan(struct tables *t, const char *server,
+		       uint64_t from, uint64_t to)
+{
+	struct noc_server *s;
+
+	if (!t || !server || !name_valid(server, strlen(server),
+					 NAME_SERVER_MAX))
+		return EINVAL;
+
+	s = server_find(t, server);
+	if (!s) {
+		int err;
+
+		if (!to)
+			return 0;
+
+		err = server_add(&s, t, server, 0);
+		if (err)
+			return err;
+	}
+
+	s->out_from = from;
+	s->out_to   = to;
+
+	return 0;
+}
+
+
+/**
+ * Where a server that can take joins is reached
+ *
+ * @param t      Tables
+ * @param server Name of the server
+ * @param now    Time [ms]
+ * @param route  Set if success
+ *
+ * @return 0 if success; ENOENT if it is not known, not in contact or out of
+ *         service
+ */
+int tables_server_route(const struct tables *t, const char *server,
+			uint64_t now, struct conf_route *route)
+{
+	const struct noc_server *s;
+
+	if (!t || !server || !route)
+		return EINVAL;
+
+	s = server_find(t, server);
+	if (!s || !server_in_contact(t, s, now) ||
+	    s->report.state == CAPACITY_OUT)
+		return ENOENT;
+
+	server_route(s, route);
+
+	return 0;
+}
+
+
+/**
+ * End reservations: the server knows them now, or will never
+ *
+ * @param t      Tables
+ * @param server Name of the server
+ * @param n      How many
+ * @param now    Time [ms]
+ */
+void tables_release(struct tables *t, const char *server, uint32_t n,
+		    uint64_t now)
+{
+	struct noc_server *s = t && server ? server_find(t, server) : NULL;
+
+	if (!s)
+		return;
+
+	pthread_mutex_lock(t->lock);
+	leases_release(&s->leases, t, n, now);
+	pthread_mutex_unlock(t->lock);
+}
+
+
+static bool tried(const struct noc_server *s, const struct select_req *req)
+{
+	size_t i;
+
+	for (i=0; i<req->notc; i++) {
+		if (!strcmp(s->report.name, req->notv[i]))
+			return true;
+	}
+
+	return false;
+}
+
+
+static bool planned_out(const struct noc_server *s, uint64_t utc)
+{
+	return s->out_from <= utc && utc < s->out_to;
+}
+
+
+static bool in_service(const struct tables *t, const struct noc_server *s,
+		       const struct select_req *req)
+{
+	return s->report.state == CAPACITY_IN_SERVICE &&
+		server_in_contact(t, s, req->now) &&
+		!planned_out(s, req->utc) && !tried(s, req);
+}
+
+
+/* Is a the better choice? Servers without types that nobody asked for go
+   first, because the others are rare; then what is left decides. */
+static bool better(const struct noc_server *a, uint32_t aleft,
+		   const struct noc_server *b, uint32_t bleft, unsigned media)
+{
+	bool aonly, bonly;
+
+	if (!b)
+		return true;
+
+	aonly = !(a->report.media & ~media);
+	bonly = !(b->report.media & ~media);
+	if (aonly != bonly)
+		return aonly;
+
+	return aleft > bleft;
+}
+
+
+/**
+ * Select the server for a new conference, and reserve a place there.
+ * Candidates are in service, have the media asked for, are in contact, are not
+ * draining and not within a planned out-of-service period; those that support
+ * only what is asked are preferred; then the one with the most unused capacity
+ * less live reservations.
+ *
+ * @param t     Tables
+ * @param req   What is asked for
+ * @param route Set if success
+ *
+ * @return 0 if success, tables_release ends the reservation; ENOENT if no
+ *         server is in service; ENOTSUP if none has the media types; ENOSPC if
+ *         none has room
+ */
+int tables_select(struct tables *t, const struct select_req *req,
+		  struct conf_route *route)
+{
+	struct noc_server *best = NULL;
+	uint32_t best_left = 0;
+	int err = ENOENT;
+	struct le *le;
+
+	if (!t || !req || !route)
+		return EINVAL;
+
+	pthread_mutex_lock(t->lock);
+
+	LIST_FOREACH(&t->serverl, le) {
+		struct noc_server *s = le->data;
+		uint32_t left;
+
+		if (!in_service(t, s, req))
+			continue;
+
+		if (req->media & ~s->report.media) {
+			if (err == ENOENT)
+				err = ENOTSUP;
+			continue;
+		}
+
+		left = server_left(t, s, req->now);
+		if (!left) {
+			err = ENOSPC;
+			continue;
+		}
+
+		if (better(s, left, best, best_left, req->media)) {
+			best = s;
+			best_left = left;
+		}
+	}
+
+	if (best) {
+		leases_add(&best->leases, t, req->now);
+		server_route(best, route);
+		err = 0;
+	}
+
+	pthread_mutex_unlock(t->lock);
+
+	return err;
+}
+
+
+/**
+ * Tell every row of the capacity table
+ *
+ * @param t   Tables
+ * @param now Time [ms]
+ * @param h   Called for every server
+ * @param arg Handler argument
+ */
+void tables_servers(const struct tables *t, uint64_t now,
+		    tables_server_h *h, void *arg)
+{
+	struct le *le;
+
+	if (!t || !h)
+		return;
+
+	LIST_FOREACH(&t->serverl, le) {
+		struct noc_server *s = le->data;
+		struct server_info si = {
+			.report = &s->report,
+			.heard = s->heard,
+			.out_from = s->out_from,
+			.out_to = s->out_to,
+			.in_contact = server_in_contact(t, s, now),
+		};
+
+		pthread_mutex_lock(t->lock);
+		si.reserved = leases_live(&s->leases, t, now);
+		pthread_mutex_unlock(t->lock);
+
+		h(&si, arg);
+	}
+}
+
+
+/**
+ * Name of a server's state, as operators see it
+ *
+ * @param si  Row of the capacity table
+ * @param utc Time [s]
+ *
+ * @return "in service", "draining", "planned out", "out of service",
+ *         "out of contact"
+ */
+const char *tables_state_name(const struct server_info *si, uint64_t utc)
+{
+	if (!si->in_contact)
+		return "out of contact";
+
+	switch (si->report->state) {
+
+	case CAPACITY_IN_SERVICE:
+		return si->out_from <= utc && utc < si->out_to ?
+			"planned out" : "in service";
+	case CAPACITY_DRAINING:
+		return "draining";
+	default:
+		return "out of service";
+	}
+}

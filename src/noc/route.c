@@ -1,0 +1,150 @@
+/**
+ * @file route.c  The whole answer to a join for a known conference
+ */
+#include <time.h>
+#include <re.h>
+#include "noc/client.h"
+#include "noc/name.h"
+#include "noc/willcall.h"
+#include "noc/ticket.h"
+#include "noc/tables.h"
+#include "noc/route.h"
+
+
+struct route {
+	struct tables *tables;
+	struct ticket_key *key;
+	uint32_t ticket_s;         /* atomic; a ticket's life [s]           */
+	route_wake_h *h;
+	void *arg;
+};
+
+
+static void route_destructor(void *arg)
+{
+	struct route *r = arg;
+
+	mem_deref(r->tables);
+	mem_deref(r->key);
+}
+
+
+/**
+ * Make a route
+ *
+ * @param rp       Pointer to the route, owned by the caller; no other thread
+ *                 may use it any more when it is released
+ * @param tables   Tables, referenced
+ * @param key      Key of the NOC, referenced
+ * @param ticket_s How long tickets are good [s]
+ * @param h        Called in any thread when joins begin to wait
+ * @param arg      Handler argument
+ *
+ * @return 0 if success; EINVAL; ENOMEM
+ */
+int route_alloc(struct route **rp, struct tables *tables,
+		struct ticket_key *key, uint32_t ticket_s,
+		route_wake_h *h, void *arg)
+{
+	struct route *r;
+
+	if (!rp || !tables || !key || !ticket_s)
+		return EINVAL;
+
+	r = mem_zalloc(sizeof(*r), route_destructor);
+	if (!r)
+		return ENOMEM;
+
+	r->tables   = mem_ref(tables);
+	r->key      = mem_ref(key);
+	r->ticket_s = ticket_s;
+	r->h        = h;
+	r->arg      = arg;
+	*rp = r;
+
+	return 0;
+}
+
+
+/**
+ * Change how long tickets are good
+ *
+ * @param r        Route
+ * @param ticket_s Time [s]
+ */
+void route_ticket_set(struct route *r, uint32_t ticket_s)
+{
+	if (r && ticket_s)
+		__atomic_store_n(&r->ticket_s, ticket_s, __ATOMIC_RELAXED);
+}
+
+
+static int contact_write(const struct route *r,
+			 const struct willcall_join *j,
+			 const struct conf_route *cr,
+			 char *contact, size_t sz, size_t *len)
+{
+	const struct ticket t = {
+		j->conference, j->conferencelen, j->account, j->accountlen,
+		j->user, j->userlen, cr->server, cr->serverlen,
+		(uint32_t)time(NULL) +
+			__atomic_load_n(&r->ticket_s, __ATOMIC_RELAXED),
+	};
+	char text[CLIENT_TICKET_MAX];
+	size_t n;
+	int err;
+
+	err = ticket_make(r->key, &t, text, sizeof(text), &n);
+	if (err)
+		return err;
+
+	return name_uri(contact, sz, len, j->conference, j->conferencelen,
+			cr->contact, cr->contactlen, text, n);
+}
+
+
+/**
+ * Answer a join for a known conference. Safe in any thread.
+ *
+ * @param r          Route
+ * @param conf       Conference, unescaped
+ * @param conflen    Its length [bytes]
+ * @param user       user@host of From
+ * @param userlen    Its length [bytes]
+ * @param account    Account, may be empty
+ * @param accountlen Its length [bytes]
+ * @param contact    Set to the URI with a fresh ticket, not zero-terminated
+ * @param sz         Its size, NAME_URI_MAX at least [bytes]
+ * @param len        Length of the URI [bytes]
+ *
+ * @return 0 if success; ENOENT if the conference is not known; ENOSPC if its
+ *         server is full; EINVAL; EOVERFLOW
+ */
+int route_lookup(struct route *r, const char *conf, size_t conflen,
+		 const char *user, size_t userlen,
+		 const char *account, size_t accountlen,
+		 char *contact, size_t sz, size_t *len)
+{
+	const struct willcall_join j = {
+		conf, conflen, user, userlen, account, accountlen
+	};
+	struct conf_route cr;
+	int err;
+
+	if (!r || !contact || !len || userlen >= CLIENT_USER_MAX ||
+	    accountlen >= CLIENT_ACCOUNT_MAX ||
+	    !name_valid(conf, conflen, CLIENT_CONFERENCE_MAX))
+		return EINVAL;
+
+	if (sz < NAME_URI_MAX)
+		return EOVERFLOW;
+
+	err = tables_lookup(r->tables, conf, conflen, &j, tmr_jiffies(), &cr);
+	if (err)
+		return err;
+
+	if (cr.wake && r->h)
+		r->h(r->arg);
+
+	return contact_write(r, &j, &cr, contact, sz, len);
+}

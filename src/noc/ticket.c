@@ -1,0 +1,433 @@
+/**
+ * @file ticket.c  Proof that a dispatch server sent a client here
+ *
+ * Text: base64url without padding (RFC 4648 section 5) of
+ *
+ *   version (1) | expires (4) | code (16) | account (0..63)
+ *
+ * The code is HMAC-SHA256 (RFC 2104), cut to 128 bits, over
+ *
+ *   "junctor ticket" | version | expires | then length (2) and bytes of each
+ *   of conference, account, user, server
+ *
+ * so that no two different tickets are the same bytes. One ticket is made for
+ * every redirect: what the key contributes to the digest is computed once, and
+ * OpenSSL's plain SHA-256 is used because its general interface would allocate
+ * for each.
+ */
+#define OPENSSL_SUPPRESS_DEPRECATED 1
+#include <string.h>
+#include <fcntl.h>
+#include <unistd.h>
+#include <sys/stat.h>
+#include <openssl/sha.h>
+#include <openssl/crypto.h>
+#include <re.h>
+#include "noc/client.h"
+#include "noc/name.h"
+#include "noc/ticket.h"
+
+
+enum {
+	TICKET_VERSION    = 1,
+	CODE_LEN   = 16,                     /* [bytes]                     */
+	HEAD_LEN   = 1 + 4 + CODE_LEN,
+	RAW_MAX    = HEAD_LEN + CLIENT_ACCOUNT_MAX - 1,
+	BLOCK_LEN  = 64,                     /* of SHA-256                  */
+	SECRET_LEN = 32,
+};
+
+/* Read-only once made, so any thread may use it. */
+struct ticket_key {
+	SHA256_CTX inner, outer;             /* after the key's pads        */
+};
+
+static const char b64url[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+
+static void key_destructor(void *arg)
+{
+	struct ticket_key *key = arg;
+
+	OPENSSL_cleanse(key, sizeof(*key));
+}
+
+
+/**
+ * Make a key from a secret
+ *
+ * @param kp     Pointer to the key, owned by the caller
+ * @param secret Secret bytes
+ * @param len    Their number, 16..64
+ *
+ * @return 0 if success; EINVAL; ENOMEM
+ */
+int ticket_key_alloc(struct ticket_key **kp, const uint8_t *secret,
+		     size_t len)
+{
+	struct ticket_key *key;
+	uint8_t pad[BLOCK_LEN];
+	size_t i;
+
+	if (!kp || !secret || len < 16 || len > BLOCK_LEN)
+		return EINVAL;
+
+	key = mem_zalloc(sizeof(*key), key_destructor);
+	if (!key)
+		return ENOMEM;
+
+	for (i=0; i<BLOCK_LEN; i++)
+		pad[i] = (i < len ? secret[i] : 0) ^ 0x36;
+	SHA256_Init(&key->inner);
+	SHA256_Update(&key->inner, pad, sizeof(pad));
+
+	for (i=0; i<BLOCK_LEN; i++)
+		pad[i] ^= 0x36 ^ 0x5c;
+	SHA256_Init(&key->outer);
+	SHA256_Update(&key->outer, pad, sizeof(pad));
+
+	OPENSSL_cleanse(pad, sizeof(pad));
+	*kp = key;
+
+	return 0;
+}
+
+
+/* A server that starts at the same time must not overwrite the key: the file
+   appears under its name complete, and only if there is none. */
+static int key_create(const char *file)
+{
+	uint8_t secret[SECRET_LEN];
+	char *tmp = NULL;
+	ssize_t n;
+	int fd, err;
+
+	err = re_sdprintf(&tmp, "%s.%d.%08x", file, (int)getpid(),
+			  rand_u32());
+	if (err)
+		return err;
+
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		err = errno;
+		goto out;
+	}
+
+	rand_bytes(secret, sizeof(secret));
+	n = write(fd, secret, sizeof(secret));
+	if (n != sizeof(secret))
+		err = n < 0 ? errno : EIO;
+	if (close(fd) && !err)
+		err = errno;
+
+	if (!err && link(tmp, file) && errno != EEXIST)
+		err = errno;
+
+	(void)unlink(tmp);
+	OPENSSL_cleanse(secret, sizeof(secret));
+
+ out:
+	mem_deref(tmp);
+
+	return err;
+}
+
+
+static int key_read(struct ticket_key **kp, const char *file)
+{
+	uint8_t secret[SECRET_LEN + 1];
+	struct stat st;
+	ssize_t n;
+	int fd, err = 0;
+
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+
+	if (fstat(fd, &st)) {
+		err = errno;
+		goto out;
+	}
+
+	if (!S_ISREG(st.st_mode) || st.st_mode & 077) {
+		err = EPERM;
+		goto out;
+	}
+
+	n = read(fd, secret, sizeof(secret));
+	if (n < 0)
+		err = errno;
+	else if (n != SECRET_LEN)
+		err = EBADMSG;
+	else
+		err = ticket_key_alloc(kp, secret, SECRET_LEN);
+
+	OPENSSL_cleanse(secret, sizeof(secret));
+
+ out:
+	(void)close(fd);
+
+	return err;
+}
+
+
+/**
+ * Read the key of the NOC, or make one if there is none. All servers of a NOC
+ * have the same.
+ *
+ * @param kp   Pointer to the key, owned by the caller
+ * @param file File of 32 bytes that nobody else may read
+ *
+ * @return 0 if success; EPERM if others may read it; EBADMSG if it is no key;
+ *         else what the file system says
+ */
+int ticket_key_load(struct ticket_key **kp, const char *file)
+{
+	int err;
+
+	if (!kp || !file)
+		return EINVAL;
+
+	err = key_read(kp, file);
+	if (err != ENOENT)
+		return err;
+
+	err = key_create(file);
+	if (err)
+		return err;
+
+	return key_read(kp, file);
+}
+
+
+static void put_be32(uint8_t *p, uint32_t v)
+{
+	p[0] = v >> 24;
+	p[1] = v >> 16;
+	p[2] = v >> 8;
+	p[3] = v;
+}
+
+
+static uint32_t get_be32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+		(uint32_t)p[2] << 8 | p[3];
+}
+
+
+static void put_field(uint8_t **pp, const char *s, size_t len)
+{
+	uint8_t *p = *pp;
+
+	p[0] = len >> 8;
+	p[1] = len;
+	if (len)
+		memcpy(p + 2, s, len);
+
+	*pp = p + 2 + len;
+}
+
+
+static bool ticket_valid(const struct ticket *t)
+{
+	return t->conference && t->conferencelen &&
+		t->conferencelen < CLIENT_CONFERENCE_MAX &&
+		t->accountlen < CLIENT_ACCOUNT_MAX &&
+		t->userlen < CLIENT_USER_MAX &&
+		t->server && t->serverlen &&
+		t->serverlen < NAME_SERVER_MAX &&
+		(t->account || !t->accountlen) && (t->user || !t->userlen);
+}
+
+
+static void code_make(uint8_t code[SHA256_DIGEST_LENGTH],
+		      const struct ticket_key *key, const struct ticket *t)
+{
+	static const char what[] = "junctor ticket";
+	uint8_t buf[sizeof(what) + 5 + 8 + CLIENT_CONFERENCE_MAX +
+		    CLIENT_ACCOUNT_MAX + CLIENT_USER_MAX + NAME_SERVER_MAX];
+	uint8_t *p = buf;
+	SHA256_CTX ctx;
+
+	memcpy(p, what, sizeof(what) - 1);
+	p += sizeof(what) - 1;
+	*p++ = TICKET_VERSION;
+	put_be32(p, t->expires);
+	p += 4;
+	put_field(&p, t->conference, t->conferencelen);
+	put_field(&p, t->account, t->accountlen);
+	put_field(&p, t->user, t->userlen);
+	put_field(&p, t->server, t->serverlen);
+
+	ctx = key->inner;
+	SHA256_Update(&ctx, buf, p - buf);
+	SHA256_Final(code, &ctx);
+
+	ctx = key->outer;
+	SHA256_Update(&ctx, code, SHA256_DIGEST_LENGTH);
+	SHA256_Final(code, &ctx);
+}
+
+
+static size_t text_encode(char *text, const uint8_t *p, size_t len)
+{
+	size_t n = 0;
+
+	for (; len >= 3; len -= 3, p += 3) {
+		text[n++] = b64url[p[0] >> 2];
+		text[n++] = b64url[(p[0] & 3) << 4 | p[1] >> 4];
+		text[n++] = b64url[(p[1] & 15) << 2 | p[2] >> 6];
+		text[n++] = b64url[p[2] & 63];
+	}
+
+	if (len) {
+		text[n++] = b64url[p[0] >> 2];
+		text[n++] = b64url[(p[0] & 3) << 4 |
+				   (len > 1 ? p[1] >> 4 : 0)];
+		if (len > 1)
+			text[n++] = b64url[(p[1] & 15) << 2];
+	}
+
+	return n;
+}
+
+
+static int digit(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	if (c == '-')
+		return 62;
+
+	return c == '_' ? 63 : -1;
+}
+
+
+/* Only the one text that text_encode makes of the bytes is accepted. */
+static int text_decode(uint8_t *p, size_t sz, size_t *np,
+		       const char *text, size_t len)
+{
+	uint32_t acc = 0;
+	unsigned bits = 0;
+	size_t i, n = 0;
+
+	for (i=0; i<len; i++) {
+		const int d = digit(text[i]);
+
+		if (d < 0)
+			return EBADMSG;
+
+		acc = acc << 6 | (unsigned)d;
+		bits += 6;
+		if (bits < 8)
+			continue;
+
+		if (n == sz)
+			return EBADMSG;
+
+		bits -= 8;
+		p[n++] = acc >> bits;
+		acc &= (1u << bits) - 1;
+	}
+
+	if (bits >= 6 || acc)
+		return EBADMSG;
+
+	*np = n;
+
+	return 0;
+}
+
+
+/**
+ * Make a ticket. Safe in any thread.
+ *
+ * @param key  Key of the NOC
+ * @param t    What it says: all strings within the bounds of noc/client.h and
+ *             noc/name.h; account and user may be empty
+ * @param text Buffer for its text, not zero-terminated; the characters need no
+ *             escaping in a URI parameter
+ * @param sz   Its size, CLIENT_TICKET_MAX is enough [bytes]
+ * @param len  Length of the text [bytes]
+ *
+ * @return 0 if success; EINVAL; EOVERFLOW
+ */
+int ticket_make(const struct ticket_key *key, const struct ticket *t,
+		char *text, size_t sz, size_t *len)
+{
+	uint8_t raw[RAW_MAX], code[SHA256_DIGEST_LENGTH];
+
+	if (!key || !t || !text || !len || !ticket_valid(t))
+		return EINVAL;
+
+	if (sz < ((HEAD_LEN + t->accountlen) * 4 + 2) / 3)
+		return EOVERFLOW;
+
+	code_make(code, key, t);
+
+	raw[0] = TICKET_VERSION;
+	put_be32(raw + 1, t->expires);
+	memcpy(raw + 5, code, CODE_LEN);
+	if (t->accountlen)
+		memcpy(raw + HEAD_LEN, t->account, t->accountlen);
+
+	*len = text_encode(text, raw, HEAD_LEN + t->accountlen);
+
+	return 0;
+}
+
+
+/**
+ * Check a ticket. Safe in any thread.
+ *
+ * @param key     Key of the NOC
+ * @param text    Its text
+ * @param len     Length of the text [bytes]
+ * @param t       What it must say: conference, user and server are given;
+ *                account and expires are set to what it says, account pointing
+ *                into the next parameter
+ * @param account Buffer for the account, zero-terminated
+ * @param sz      Its size, CLIENT_ACCOUNT_MAX is enough [bytes]
+ * @param now     UTC since the epoch [s]
+ *
+ * @return 0 if success; EBADMSG if it is no ticket; EACCES if it is forged or
+ *         for somebody, somewhere or something else; ETIMEDOUT if it has
+ *         expired; EINVAL; EOVERFLOW
+ */
+int ticket_check(const struct ticket_key *key, const char *text, size_t len,
+		 struct ticket *t, char *account, size_t sz, uint32_t now)
+{
+	uint8_t raw[RAW_MAX], code[SHA256_DIGEST_LENGTH];
+	size_t n;
+
+	if (!key || !text || !t || !account)
+		return EINVAL;
+
+	if (text_decode(raw, sizeof(raw), &n, text, len) || n < HEAD_LEN ||
+	    raw[0] != TICKET_VERSION)
+		return EBADMSG;
+
+	t->accountlen = n - HEAD_LEN;
+	if (t->accountlen >= sz)
+		return EOVERFLOW;
+
+	memcpy(account, raw + HEAD_LEN, t->accountlen);
+	account[t->accountlen] = '\0';
+	t->account = account;
+	t->expires = get_be32(raw + 1);
+
+	if (!ticket_valid(t))
+		return EACCES;
+
+	code_make(code, key, t);
+	if (CRYPTO_memcmp(code, raw + 5, CODE_LEN))
+		return EACCES;
+
+	return now < t->expires ? 0 : ETIMEDOUT;
+}

@@ -1,0 +1,125 @@
+/**
+ * @file wire.h  Messages and values on the bus
+ *
+ * Subjects and buckets:
+ *
+ *  bucket "servers"            key of a server: wire_server, lives for some
+ *                              heartbeats
+ *  bucket "conferences"        key of a conference: wire_claim
+ *  bucket "plans"              key of a server: wire_plan
+ *  noc.capacity                wire_server, whenever capacity has changed
+ *  server.KEY.reserve          wire_reserve, answered with wire_granted
+ *  noc.user                    wire_user, joined and left
+ *  noc.conference              wire_user, deleted
+ */
+#ifndef JUNCTOR_NOC_WIRE_H
+#define JUNCTOR_NOC_WIRE_H
+
+enum wire_type {
+	WIRE_SERVER = 1,
+	WIRE_CLAIM,
+	WIRE_RESERVE,
+	WIRE_GRANTED,
+	WIRE_USER,
+	WIRE_PLAN,
+};
+
+enum {
+	WIRE_JOIN_MAX  = 3 + 3 + 128 + 128 + 64,  /* one join [bytes]       */
+	WIRE_SMALL_MAX = 1024,     /* every message but wire_reserve [bytes]*/
+	WIRE_JOINS_MAX = 4096,     /* in one wire_reserve                   */
+};
+
+enum capacity_state {
+	CAPACITY_IN_SERVICE = 1,
+	CAPACITY_DRAINING,         /* takes no new conferences              */
+	CAPACITY_OUT,              /* takes nobody                          */
+};
+
+struct wire_server {
+	char name[64];             /* of the server                         */
+	char contact[128];         /* host:port for URIs                    */
+	enum capacity_state state;
+	unsigned media;            /* set of enum media_type                */
+	uint32_t capacity;         /* audio participants when empty         */
+	uint32_t unused;           /* now, leases taken off                 */
+	uint32_t participants;
+	uint32_t conferences;
+	uint64_t seq;              /* grows with every report of a server   */
+};
+
+struct wire_claim {
+	char conference[128];
+	char server[64];
+	bool running;              /* false: the first caller is on its way */
+};
+
+struct wire_reserve {
+	bool create;               /* the first join of a new conference    */
+	unsigned media;            /* asked for, by each join               */
+};
+
+enum wire_verdict {
+	WIRE_GRANT = 1,
+	WIRE_FULL,
+	WIRE_OUT,                  /* not in service, or draining           */
+	WIRE_REFUSED,              /* not understood                        */
+};
+
+struct wire_granted {
+	enum wire_verdict verdict;
+	uint32_t granted;          /* joins, all or none                    */
+	uint32_t unused;
+	uint64_t seq;              /* as in wire_server                     */
+};
+
+enum wire_what {
+	WIRE_JOINED = 1,
+	WIRE_LEFT,
+	WIRE_DELETED,
+};
+
+struct wire_user {
+	enum wire_what what;
+	char conference[128];
+	char server[64];
+	char account[64];          /* "" for deleted                        */
+	char user[128];            /* likewise                              */
+	uint32_t participants;     /* in the conference after it            */
+	uint64_t usec;             /* UTC since the epoch [us]              */
+};
+
+struct wire_plan {
+	char server[64];
+	uint64_t from, to;         /* out of service, UTC [s]; 0, 0: never  */
+};
+
+struct willcall_join;
+
+typedef void (wire_join_h)(const struct willcall_join *j, void *arg);
+
+int wire_server_encode(uint8_t *buf, size_t sz, size_t *len,
+		       const struct wire_server *s);
+int wire_server_decode(struct wire_server *s, const uint8_t *buf, size_t len);
+int wire_claim_encode(uint8_t *buf, size_t sz, size_t *len,
+		      const struct wire_claim *c);
+int wire_claim_decode(struct wire_claim *c, const uint8_t *buf, size_t len);
+int wire_reserve_encode(uint8_t *buf, size_t sz, size_t *len,
+			const struct wire_reserve *r);
+int wire_join_encode(uint8_t *buf, size_t sz, size_t *len,
+		     const struct willcall_join *j);
+int wire_reserve_decode(struct wire_reserve *r, unsigned *joinc,
+			const uint8_t *buf, size_t len,
+			wire_join_h *jh, void *arg);
+int wire_granted_encode(uint8_t *buf, size_t sz, size_t *len,
+			const struct wire_granted *g);
+int wire_granted_decode(struct wire_granted *g, const uint8_t *buf,
+			size_t len);
+int wire_user_encode(uint8_t *buf, size_t sz, size_t *len,
+		     const struct wire_user *u);
+int wire_user_decode(struct wire_user *u, const uint8_t *buf, size_t len);
+int wire_plan_encode(uint8_t *buf, size_t sz, size_t *len,
+		     const struct wire_plan *p);
+int wire_plan_decode(struct wire_plan *p, const uint8_t *buf, size_t len);
+
+#endif

@@ -1,0 +1,58 @@
+/**
+ * @file fuzz_wire.c  Whatever is on the bus: decoders of all its messages
+ */
+#include <string.h>
+#include <stdlib.h>
+#include <re.h>
+#include "noc/client.h"
+#include "noc/willcall.h"
+#include "noc/wire.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+
+static void join_handler(const struct willcall_join *j, void *arg)
+{
+	uint8_t buf[WIRE_JOIN_MAX];
+	size_t n;
+
+	/* what was accepted can be written again */
+	if (wire_join_encode(buf, sizeof(buf), &n, j))
+		abort();
+}
+
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	union {
+		struct wire_server server;
+		struct wire_claim claim;
+		struct wire_reserve reserve;
+		struct wire_granted granted;
+		struct wire_user user;
+		struct wire_plan plan;
+	} u;
+	uint8_t buf[WIRE_SMALL_MAX];
+	unsigned joinc;
+	size_t n;
+
+	if (!wire_server_decode(&u.server, data, size) &&
+	    wire_server_encode(buf, sizeof(buf), &n, &u.server))
+		abort();
+	if (!wire_claim_decode(&u.claim, data, size) &&
+	    wire_claim_encode(buf, sizeof(buf), &n, &u.claim))
+		abort();
+	if (!wire_granted_decode(&u.granted, data, size) &&
+	    wire_granted_encode(buf, sizeof(buf), &n, &u.granted))
+		abort();
+	if (!wire_user_decode(&u.user, data, size) &&
+	    wire_user_encode(buf, sizeof(buf), &n, &u.user))
+		abort();
+	if (!wire_plan_decode(&u.plan, data, size) &&
+	    wire_plan_encode(buf, sizeof(buf), &n, &u.plan))
+		abort();
+	(void)wire_reserve_decode(&u.reserve, &joinc, data, size,
+				  join_handler, NULL);
+
+	return 0;
+}

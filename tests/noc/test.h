@@ -1,0 +1,15 @@
+/**
+ * @file test.h  The test cases of src/noc
+ */
+#ifndef JUNCTOR_TESTS_NOC_TEST_H
+#define JUNCTOR_TESTS_NOC_TEST_H
+
+TCase *case_client(void);
+TCase *case_estimator(void);
+TCase *case_name(void);
+TCase *case_tables(void);
+TCase *case_ticket(void);
+TCase *case_willcall(void);
+TCase *case_wire(void);
+
+#endif
