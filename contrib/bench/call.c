@@ -1,0 +1,683 @@
+/* Callers: the INVITE client over UDP (RFC 3261 section 17.1.1), redirection
+ * (8.1.3.4), the dialog it makes, and BYE. All calls share one socket; the
+ * Call-ID tells which one a message is about.
+ *
+ *	IDLE -> INVITE -> UP -> BYE -> DONE
+ *	          |  ^302              ^
+ *	          |--+                 |
+ *	          +--- failed ---------+
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include "bench.h"
+
+enum {
+	HOPS_MAX = 5,
+	CODES_MAX = 16,
+	STOP_S = 3,             /* how long Ctrl-C waits for BYEs */
+	SCAN_MS = 20,           /* timers are looked at this often */
+};
+
+static const int64_t ms = 1000000, second = 1000000000;
+#define T1 (500 * ms)
+#define T2 (4 * second)
+
+struct calls {
+	const struct opts *o;
+	struct sockio *io;
+	char me[32];            /* own ADDR:PORT */
+	uint32_t run;           /* makes Call-IDs of this run unique */
+	int stopfd;
+	uint32_t stops;         /* how often the user wanted the end */
+	int64_t scan;           /* next look at the timers [ns] */
+	uint32_t failed, retrans;
+	struct {
+		int code;
+		uint32_t n;
+	} codev[CODES_MAX];     /* why calls failed */
+	uint32_t callc;
+	struct call callv[];
+};
+
+
+/**
+ * Make a number of callers
+ *
+ * @param csp   Where they go, freed with calls_free()
+ * @param o     Options; must live as long
+ * @param callc How many
+ *
+ * @return 0 if success, otherwise errorcode
+ */
+int calls_alloc(struct calls **csp, const struct opts *o, uint32_t callc)
+{
+	const struct sockaddr_in *a;
+	char ip[INET_ADDRSTRLEN];
+	struct calls *cs;
+	int err;
+
+	cs = calloc(1, sizeof(*cs) + callc * sizeof(cs->callv[0]));
+	if (!cs)
+		return ENOMEM;
+
+	cs->o = o;
+	cs->callc = callc;
+	cs->stopfd = -1;
+	err = sockio_alloc(&cs->io, o->local[0] ? o->local : "127.0.0.1");
+	if (!err && getrandom(&cs->run, sizeof(cs->run), 0) < 0)
+		err = errno;
+	if (err) {
+		calls_free(cs);
+		return err;
+	}
+
+	a = sockio_addr(cs->io);
+	inet_ntop(AF_INET, &a->sin_addr, ip, sizeof(ip));
+	snprintf(cs->me, sizeof(cs->me), "%s:%u", ip, ntohs(a->sin_port));
+	cs->stopfd = stop_fd();
+	*csp = cs;
+
+	return 0;
+}
+
+
+/** Free the callers; does not hang up */
+void calls_free(struct calls *cs)
+{
+	if (!cs)
+		return;
+
+	sockio_free(cs->io);
+	free(cs);
+}
+
+
+/** The SIP socket, to wait on */
+int calls_fd(const struct calls *cs)
+{
+	return sockio_fd(cs->io);
+}
+
+
+/** The SIP socket, to answer on */
+struct sockio *calls_io(struct calls *cs)
+{
+	return cs->io;
+}
+
+
+/** A caller */
+struct call *calls_get(struct calls *cs, uint32_t i)
+{
+	return &cs->callv[i];
+}
+
+
+/** Tell whether the user wants this to end */
+bool calls_stopped(const struct calls *cs)
+{
+	return cs->stops > 0;
+}
+
+
+/** Number of retransmissions sent so far */
+uint32_t calls_retrans(const struct calls *cs)
+{
+	return cs->retrans;
+}
+
+
+/** Number of calls that failed so far */
+uint32_t calls_failed(const struct calls *cs)
+{
+	return cs->failed;
+}
+
+
+/** How many are in a state */
+uint32_t calls_count(const struct calls *cs, enum call_state state)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < cs->callc; i++)
+		n += cs->callv[i].state == state;
+
+	return n;
+}
+
+
+/** Write the own Contact URI of a caller */
+void call_contact(const struct calls *cs, uint32_t i, char *buf, size_t n)
+{
+	snprintf(buf, n, "sip:b%u@%s", i, cs->me);
+}
+
+
+/** Write the SDP of a caller */
+void call_sdp(const struct calls *cs, uint32_t i, struct wbuf *w)
+{
+	const struct call *c = &cs->callv[i];
+	struct sockaddr_in media = *sockio_addr(cs->io);
+
+	if (c->part) {
+		media.sin_addr.s_addr = htonl(c->part->addr);
+		media.sin_port = htons(c->part->port);
+	}
+	else
+		media.sin_port = htons(9);      /* discard */
+
+	sdp_write(w, cs->o, &media, i + 1);
+}
+
+
+/* A request of call i within or before its dialog. The branch follows from
+ * the CSeq, so that a retransmission and the ACK of a refusal have it too. */
+static void request_begin(struct calls *cs, uint32_t i, struct wbuf *w,
+			  const char *method, const char *ruri,
+			  const char *branch, uint32_t cseq)
+{
+	const struct call *c = &cs->callv[i];
+
+	wbuf_add(w, "%s %s SIP/2.0\r\n"
+		 "Via: SIP/2.0/UDP %s;branch=z9hG4bK%08x-%u-%u-%s%u;rport\r\n"
+		 "Max-Forwards: 70\r\n"
+		 "From: \"b%u\" <sip:b%u@%s>;tag=%08x%x\r\n",
+		 method, ruri, cs->me, cs->run, i, c->gen, branch, cseq,
+		 i, i, cs->me, cs->run, i);
+}
+
+
+static void request_end(struct calls *cs, uint32_t i, struct wbuf *w,
+			const char *method, uint32_t cseq)
+{
+	wbuf_add(w, "Call-ID: %08x-%u-%u@bench\r\n"
+		 "CSeq: %u %s\r\n",
+		 cs->run, i, cs->callv[i].gen, cseq, method);
+}
+
+
+static void invite_send(struct calls *cs, uint32_t i)
+{
+	struct call *c = &cs->callv[i];
+	struct wbuf w = {sockio_buf(cs->io), 0, DGRAM_MAX, false};
+	char sdp[600], contact[64];
+	struct wbuf b = {sdp, 0, sizeof(sdp), false};
+
+	call_sdp(cs, i, &b);
+	call_contact(cs, i, contact, sizeof(contact));
+
+	request_begin(cs, i, &w, "INVITE", c->ruri, "i", c->cseq);
+	wbuf_add(&w, "To: <%s>\r\n", c->conf);
+	request_end(cs, i, &w, "INVITE", c->cseq);
+	wbuf_add(&w, "Contact: <%s>\r\n"
+		 "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, MESSAGE, "
+		 "UPDATE, INFO\r\n"
+		 "Content-Type: application/sdp\r\n"
+		 "Content-Length: %zu\r\n\r\n%s", contact, b.n, sdp);
+	if (!w.full)
+		sockio_push(cs->io, w.n, &c->dst);
+}
+
+
+/* The ACK of a refusal belongs to the INVITE's transaction; it can come
+ * late, when the call has followed a redirection already. */
+static void ack_refusal(struct calls *cs, uint32_t i, const struct msg *m,
+			const struct sockaddr_in *src)
+{
+	const struct call *c = &cs->callv[i];
+	struct wbuf w = {sockio_buf(cs->io), 0, DGRAM_MAX, false};
+	const bool current = m->cseq == c->cseq;
+
+	request_begin(cs, i, &w, "ACK", current ? c->ruri : c->conf, "i",
+		      m->cseq);
+	wbuf_add(&w, "To: ");
+	wbuf_str(&w, &m->to);
+	wbuf_add(&w, "\r\n");
+	request_end(cs, i, &w, "ACK", m->cseq);
+	wbuf_add(&w, "Content-Length: 0\r\n\r\n");
+	if (!w.full)
+		sockio_push(cs->io, w.n, current ? &c->dst : src);
+}
+
+
+/* ACK of a 200, and BYE: requests of the dialog. */
+static void dialog_send(struct calls *cs, uint32_t i, const char *method,
+			uint32_t cseq)
+{
+	const struct call *c = &cs->callv[i];
+	struct wbuf w = {sockio_buf(cs->io), 0, DGRAM_MAX, false};
+
+	request_begin(cs, i, &w, method, c->ruri,
+		      *method == 'A' ? "a" : "b", cseq);
+	wbuf_add(&w, "%sTo: <%s>;tag=%s\r\n", c->route, c->conf, c->totag);
+	request_end(cs, i, &w, method, cseq);
+	wbuf_add(&w, "Content-Length: 0\r\n\r\n");
+	if (!w.full)
+		sockio_push(cs->io, w.n, &c->dst);
+}
+
+
+static void code_count(struct calls *cs, int code)
+{
+	for (int i = 0; i < CODES_MAX; i++) {
+		if (!cs->codev[i].n)
+			cs->codev[i].code = code;
+		if (cs->codev[i].code == code) {
+			++cs->codev[i].n;
+			return;
+		}
+	}
+}
+
+
+/**
+ * A call is over
+ *
+ * @param cs   Callers
+ * @param c    The call
+ * @param code 0 if as wanted, a SIP code, or 1 for no answer, 2 for an
+ *             answer that makes no sense
+ */
+void call_ended(struct calls *cs, struct call *c, int code)
+{
+	if (c->part)
+		part_disconnect(c->part);
+
+	c->state = CALL_DONE;
+	c->next = 0;
+	c->code = code;
+	if (code) {
+		++cs->failed;
+		code_count(cs, code);
+	}
+}
+
+
+/**
+ * Say why calls failed
+ *
+ * @param cs Callers
+ * @param f  Where to
+ */
+void calls_report(const struct calls *cs, FILE *f)
+{
+	for (int i = 0; i < CODES_MAX && cs->codev[i].n; i++) {
+		const int code = cs->codev[i].code;
+
+		if (code == 1)
+			fprintf(f, "%u calls: no answer\n", cs->codev[i].n);
+		else if (code == 2)
+			fprintf(f, "%u calls: answer not understood\n",
+				cs->codev[i].n);
+		else if (code == 3)
+			fprintf(f, "%u calls: hung up by the server\n",
+				cs->codev[i].n);
+		else
+			fprintf(f, "%u calls: refused with %d\n",
+				cs->codev[i].n, code);
+	}
+}
+
+
+/**
+ * Call a conference
+ *
+ * @param cs   Callers
+ * @param i    Which of them
+ * @param conf Conference URI
+ * @param part Its media, NULL for none
+ *
+ * @return 0 if success, EBUSY if it is in a call, EINVAL if the URI is long
+ */
+int call_start(struct calls *cs, uint32_t i, const char *conf,
+	       struct part *part)
+{
+	struct call *c = &cs->callv[i];
+	const uint32_t gen = c->gen + 1;
+	const int64_t now = now_ns();
+
+	if (c->state != CALL_IDLE && c->state != CALL_DONE)
+		return EBUSY;
+
+	memset(c, 0, sizeof(*c));
+	c->gen = gen;
+	c->part = part;
+	if (snprintf(c->conf, sizeof(c->conf), "%s", conf) >=
+	    (int)sizeof(c->conf))
+		return EINVAL;
+
+	memcpy(c->ruri, c->conf, sizeof(c->conf));
+	c->first = c->dst = cs->o->to;
+	c->state = CALL_INVITE;
+	c->cseq = 1;
+	c->started = now;
+	c->ival = T1;
+	c->next = now + c->ival;
+	c->limit = now + cs->o->timeout * second;
+	invite_send(cs, i);
+
+	return 0;
+}
+
+
+/**
+ * Hang up: at once, or when the call is answered
+ *
+ * @param cs Callers
+ * @param i  Which of them
+ */
+void call_bye(struct calls *cs, uint32_t i)
+{
+	struct call *c = &cs->callv[i];
+	const int64_t now = now_ns();
+
+	if (c->state == CALL_INVITE)
+		c->hangup = true;
+	if (c->state != CALL_UP)
+		return;
+
+	if (c->part)
+		part_disconnect(c->part);
+	c->state = CALL_BYE;
+	c->ival = T1;
+	c->next = now + c->ival;
+	c->limit = now + cs->o->timeout * second;
+	dialog_send(cs, i, "BYE", ++c->cseq);
+}
+
+
+/** Find the call a Call-ID names; NULL if it is none of this run's */
+struct call *calls_find(struct calls *cs, const struct str *callid,
+			uint32_t *ip)
+{
+	char buf[64], *end;
+	unsigned long run, i, gen;
+
+	if (callid->l >= sizeof(buf))
+		return NULL;
+	memcpy(buf, callid->p, callid->l);
+	buf[callid->l] = '\0';
+
+	run = strtoul(buf, &end, 16);
+	if (*end != '-')
+		return NULL;
+	i = strtoul(end + 1, &end, 10);
+	if (*end != '-')
+		return NULL;
+	gen = strtoul(end + 1, &end, 10);
+
+	if (strcmp(end, "@bench") || run != cs->run || i >= cs->callc ||
+	    gen != cs->callv[i].gen)
+		return NULL;
+
+	*ip = (uint32_t)i;
+	return &cs->callv[i];
+}
+
+
+/* 3xx: go on at the Contact (RFC 3261 section 8.1.3.4). */
+static void redirect_follow(struct calls *cs, uint32_t i,
+			    const struct msg *m)
+{
+	struct call *c = &cs->callv[i];
+	struct sockaddr_in dst;
+	const int64_t now = now_ns();
+	struct str uri;
+
+	if (++c->hops > HOPS_MAX || str_uri(&uri, &m->contact) ||
+	    uri.l >= sizeof(c->ruri) || uri_addr(&dst, &uri) ||
+	    addr_allowed(&dst, cs->o->foreign)) {
+		call_ended(cs, c, 2);
+		return;
+	}
+
+	memcpy(c->ruri, uri.p, uri.l);
+	c->ruri[uri.l] = '\0';
+	c->dst = dst;
+	++c->cseq;
+	c->ival = T1;
+	c->next = now + c->ival;
+	invite_send(cs, i);
+}
+
+
+/* The route set is the Record-Route of the answer, last one first
+ * (RFC 3261 section 12.1.2); loose routers only. */
+static int routes_take(struct calls *cs, struct call *c,
+		       const struct msg *m)
+{
+	struct wbuf w = {c->route, 0, sizeof(c->route), false};
+	struct str uri;
+
+	c->route[0] = '\0';
+	for (size_t k = m->routec; k-- > 0;) {
+		wbuf_add(&w, "Route: ");
+		wbuf_str(&w, &m->routev[k]);
+		wbuf_add(&w, "\r\n");
+	}
+	if (m->routec && !str_uri(&uri, &m->routev[m->routec - 1])) {
+		struct sockaddr_in hop;
+
+		if (!uri_addr(&hop, &uri) &&
+		    !addr_allowed(&hop, cs->o->foreign))
+			c->dst = hop;
+	}
+
+	return w.full ? EOVERFLOW : 0;
+}
+
+
+/** Take the server's media address from its SDP, if it makes sense */
+void call_media(struct calls *cs, struct call *c, const struct str *body)
+{
+	struct sdp_answer a;
+
+	if (c->part && !sdp_parse(&a, body, cs->o->codec) &&
+	    !addr_allowed(&a.media, cs->o->foreign))
+		part_connect(c->part, &a.media, a.pt);
+}
+
+
+static void call_answered(struct calls *cs, uint32_t i, const struct msg *m)
+{
+	struct call *c = &cs->callv[i];
+	struct sockaddr_in dst;
+	struct sdp_answer a;
+	struct str uri, tag;
+	int err;
+
+	c->setup = (double)(now_ns() - c->started) / 1e9;
+	if (str_param(&tag, &m->to, "tag") || tag.l >= sizeof(c->totag)) {
+		call_ended(cs, c, 2);
+		return;
+	}
+	memcpy(c->totag, tag.p, tag.l);
+
+	if (!str_uri(&uri, &m->contact) && uri.l < sizeof(c->ruri) &&
+	    !uri_addr(&dst, &uri) && !addr_allowed(&dst, cs->o->foreign)) {
+		memcpy(c->ruri, uri.p, uri.l);
+		c->ruri[uri.l] = '\0';
+		c->dst = dst;
+	}
+	err = routes_take(cs, c, m);
+
+	c->state = CALL_UP;
+	c->next = 0;
+	dialog_send(cs, i, "ACK", c->cseq);
+
+	err |= sdp_parse(&a, &m->body, cs->o->codec);
+	if (err || addr_allowed(&a.media, cs->o->foreign)) {
+		++cs->failed;
+		code_count(cs, 2);
+		call_bye(cs, i);
+		return;
+	}
+	if (c->part)
+		part_connect(c->part, &a.media, a.pt);
+	if (c->hangup)
+		call_bye(cs, i);
+}
+
+
+static void invite_answer(struct calls *cs, uint32_t i,
+			  const struct msg *m,
+			  const struct sockaddr_in *src)
+{
+	struct call *c = &cs->callv[i];
+	const bool current = m->cseq == c->cseq && c->state == CALL_INVITE;
+
+	if (m->code < 200) {
+		if (current)
+			c->next = 0;    /* stops timer A */
+		return;
+	}
+	if (m->code < 300) {
+		if (current)
+			call_answered(cs, i, m);
+		else if (c->state == CALL_UP && m->cseq == c->cseq)
+			dialog_send(cs, i, "ACK", m->cseq);
+		return;
+	}
+
+	ack_refusal(cs, i, m, src);
+	if (!current)
+		return;
+	if (m->code < 400 && m->contact.l)
+		redirect_follow(cs, i, m);
+	else
+		call_ended(cs, c, m->code);
+}
+
+
+static void datagram(char *buf, size_t len, const struct sockaddr_in *src,
+		     void *arg)
+{
+	struct calls *cs = arg;
+	struct call *c;
+	struct msg m;
+	uint32_t i;
+
+	if (msg_parse(&m, buf, len))
+		return;
+	if (m.request) {
+		calls_request(cs, &m, src);
+		return;
+	}
+
+	c = calls_find(cs, &m.callid, &i);
+	if (!c)
+		return;
+	if (str_is(&m.method, "INVITE"))
+		invite_answer(cs, i, &m, src);
+	else if (str_is(&m.method, "BYE") && c->state == CALL_BYE &&
+		 m.code >= 200)
+		call_ended(cs, c, m.code < 300 || m.code == 481 ? 0 :
+			   m.code);
+}
+
+
+/* Timers A and E double; E stays at T2 (RFC 3261 section 17.1). */
+static void call_timer(struct calls *cs, uint32_t i, int64_t now)
+{
+	struct call *c = &cs->callv[i];
+
+	if (c->state != CALL_INVITE && c->state != CALL_BYE)
+		return;
+	if (now >= c->limit) {
+		call_ended(cs, c, 1);
+		return;
+	}
+	if (!c->next || now < c->next)
+		return;
+
+	c->ival *= 2;
+	if (c->state == CALL_BYE && c->ival > T2)
+		c->ival = T2;
+	c->next = now + c->ival;
+	++cs->retrans;
+	if (c->state == CALL_INVITE)
+		invite_send(cs, i);
+	else
+		dialog_send(cs, i, "BYE", c->cseq);
+}
+
+
+/**
+ * Read what has come, serve the timers, send what is queued
+ *
+ * @param cs  Callers
+ * @param now Monotonic time [ns]
+ */
+void calls_work(struct calls *cs, int64_t now)
+{
+	sockio_read(cs->io, datagram, cs);
+
+	if (now >= cs->scan) {
+		for (uint32_t i = 0; i < cs->callc; i++)
+			call_timer(cs, i, now);
+		cs->scan = now + SCAN_MS * ms;
+	}
+
+	sockio_flush(cs->io);
+}
+
+
+/**
+ * Work until a time
+ *
+ * @param cs    Callers
+ * @param until Monotonic time [ns]
+ *
+ * @return False if the user wants this to end
+ */
+bool calls_poll(struct calls *cs, int64_t until)
+{
+	const int fdv[2] = {sockio_fd(cs->io), cs->stopfd};
+	int64_t now = now_ns();
+
+	sockio_flush(cs->io);
+	do {
+		const int64_t t = cs->scan < until ? cs->scan : until;
+
+		if (wait_until(fdv, 2, t) & 2 && stop_wanted(cs->stopfd))
+			++cs->stops;
+		now = now_ns();
+		calls_work(cs, now);
+	} while (now < until && !cs->stops);
+
+	return !cs->stops;
+}
+
+
+/**
+ * Hang up all calls and wait until they are gone. After Ctrl-C this is
+ * quick, and a second Ctrl-C ends it.
+ *
+ * @param cs     Callers
+ * @param within Spread over this time [ns]
+ */
+void calls_hangup(struct calls *cs, int64_t within)
+{
+	const int64_t t0 = now_ns();
+	int64_t limit = t0 + within + cs->o->timeout * second;
+	uint32_t left;
+
+	for (uint32_t i = 0; i < cs->callc; i++) {
+		call_bye(cs, i);
+		if (!cs->stops)
+			calls_poll(cs, t0 + within * (i + 1) / cs->callc);
+		else if (i % 32 == 31)
+			calls_work(cs, now_ns());
+	}
+
+	if (cs->stops)
+		limit = now_ns() + STOP_S * second;
+	do {
+		calls_poll(cs, now_ns() + 5 * ms);
+		left = calls_count(cs, CALL_INVITE) +
+			calls_count(cs, CALL_UP) + calls_count(cs, CALL_BYE);
+	} while (left && now_ns() < limit && cs->stops < 2);
+}
