@@ -1,6 +1,5 @@
-/* Callers: the INVITE client over UDP (RFC 3261 section 17.1.1), redirection
- * (8.1.3.4), the dialog it makes, and BYE. All calls share one socket; the
- * Call-ID tells which one a message is about.
+/* One call: the INVITE client over UDP (RFC 3261 section 17.1.1), redirection
+ * (8.1.3.4), the dialog it makes, and BYE.
  *
  *	IDLE -> INVITE -> UP -> BYE -> DONE
  *	          |  ^302              ^
@@ -11,142 +10,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include "bench.h"
+#include "calls.h"
 
-enum {
-	HOPS_MAX = 5,
-	CODES_MAX = 16,
-	STOP_S = 3,             /* how long Ctrl-C waits for BYEs */
-	SCAN_MS = 20,           /* timers are looked at this often */
-};
+enum { HOPS_MAX = 5 };
 
 static const int64_t ms = 1000000, second = 1000000000;
 #define T1 (500 * ms)
 #define T2 (4 * second)
-
-struct calls {
-	const struct opts *o;
-	struct sockio *io;
-	char me[32];            /* own ADDR:PORT */
-	uint32_t run;           /* makes Call-IDs of this run unique */
-	int stopfd;
-	uint32_t stops;         /* how often the user wanted the end */
-	int64_t scan;           /* next look at the timers [ns] */
-	uint32_t failed, retrans;
-	struct {
-		int code;
-		uint32_t n;
-	} codev[CODES_MAX];     /* why calls failed */
-	uint32_t callc;
-	struct call callv[];
-};
-
-
-/**
- * Make a number of callers
- *
- * @param csp   Where they go, freed with calls_free()
- * @param o     Options; must live as long
- * @param callc How many
- *
- * @return 0 if success, otherwise errorcode
- */
-int calls_alloc(struct calls **csp, const struct opts *o, uint32_t callc)
-{
-	const struct sockaddr_in *a;
-	char ip[INET_ADDRSTRLEN];
-	struct calls *cs;
-	int err;
-
-	cs = calloc(1, sizeof(*cs) + callc * sizeof(cs->callv[0]));
-	if (!cs)
-		return ENOMEM;
-
-	cs->o = o;
-	cs->callc = callc;
-	cs->stopfd = -1;
-	err = sockio_alloc(&cs->io, o->local[0] ? o->local : "127.0.0.1");
-	if (!err && getrandom(&cs->run, sizeof(cs->run), 0) < 0)
-		err = errno;
-	if (err) {
-		calls_free(cs);
-		return err;
-	}
-
-	a = sockio_addr(cs->io);
-	inet_ntop(AF_INET, &a->sin_addr, ip, sizeof(ip));
-	snprintf(cs->me, sizeof(cs->me), "%s:%u", ip, ntohs(a->sin_port));
-	cs->stopfd = stop_fd();
-	*csp = cs;
-
-	return 0;
-}
-
-
-/** Free the callers; does not hang up */
-void calls_free(struct calls *cs)
-{
-	if (!cs)
-		return;
-
-	sockio_free(cs->io);
-	free(cs);
-}
-
-
-/** The SIP socket, to wait on */
-int calls_fd(const struct calls *cs)
-{
-	return sockio_fd(cs->io);
-}
-
-
-/** The SIP socket, to answer on */
-struct sockio *calls_io(struct calls *cs)
-{
-	return cs->io;
-}
-
-
-/** A caller */
-struct call *calls_get(struct calls *cs, uint32_t i)
-{
-	return &cs->callv[i];
-}
-
-
-/** Tell whether the user wants this to end */
-bool calls_stopped(const struct calls *cs)
-{
-	return cs->stops > 0;
-}
-
-
-/** Number of retransmissions sent so far */
-uint32_t calls_retrans(const struct calls *cs)
-{
-	return cs->retrans;
-}
-
-
-/** Number of calls that failed so far */
-uint32_t calls_failed(const struct calls *cs)
-{
-	return cs->failed;
-}
-
-
-/** How many are in a state */
-uint32_t calls_count(const struct calls *cs, enum call_state state)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < cs->callc; i++)
-		n += cs->callv[i].state == state;
-
-	return n;
-}
 
 
 /** Write the own Contact URI of a caller */
@@ -260,19 +130,6 @@ static void dialog_send(struct calls *cs, uint32_t i, const char *method,
 }
 
 
-static void code_count(struct calls *cs, int code)
-{
-	for (int i = 0; i < CODES_MAX; i++) {
-		if (!cs->codev[i].n)
-			cs->codev[i].code = code;
-		if (cs->codev[i].code == code) {
-			++cs->codev[i].n;
-			return;
-		}
-	}
-}
-
-
 /**
  * A call is over
  *
@@ -290,34 +147,7 @@ void call_ended(struct calls *cs, struct call *c, int code)
 	c->next = 0;
 	c->code = code;
 	if (code) {
-		++cs->failed;
-		code_count(cs, code);
-	}
-}
-
-
-/**
- * Say why calls failed
- *
- * @param cs Callers
- * @param f  Where to
- */
-void calls_report(const struct calls *cs, FILE *f)
-{
-	for (int i = 0; i < CODES_MAX && cs->codev[i].n; i++) {
-		const int code = cs->codev[i].code;
-
-		if (code == 1)
-			fprintf(f, "%u calls: no answer\n", cs->codev[i].n);
-		else if (code == 2)
-			fprintf(f, "%u calls: answer not understood\n",
-				cs->codev[i].n);
-		else if (code == 3)
-			fprintf(f, "%u calls: hung up by the server\n",
-				cs->codev[i].n);
-		else
-			fprintf(f, "%u calls: refused with %d\n",
-				cs->codev[i].n, code);
+		calls_failure(cs, code);
 	}
 }
 
@@ -386,35 +216,6 @@ void call_bye(struct calls *cs, uint32_t i)
 	c->next = now + c->ival;
 	c->limit = now + cs->o->timeout * second;
 	dialog_send(cs, i, "BYE", ++c->cseq);
-}
-
-
-/** Find the call a Call-ID names; NULL if it is none of this run's */
-struct call *calls_find(struct calls *cs, const struct str *callid,
-			uint32_t *ip)
-{
-	char buf[64], *end;
-	unsigned long run, i, gen;
-
-	if (callid->l >= sizeof(buf))
-		return NULL;
-	memcpy(buf, callid->p, callid->l);
-	buf[callid->l] = '\0';
-
-	run = strtoul(buf, &end, 16);
-	if (*end != '-')
-		return NULL;
-	i = strtoul(end + 1, &end, 10);
-	if (*end != '-')
-		return NULL;
-	gen = strtoul(end + 1, &end, 10);
-
-	if (strcmp(end, "@bench") || run != cs->run || i >= cs->callc ||
-	    gen != cs->callv[i].gen)
-		return NULL;
-
-	*ip = (uint32_t)i;
-	return &cs->callv[i];
 }
 
 
@@ -510,8 +311,7 @@ static void call_answered(struct calls *cs, uint32_t i, const struct msg *m)
 
 	err |= sdp_parse(&a, &m->body, cs->o->codec);
 	if (err || addr_allowed(&a.media, cs->o->foreign)) {
-		++cs->failed;
-		code_count(cs, 2);
+		calls_failure(cs, 2);
 		call_bye(cs, i);
 		return;
 	}
@@ -522,9 +322,16 @@ static void call_answered(struct calls *cs, uint32_t i, const struct msg *m)
 }
 
 
-static void invite_answer(struct calls *cs, uint32_t i,
-			  const struct msg *m,
-			  const struct sockaddr_in *src)
+/**
+ * Go on with an answer to an INVITE
+ *
+ * @param cs  Callers
+ * @param i   Which of them
+ * @param m   The answer
+ * @param src Where it came from
+ */
+void call_answer(struct calls *cs, uint32_t i, const struct msg *m,
+		 const struct sockaddr_in *src)
 {
 	struct call *c = &cs->callv[i];
 	const bool current = m->cseq == c->cseq && c->state == CALL_INVITE;
@@ -552,35 +359,15 @@ static void invite_answer(struct calls *cs, uint32_t i,
 }
 
 
-static void datagram(char *buf, size_t len, const struct sockaddr_in *src,
-		     void *arg)
-{
-	struct calls *cs = arg;
-	struct call *c;
-	struct msg m;
-	uint32_t i;
-
-	if (msg_parse(&m, buf, len))
-		return;
-	if (m.request) {
-		calls_request(cs, &m, src);
-		return;
-	}
-
-	c = calls_find(cs, &m.callid, &i);
-	if (!c)
-		return;
-	if (str_is(&m.method, "INVITE"))
-		invite_answer(cs, i, &m, src);
-	else if (str_is(&m.method, "BYE") && c->state == CALL_BYE &&
-		 m.code >= 200)
-		call_ended(cs, c, m.code < 300 || m.code == 481 ? 0 :
-			   m.code);
-}
-
-
-/* Timers A and E double; E stays at T2 (RFC 3261 section 17.1). */
-static void call_timer(struct calls *cs, uint32_t i, int64_t now)
+/**
+ * Retransmit what is due, give up what takes too long. Timers A and E double;
+ * E stays at T2 (RFC 3261 section 17.1).
+ *
+ * @param cs  Callers
+ * @param i   Which of them
+ * @param now Monotonic time [ns]
+ */
+void call_timer(struct calls *cs, uint32_t i, int64_t now)
 {
 	struct call *c = &cs->callv[i];
 
@@ -602,82 +389,4 @@ static void call_timer(struct calls *cs, uint32_t i, int64_t now)
 		invite_send(cs, i);
 	else
 		dialog_send(cs, i, "BYE", c->cseq);
-}
-
-
-/**
- * Read what has come, serve the timers, send what is queued
- *
- * @param cs  Callers
- * @param now Monotonic time [ns]
- */
-void calls_work(struct calls *cs, int64_t now)
-{
-	sockio_read(cs->io, datagram, cs);
-
-	if (now >= cs->scan) {
-		for (uint32_t i = 0; i < cs->callc; i++)
-			call_timer(cs, i, now);
-		cs->scan = now + SCAN_MS * ms;
-	}
-
-	sockio_flush(cs->io);
-}
-
-
-/**
- * Work until a time
- *
- * @param cs    Callers
- * @param until Monotonic time [ns]
- *
- * @return False if the user wants this to end
- */
-bool calls_poll(struct calls *cs, int64_t until)
-{
-	const int fdv[2] = {sockio_fd(cs->io), cs->stopfd};
-	int64_t now = now_ns();
-
-	sockio_flush(cs->io);
-	do {
-		const int64_t t = cs->scan < until ? cs->scan : until;
-
-		if (wait_until(fdv, 2, t) & 2 && stop_wanted(cs->stopfd))
-			++cs->stops;
-		now = now_ns();
-		calls_work(cs, now);
-	} while (now < until && !cs->stops);
-
-	return !cs->stops;
-}
-
-
-/**
- * Hang up all calls and wait until they are gone. After Ctrl-C this is
- * quick, and a second Ctrl-C ends it.
- *
- * @param cs     Callers
- * @param within Spread over this time [ns]
- */
-void calls_hangup(struct calls *cs, int64_t within)
-{
-	const int64_t t0 = now_ns();
-	int64_t limit = t0 + within + cs->o->timeout * second;
-	uint32_t left;
-
-	for (uint32_t i = 0; i < cs->callc; i++) {
-		call_bye(cs, i);
-		if (!cs->stops)
-			calls_poll(cs, t0 + within * (i + 1) / cs->callc);
-		else if (i % 32 == 31)
-			calls_work(cs, now_ns());
-	}
-
-	if (cs->stops)
-		limit = now_ns() + STOP_S * second;
-	do {
-		calls_poll(cs, now_ns() + 5 * ms);
-		left = calls_count(cs, CALL_INVITE) +
-			calls_count(cs, CALL_UP) + calls_count(cs, CALL_BYE);
-	} while (left && now_ns() < limit && cs->stops < 2);
 }

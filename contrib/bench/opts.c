@@ -165,27 +165,41 @@ static int codec_parse(struct opts *o, const char *s)
 }
 
 
-/* Those that are neither number, flag nor text. */
-static int special(struct opts *o, const char *name, const char *val,
-		   bool *found)
+static int to_parse(struct opts *o, const char *s)
 {
-	*found = true;
+	return addr_parse(&o->to, s, strlen(s));
+}
 
-	if (!strcmp(name, "to"))
-		return addr_parse(&o->to, val, strlen(val));
-	if (!strcmp(name, "pid"))
-		return pids_parse(o, val);
-	if (!strcmp(name, "codec"))
-		return codec_parse(o, val);
-	if (!strcmp(name, "listeners")) {
-		o->listeners = !strcmp(val, "noise") ?
-			LISTEN_NOISE : LISTEN_SILENCE;
-		return strcmp(val, "noise") && strcmp(val, "silence") ?
-			EINVAL : 0;
+
+static int listeners_parse(struct opts *o, const char *s)
+{
+	o->listeners = strcmp(s, "noise") ? LISTEN_SILENCE : LISTEN_NOISE;
+
+	return strcmp(s, "noise") && strcmp(s, "silence") ? EINVAL : 0;
+}
+
+
+/* Those that are neither number, flag nor text. */
+static const struct special {
+	const char *name;
+	int (*parse)(struct opts *o, const char *s);
+	const char *wanted;
+} specialv[] = {
+	{"to",        to_parse,        "an IPv4 address, or address:port"},
+	{"pid",       pids_parse,      "process ids with commas between"},
+	{"codec",     codec_parse,     "pcmu, pcma, g722 or opus"},
+	{"listeners", listeners_parse, "silence or noise"},
+};
+
+
+static const struct special *special_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(specialv) / sizeof(specialv[0]); i++) {
+		if (!strcmp(specialv[i].name, name))
+			return &specialv[i];
 	}
 
-	*found = false;
-	return 0;
+	return NULL;
 }
 
 
@@ -285,40 +299,32 @@ static int opts_check(const struct opts *o, FILE *err)
 int opts_parse(struct opts *o, int argc, char **argv, FILE *err)
 {
 	for (int i = 0; i < argc; i++) {
-		const char *name = argv[i], *val = NULL;
+		const char *name = argv[i] + 2, *val = NULL;
+		const bool dashes = !strncmp(argv[i], "--", 2);
 		const struct option_def *d;
-		bool found;
-		int e;
+		const struct special *sp;
 
-		if (strncmp(name, "--", 2)) {
-			fprintf(err, "%s: not an option\n", name);
+		d = dashes ? def_find(name) : NULL;
+		sp = dashes ? special_find(name) : NULL;
+		if (!d && !sp) {
+			fprintf(err, "%s: no such option\n", argv[i]);
 			return EINVAL;
 		}
-		name += 2;
 
-		d = def_find(name);
-		if (!d || d->kind != FLAG) {
+		if (sp || d->kind != FLAG) {
 			val = i + 1 < argc ? argv[++i] : "";
 			if (!*val) {
-				fprintf(err, "--%s: %s\n", name, d ?
-					"a value is wanted" :
-					"unknown, or its value is missing");
+				fprintf(err, "--%s: a value is wanted\n",
+					name);
 				return EINVAL;
 			}
 		}
 
-		if (d) {
-			if (option_set(o, d, val, err))
-				return EINVAL;
-			continue;
-		}
-
-		e = special(o, name, val, &found);
-		if (!found || e) {
-			fprintf(err, "--%s%s%s\n", name, found ? " " : "",
-				found ? val : ": no such option");
-			if (found)
-				fprintf(err, "--%s: not understood\n", name);
+		if (d && option_set(o, d, val, err))
+			return EINVAL;
+		if (sp && sp->parse(o, val)) {
+			fprintf(err, "--%s %s: %s is wanted\n", name, val,
+				sp->wanted);
 			return EINVAL;
 		}
 	}

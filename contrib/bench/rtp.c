@@ -105,6 +105,7 @@ static void part_init(struct media *m, struct part *p, uint32_t i,
 	(void)!getrandom(rnd, sizeof(rnd), 0);
 
 	p->i = i;
+	p->lock = &m->lock;
 	p->slot = g->slot;
 	p->port = port;
 	p->addr = m->o->foreign ? ntohl(own.sin_addr.s_addr) :
@@ -465,7 +466,6 @@ int media_start(struct media *m)
 	int err;
 
 	for (uint32_t i = 0; i < m->partc; i++) {
-		m->partv[i].lock = &m->lock;
 		if (!m->partv[i].loop)
 			return EINVAL;
 	}

@@ -1,0 +1,31 @@
+/* What call.c and calls.c share. */
+#ifndef JUNCTOR_BENCH_CALLS_H
+#define JUNCTOR_BENCH_CALLS_H
+
+#include "bench.h"
+
+enum { CODES_MAX = 16 };
+
+struct calls {
+	const struct opts *o;
+	struct sockio *io;
+	char me[32];            /* own ADDR:PORT */
+	uint32_t run;           /* makes Call-IDs of this run unique */
+	int stopfd;
+	uint32_t stops;         /* how often the user wanted the end */
+	int64_t scan;           /* next look at the timers [ns] */
+	uint32_t failed, retrans;
+	struct {
+		int code;
+		uint32_t n;
+	} codev[CODES_MAX];     /* why calls failed */
+	uint32_t callc;
+	struct call callv[];
+};
+
+void call_answer(struct calls *cs, uint32_t i, const struct msg *m,
+		 const struct sockaddr_in *src);
+void call_timer(struct calls *cs, uint32_t i, int64_t now);
+void calls_failure(struct calls *cs, int code);
+
+#endif
