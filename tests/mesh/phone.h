@@ -1,6 +1,8 @@
 /**
  * @file tests/mesh/phone.h  Phones for tests: a tone goes out, audio comes in
  */
+#ifndef JUNCTOR_TESTS_MESH_PHONE_H
+#define JUNCTOR_TESTS_MESH_PHONE_H
 
 struct phone;
 
@@ -39,3 +41,5 @@ double phone_level(const struct phone *ph, double freq, unsigned ms);
 double tone_power(const int16_t *v, size_t n, double freq, double rate);
 double click_max(const int16_t *v, size_t n);
 void run_ms(unsigned ms);
+
+#endif
