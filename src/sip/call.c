@@ -1,0 +1,379 @@
+/**
+ * @file call.c  Calls and subscriptions: the main thread's stand-ins for
+ *               dialogs of the signalling threads
+ */
+#include <string.h>
+#include <re.h>
+#include "sip/call.h"
+#include "proxy.h"
+
+struct sipcall {
+	struct le he;
+	struct agent *ag;              /* NULL: it has ended                */
+	uint64_t id;
+	char *callid;
+	enum wire_type type;           /* WIRE_JOIN, _SUBSCRIBE, _TEXT_OUT  */
+	bool answered;
+	void *data;
+};
+
+
+static void destructor(void *arg)
+{
+	struct sipcall *call = arg;
+
+	hash_unlink(&call->he);
+	mem_deref(call->callid);
+}
+
+
+/**
+ * Make a stand-in for a dialog; the table holds the reference
+ *
+ * @param callp  Set to the call, not a reference
+ * @param calls  Table by id
+ * @param ag     Agent that has the dialog
+ * @param id     Of the dialog
+ * @param callid Call-ID
+ * @param type   What it began with
+ *
+ * @return 0 or errno
+ */
+int sipcall_alloc(struct sipcall **callp, struct hash *calls,
+		  struct agent *ag, uint64_t id, const char *callid,
+		  enum wire_type type)
+{
+	struct sipcall *call;
+	int err;
+
+	call = mem_zalloc(sizeof(*call), destructor);
+	if (!call)
+		return ENOMEM;
+
+	err = str_dup(&call->callid, callid);
+	if (err) {
+		mem_deref(call);
+		return err;
+	}
+
+	call->ag   = ag;
+	call->id   = id;
+	call->type = type;
+	hash_append(calls, (uint32_t)id, &call->he, call);
+
+	*callp = call;
+
+	return 0;
+}
+
+
+/**
+ * The dialog is gone: forget the way to it, and drop the table's reference
+ *
+ * @param call Call
+ */
+void sipcall_detach(struct sipcall *call)
+{
+	if (!call->ag)
+		return;
+
+	call->ag = NULL;
+	hash_unlink(&call->he);
+	mem_deref(call);
+}
+
+
+/**
+ * Id of the dialog
+ *
+ * @param call Call
+ *
+ * @return Id
+ */
+uint64_t sipcall_id(const struct sipcall *call)
+{
+	return call->id;
+}
+
+
+/**
+ * Call-ID of the dialog
+ *
+ * @param call Call
+ *
+ * @return Call-ID, which lives as long as the call
+ */
+const char *sipcall_callid(const struct sipcall *call)
+{
+	return call->callid;
+}
+
+
+/**
+ * Attach something to a call
+ *
+ * @param call Call
+ * @param data Whatever, remains the caller's
+ */
+void sipcall_data_set(struct sipcall *call, void *data)
+{
+	if (call)
+		call->data = data;
+}
+
+
+/**
+ * What is attached to a call
+ *
+ * @param call Call
+ *
+ * @return As given to sipcall_data_set, or NULL
+ */
+void *sipcall_data(const struct sipcall *call)
+{
+	return call ? call->data : NULL;
+}
+
+
+static int tell(struct sipcall *call, enum wire_type type, uint16_t scode,
+		bool flag, const char *const strv[WIRE_STRC],
+		const size_t lenv[WIRE_STRC])
+{
+	struct wire *w;
+
+	if (!call)
+		return EINVAL;
+
+	if (!call->ag)
+		return ENOTCONN;
+
+	w = wire_alloc(type, call->id, strv, lenv);
+	if (!w)
+		return ENOMEM;
+
+	w->scode = scode;
+	w->flag  = flag;
+	agent_push(call->ag, w);
+
+	return 0;
+}
+
+
+/* A MESSAGE outside a dialog ends with its answer. */
+static void answer_done(struct sipcall *call)
+{
+	call->answered = true;
+
+	if (call->type == WIRE_TEXT_OUT)
+		sipcall_detach(call);
+}
+
+
+/**
+ * Accept a join (200 with our SDP), a new offer (likewise), a subscription
+ * or a text (without SDP)
+ *
+ * @param call Call
+ * @param sdp  Our SDP, or NULL
+ * @param len  Its length [bytes]
+ *
+ * @return 0 or errno
+ */
+int sipcall_accept(struct sipcall *call, const char *sdp, size_t len)
+{
+	const char *strv[WIRE_STRC] = {[WIRE_BODY] = sdp};
+	const size_t lenv[WIRE_STRC] = {[WIRE_BODY] = len};
+	int err;
+
+	if (call && call->type == WIRE_JOIN && !sdp)
+		return EINVAL;
+
+	err = tell(call, WIRE_ACCEPT, 0, false, strv, lenv);
+	if (!err)
+		answer_done(call);
+
+	return err;
+}
+
+
+/**
+ * Refuse a join, a new offer, a subscription or a text
+ *
+ * @param call   Call
+ * @param scode  SIP status, 400 to 699
+ * @param reason Reason phrase, or NULL for the usual one
+ *
+ * @return 0 or errno
+ */
+int sipcall_reject(struct sipcall *call, uint16_t scode, const char *reason)
+{
+	const char *strv[WIRE_STRC] = {[WIRE_REASON] = reason};
+	int err;
+
+	if (scode < 400 || scode > 699)
+		return EINVAL;
+
+	err = tell(call, WIRE_REJECT, scode, false, strv, NULL);
+	if (!err)
+		answer_done(call);
+
+	return err;
+}
+
+
+/**
+ * Send a join elsewhere (302)
+ *
+ * @param call    Call
+ * @param contact Contact header value: where to
+ *
+ * @return 0 or errno
+ */
+int sipcall_redirect(struct sipcall *call, const char *contact)
+{
+	const char *strv[WIRE_STRC] = {[WIRE_CONTACT] = contact};
+	int err;
+
+	if (!contact)
+		return EINVAL;
+
+	err = tell(call, WIRE_REDIRECT, 302, false, strv, NULL);
+	if (!err)
+		call->answered = true;
+
+	return err;
+}
+
+
+/**
+ * Hang up, or refuse what was not accepted yet; SIPCALL_END follows
+ *
+ * @param call   Call
+ * @param scode  Why: SIP status, or 0
+ * @param reason Why, or NULL
+ *
+ * @return 0 or errno
+ */
+int sipcall_bye(struct sipcall *call, uint16_t scode, const char *reason)
+{
+	const char *strv[WIRE_STRC] = {[WIRE_REASON] = reason};
+
+	if (call && !call->answered)
+		return sipcall_reject(call, scode >= 400 ? scode : 480,
+				      reason);
+
+	return tell(call, WIRE_BYE, scode, false, strv, NULL);
+}
+
+
+/**
+ * Offer new media to the other side of a call (re-INVITE); SIPCALL_ANSWER or
+ * SIPCALL_REFUSED follows
+ *
+ * @param call Call
+ * @param sdp  Our SDP
+ * @param len  Its length [bytes]
+ *
+ * @return 0 or errno
+ */
+int sipcall_offer(struct sipcall *call, const char *sdp, size_t len)
+{
+	const char *strv[WIRE_STRC] = {[WIRE_BODY] = sdp};
+	const size_t lenv[WIRE_STRC] = {[WIRE_BODY] = len};
+
+	if (!sdp)
+		return EINVAL;
+
+	return tell(call, WIRE_OFFER, 0, false, strv, lenv);
+}
+
+
+/**
+ * Send text to the other side of a call (MESSAGE)
+ *
+ * @param call  Call
+ * @param ctype MIME type
+ * @param text  Text
+ * @param len   Its length [bytes]
+ *
+ * @return 0 or errno
+ */
+int sipcall_text(struct sipcall *call, const char *ctype,
+		 const char *text, size_t len)
+{
+	const char *strv[WIRE_STRC] = {
+		[WIRE_CTYPE] = ctype,
+		[WIRE_BODY]  = text,
+	};
+	const size_t lenv[WIRE_STRC] = {
+		[WIRE_CTYPE] = ctype ? strlen(ctype) : 0,
+		[WIRE_BODY]  = len,
+	};
+
+	if (!ctype || !text)
+		return EINVAL;
+
+	return tell(call, WIRE_SENDTEXT, 0, false, strv, lenv);
+}
+
+
+/**
+ * Tell a subscriber who is there (NOTIFY)
+ *
+ * @param call Subscription that was accepted
+ * @param xml  RFC 4575 document, or NULL
+ * @param len  Its length [bytes]
+ * @param last The subscription ends with it
+ *
+ * @return 0 or errno
+ */
+int sipcall_notify(struct sipcall *call, const char *xml, size_t len,
+		   bool last)
+{
+	const char *strv[WIRE_STRC] = {[WIRE_BODY] = xml};
+	const size_t lenv[WIRE_STRC] = {[WIRE_BODY] = xml ? len : 0};
+
+	return tell(call, WIRE_NOTIFY, 0, last, strv, lenv);
+}
+
+
+/**
+ * Ask the other side whether it is still there (OPTIONS); if it is not,
+ * SIPCALL_END follows
+ *
+ * @param call Call
+ *
+ * @return 0 or errno
+ */
+int sipcall_probe(struct sipcall *call)
+{
+	return tell(call, WIRE_PROBE, 0, false, NULL, NULL);
+}
+
+
+/**
+ * Trace a call: every message comes as SIPCALL_TRACED
+ *
+ * @param call Call
+ * @param on   Start or stop
+ *
+ * @return 0 or errno
+ */
+int sipcall_trace(struct sipcall *call, bool on)
+{
+	return tell(call, WIRE_TRACE, 0, on, NULL, NULL);
+}
+
+
+/**
+ * Ask for the state of the dialog, which comes as SIPCALL_DIALOG: lines
+ * "key: value" with all that another server needs to take it over
+ *
+ * @param call Call
+ *
+ * @return 0 or errno
+ */
+int sipcall_dialog_get(struct sipcall *call)
+{
+	return tell(call, WIRE_DIALOG_GET, 0, false, NULL, NULL);
+}
