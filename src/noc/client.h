@@ -58,6 +58,7 @@ struct join {
  *                   `answered`, its answer to ours (nothing to answer)
  * "client.text":    a message from a client that is in (text, type)
  * "client.dtmf":    a digit by SIP INFO
+ * "client.refresh": a subscriber asks for the whole roster again
  * "client.leave":   gone; cause is a SIP status or 0 for a normal goodbye */
 struct client_event {
 	struct client *client;

@@ -14,7 +14,8 @@
 #include <unistd.h>
 #include <sofia-sip/su_log.h>
 #include <sofia-sip/tport_tag.h>
-#include "leg.h"
+#include "sip/leg.h"
+#include "sip/redirect.h"
 
 enum {
 	TICK_MS     = 1000,
@@ -154,6 +155,14 @@ static int setup(struct agent *ag)
 {
 	int err;
 
+	/* UDP sockets bound from here on belong to the fast path */
+	if (ag->sh->redirect) {
+		err = redirect_thread_enter(ag->sh->redirect, ag->index);
+		if (err)
+			return err;
+		ag->entered = true;
+	}
+
 	ag->root = su_root_create(ag);
 	if (!ag->root)
 		return ENOMEM;
@@ -202,6 +211,9 @@ static void teardown(struct agent *ag)
 	nta_leg_destroy(ag->deflt);
 	nta_agent_destroy(ag->nta);
 	su_root_destroy(ag->root);
+
+	if (ag->entered)
+		redirect_thread_leave(ag->sh->redirect);
 
 	free(ag->legv);
 	free(ag->genv);

@@ -7,7 +7,7 @@
 #define JUNCTOR_SIP_AGENT_H
 
 #include <stdatomic.h>
-#include "wire.h"
+#include "sip/wire.h"
 
 struct agent;
 struct redirect;

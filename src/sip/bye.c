@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "leg.h"
+#include "sip/leg.h"
 
 
 /**

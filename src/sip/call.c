@@ -5,7 +5,7 @@
 #include <string.h>
 #include <re.h>
 #include "sip/call.h"
-#include "proxy.h"
+#include "sip/proxy.h"
 
 struct sipcall {
 	struct le he;
@@ -174,7 +174,7 @@ static void answer_done(struct sipcall *call)
  * or a text (without SDP)
  *
  * @param call Call
- * @param sdp  Our SDP, or NULL
+ * @param sdp  Our SDP; NULL for what has none, or to repeat our last one
  * @param len  Its length [bytes]
  *
  * @return 0 or errno
@@ -185,7 +185,7 @@ int sipcall_accept(struct sipcall *call, const char *sdp, size_t len)
 	const size_t lenv[WIRE_STRC] = {[WIRE_BODY] = len};
 	int err;
 
-	if (call && call->type == WIRE_JOIN && !sdp)
+	if (call && call->type == WIRE_JOIN && !call->answered && !sdp)
 		return EINVAL;
 
 	err = tell(call, WIRE_ACCEPT, 0, false, strv, lenv);

@@ -2,7 +2,7 @@
  * @file command.c  What the main thread tells a signalling thread
  */
 #include <stdlib.h>
-#include "leg.h"
+#include "sip/leg.h"
 
 
 static void accept_any(struct leg *lg, const struct wire *w)

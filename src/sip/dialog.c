@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sofia-sip/su_uniqueid.h>
-#include "leg.h"
+#include "sip/leg.h"
 
 enum {
 	SLOT_BITS = 24,

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sofia-sip/url.h>
-#include "leg.h"
+#include "sip/leg.h"
 
 /* lengths with the final zero, as in noc/client.h */
 enum {
@@ -116,7 +116,7 @@ static bool param_get(char *dst, size_t sz, const url_t *url,
 	if (!n)
 		return true;
 
-	return n <= sizeof(buf) && unescape(dst, sz, buf);
+	return n <= (isize_t)sizeof(buf) && unescape(dst, sz, buf);
 }
 
 

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include "leg.h"
+#include "sip/leg.h"
 
 static const char sdp_type[] = "application/sdp";
 

@@ -24,7 +24,7 @@
 #include <sofia-sip/sip_status.h>
 #include <sofia-sip/sip_tag.h>
 #include <sofia-sip/msg_addr.h>
-#include "agent.h"
+#include "sip/agent.h"
 
 enum {
 	LEG_TEXT_MAX    = 8191,        /* MESSAGE [bytes]                   */
@@ -96,6 +96,7 @@ struct agent {
 	unsigned addrc;
 
 	/* signalling thread only */
+	bool entered;                  /* the fast path                     */
 	su_root_t *root;
 	nta_agent_t *nta;
 	nta_leg_t *deflt;

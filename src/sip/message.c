@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "leg.h"
+#include "sip/leg.h"
 
 
 static bool text_get(struct agent *ag, nta_incoming_t *irq,

@@ -3,7 +3,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include "leg.h"
+#include "sip/leg.h"
 
 
 /**

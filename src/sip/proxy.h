@@ -4,7 +4,7 @@
 #ifndef JUNCTOR_SIP_PROXY_H
 #define JUNCTOR_SIP_PROXY_H
 
-#include "agent.h"
+#include "sip/agent.h"
 
 struct hash;
 struct sipcall;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include "leg.h"
+#include "sip/leg.h"
 
 
 /**

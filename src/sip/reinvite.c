@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sofia-sip/su_uniqueid.h>
-#include "leg.h"
+#include "sip/leg.h"
 
 static const char sdp_type[] = "application/sdp";
 
@@ -143,7 +143,7 @@ void reinvite_recv(struct leg *lg, nta_incoming_t *irq, sip_t const *sip)
 
 	if (!body && invite) {
 		lg->offered = true;
-		answer_send(lg, true);
+		leg_tell(lg, WIRE_REOFFER, NULL, NULL, 0);
 	}
 	else if (!body) {
 		answer_send(lg, false);
@@ -162,14 +162,14 @@ void reinvite_recv(struct leg *lg, nta_incoming_t *irq, sip_t const *sip)
  * Answer the other side's offer
  *
  * @param lg Leg
- * @param w  The main thread's word: our SDP
+ * @param w  The main thread's word: our SDP, or nothing to repeat the last
  */
 void reinvite_accept(struct leg *lg, const struct wire *w)
 {
 	if (!lg->irq || nta_incoming_status(lg->irq) >= 200)
 		return;
 
-	if (offer_keep(lg, w))
+	if (!w->strv[WIRE_BODY] || offer_keep(lg, w))
 		answer_send(lg, true);
 	else
 		reinvite_refuse(lg, w);

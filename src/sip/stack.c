@@ -8,7 +8,7 @@
 #include <string.h>
 #include <re.h>
 #include "sip/stack.h"
-#include "proxy.h"
+#include "sip/proxy.h"
 
 enum { ADDRS_PER_URL = 2 };            /* UDP and TCP                       */
 

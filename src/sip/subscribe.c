@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include "leg.h"
+#include "sip/leg.h"
 
 enum {
 	EXPIRES_DEFAULT = 3600,        /* RFC 4575 section 3.4 [s]          */

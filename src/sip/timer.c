@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include "leg.h"
+#include "sip/leg.h"
 
 enum { EXPIRE_EARLY = 32 };            /* RFC 4028 section 10 [s]           */
 

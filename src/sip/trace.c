@@ -3,7 +3,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include "leg.h"
+#include "sip/leg.h"
 
 enum { MATCH_MAX = 64 };
 

@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include "wire.h"
+#include "sip/wire.h"
 
 struct wireq {
 	pthread_mutex_t mutex;

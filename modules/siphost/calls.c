@@ -1,0 +1,344 @@
+/**
+ * @file calls.c  What happens to calls, told to the services above
+ *
+ *   INVITE  -> client.connect, client.join
+ *   ACK     -> (client.media, if the offer was ours) client.established
+ *   offer   -> client.media
+ *   MESSAGE -> client.text
+ *   INFO    -> client.dtmf
+ *   end     -> client.leave, if the join had not been refused before
+ */
+#include <string.h>
+#include <re.h>
+#include "server/event.h"
+#include "server/log.h"
+#include "server/server.h"
+#include "server/service.h"
+#include "noc/client.h"
+#include "sip/call.h"
+#include "sip/sdp.h"
+#include "siphost/host.h"
+
+
+static bool fire(struct siphost *sh, const char *name, const char *callid,
+		 void *data, event_detail_h *detail)
+{
+	const struct event ev = {
+		.name   = name,
+		.callid = callid,
+		.data   = data,
+		.detail = detail,
+	};
+
+	return event_fire(server_events(service_server(sh->svc)), &ev);
+}
+
+
+static bool fire_event(struct peer *p, const char *name,
+		       struct client_event *ce)
+{
+	ce->client = p->client;
+	ce->callid = client_join(p->client)->callid;
+
+	return fire(p->sh, name, ce->callid, ce, details_event);
+}
+
+
+static int offer_decode(struct media_desc **mdp,
+			const struct sipcall_event *ev)
+{
+	struct media_desc *md;
+	int err;
+
+	*mdp = NULL;
+
+	if (!ev->body)
+		return 0;
+
+	md = mem_zalloc(sizeof(*md), NULL);
+	if (!md)
+		return ENOMEM;
+
+	err = sdp_desc_decode(md, (const uint8_t *)ev->body, ev->bodylen);
+	if (err)
+		mem_deref(md);
+	else
+		*mdp = md;
+
+	return err;
+}
+
+
+static void offer_refuse(struct sipcall *call, int err)
+{
+	if (err == EBADMSG)
+		(void)sipcall_reject(call, 400, "Bad SDP");
+	else if (err == ENOMEM)
+		(void)sipcall_reject(call, 503, NULL);
+	else
+		(void)sipcall_reject(call, 488, NULL);
+}
+
+
+static bool takes_new(const struct siphost *sh)
+{
+	return !sh->closing && service_state(sh->svc) == SERVICE_RUNNING;
+}
+
+
+static void join_fire(struct peer *p, const char *name)
+{
+	struct join join = *client_join(p->client);
+	const char *callid = join.callid;
+
+	/* whoever answers may end the client, and with it the peer */
+	mem_ref(p);
+
+	(void)fire(p->sh, "client.connect", callid, &join, details_join);
+
+	if (!fire(p->sh, name, callid, &join, details_join))
+		(void)client_reject(p->client, 404, "No Such Conference");
+
+	mem_deref(p);
+}
+
+
+static void join_handle(struct siphost *sh, struct sipcall *call,
+			const struct sipcall_event *ev)
+{
+	struct media_desc *offer = NULL;
+	struct join join;
+	struct peer *p;
+	int err;
+
+	if (!takes_new(sh)) {
+		(void)sipcall_reject(call, 503, NULL);
+		return;
+	}
+
+	if (!ev->conference[0]) {
+		(void)sipcall_reject(call, 404, "No Conference Named");
+		return;
+	}
+
+	if (ev->what == SIPCALL_JOIN) {
+		err = offer_decode(&offer, ev);
+		if (err) {
+			offer_refuse(call, err);
+			return;
+		}
+		++sh->joins;
+	}
+
+	memset(&join, 0, sizeof(join));
+	join.callid     = ev->callid;
+	join.conference = ev->conference;
+	join.account    = ev->account;
+	join.user       = ev->user;
+	join.name       = ev->name;
+	join.info       = ev->info;
+	join.ticket     = ev->ticket;
+	join.src        = ev->src;
+	join.media      = offer ? offer->media : MEDIA_AUDIO;
+	join.offer      = offer;
+
+	err = peer_alloc(&p, sh, call, ev, &join);
+	mem_deref(offer);
+
+	if (err) {
+		(void)sipcall_reject(call, err == ENOMEM ? 503 : 400, NULL);
+		return;
+	}
+
+	join_fire(p, ev->what == SIPCALL_JOIN ? "client.join"
+		  : "client.subscribe");
+}
+
+
+static void media_fire(struct peer *p, const struct media_desc *md,
+		       bool answered)
+{
+	struct client_event ce = {.media = md, .answered = answered};
+
+	if (fire_event(p, "client.media", &ce) || answered)
+		return;
+
+	/* nobody minds a request for an offer: repeat ours */
+	if (md)
+		(void)client_reject(p->client, 488, NULL);
+	else
+		(void)client_accept(p->client, NULL);
+}
+
+
+static void answer_handle(struct peer *p, const struct sipcall_event *ev)
+{
+	struct media_desc *md = NULL;
+	int err;
+
+	if (!ev->body)
+		return;
+
+	err = offer_decode(&md, ev);
+	if (err) {
+		(void)client_bye(p->client, 488, "Bad SDP In Answer");
+		return;
+	}
+
+	media_fire(p, md, true);
+	mem_deref(md);
+}
+
+
+static void offer_handle(struct peer *p, const struct sipcall_event *ev)
+{
+	struct media_desc *md = NULL;
+	int err;
+
+	err = offer_decode(&md, ev);
+	if (err) {
+		offer_refuse(p->call, err);
+		return;
+	}
+
+	media_fire(p, md, false);
+	mem_deref(md);
+}
+
+
+static void end_handle(struct peer *p, const struct sipcall_event *ev)
+{
+	struct client_event ce = {.cause = ev->scode, .reason = ev->reason};
+	const bool tell = !p->refused;
+
+	/* no operation reaches us from here on */
+	client_gone(p->client);
+
+	if (tell)
+		(void)fire_event(p, "client.leave", &ce);
+
+	mem_deref(p);
+}
+
+
+static void text_out_handle(struct siphost *sh, struct sipcall *call,
+			    const struct sipcall_event *ev)
+{
+	struct client_event ce = {.text = ev->body, .type = ev->ctype};
+	struct peer *p;
+
+	p = peer_find(sh, ev->user, ev->conference);
+	if (!p) {
+		(void)sipcall_reject(call, 403, "Only Participants May Write");
+		return;
+	}
+
+	if (!ev->body || fire_event(p, "client.text", &ce))
+		(void)sipcall_accept(call, NULL, 0);
+	else
+		(void)sipcall_reject(call, 404, NULL);
+}
+
+
+static void trace_handle(const struct sipcall_event *ev)
+{
+	const char *p = ev->body;
+	const char *way = ev->sent ? ">" : "<";
+
+	/* a log record is one line */
+	while (p && *p) {
+		size_t n = strcspn(p, "\r\n");
+
+		log_trace("siphost", ev->callid, "%s %.*s", way, (int)n, p);
+		p += n;
+		if (p[0] == '\r' && p[1] == '\n')
+			++p;
+		if (*p)
+			++p;
+	}
+}
+
+
+static void peer_handle(struct peer *p, const struct sipcall_event *ev)
+{
+	struct client_event ce = {0};
+
+	switch (ev->what) {
+
+	case SIPCALL_ESTABLISHED:
+		answer_handle(p, ev);
+		(void)fire_event(p, "client.established", &ce);
+		break;
+
+	case SIPCALL_OFFER:
+		offer_handle(p, ev);
+		break;
+
+	case SIPCALL_ANSWER:
+		answer_handle(p, ev);
+		break;
+
+	case SIPCALL_TEXT:
+		ce.text = ev->body;
+		ce.type = ev->ctype;
+		(void)fire_event(p, "client.text", &ce);
+		break;
+
+	case SIPCALL_DTMF:
+		ce.digit    = ev->digit;
+		ce.duration = ev->duration;
+		(void)fire_event(p, "client.dtmf", &ce);
+		break;
+
+	case SIPCALL_REFRESHED:
+		(void)fire_event(p, "client.refresh", &ce);
+		break;
+
+	case SIPCALL_END:
+		end_handle(p, ev);
+		break;
+
+	default:
+		break;
+	}
+}
+
+
+/**
+ * Handle what the signalling stack tells
+ *
+ * @param call Call, or NULL
+ * @param ev   What happened
+ * @param arg  struct siphost
+ */
+void calls_handle(struct sipcall *call, const struct sipcall_event *ev,
+		  void *arg)
+{
+	struct siphost *sh = arg;
+	struct peer *p = sipcall_data(call);
+
+	switch (ev->what) {
+
+	case SIPCALL_JOIN:
+	case SIPCALL_SUBSCRIBE:
+		join_handle(sh, call, ev);
+		break;
+
+	case SIPCALL_TEXT_OUT:
+		text_out_handle(sh, call, ev);
+		break;
+
+	case SIPCALL_TRACED:
+		trace_handle(ev);
+		break;
+
+	default:
+		if (!p)
+			break;
+
+		mem_ref(p);
+		peer_handle(p, ev);
+		mem_deref(p);
+		break;
+	}
+}

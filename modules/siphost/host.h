@@ -1,0 +1,78 @@
+/**
+ * @file host.h  Inside the SIP client host
+ */
+#ifndef JUNCTOR_SIPHOST_HOST_H
+#define JUNCTOR_SIPHOST_HOST_H
+
+#include "siphost/siphost.h"
+
+struct client;
+struct client_event;
+struct command;
+struct config;
+struct join;
+struct listener;
+struct media_desc;
+struct metric;
+struct redirect;
+struct service;
+struct setting;
+struct sipcall;
+struct sipcall_event;
+struct sipstack;
+struct event;
+
+enum { HOST_METRICS_MAX = 48 };
+
+struct siphost {
+	struct service *svc;
+	struct siphost_api api;
+	struct sipstack *stack;        /* while running                     */
+	struct redirect *redirect;     /* as long as the service            */
+	struct hash *peers;            /* by user, struct peer              */
+	unsigned peerc;
+	struct listener *stopping;
+	struct command *trace;
+	struct metric *metricv[HOST_METRICS_MAX];
+	unsigned metricc;
+	uint64_t joins, redirects, refused;
+	bool closing;                  /* the server stops                  */
+	struct tmr tmr;
+};
+
+/* One per call and per subscription. */
+struct peer {
+	struct le he;
+	struct siphost *sh;
+	struct sipcall *call;          /* referenced                        */
+	struct client *client;         /* referenced                        */
+	struct media_desc *offer;      /* of the join, or NULL              */
+	bool subscriber;
+	bool answered;                 /* accepted or refused               */
+	bool refused;
+};
+
+/* peer.c */
+int  peer_alloc(struct peer **pp, struct siphost *sh, struct sipcall *call,
+		const struct sipcall_event *ev, const struct join *join);
+struct peer *peer_find(struct siphost *sh, const char *user,
+		       const char *conference);
+void peers_bye(struct siphost *sh, uint16_t scode, const char *reason);
+
+/* calls.c */
+void calls_handle(struct sipcall *call, const struct sipcall_event *ev,
+		  void *arg);
+
+/* details.c */
+int  details_join(struct odict *od, const void *data);
+int  details_event(struct odict *od, const void *data);
+
+/* metrics.c */
+int  metrics_init(struct siphost *sh);
+
+/* settings.c */
+extern const struct setting siphost_settings[];
+struct sipstack_conf;
+int  settings_get(struct sipstack_conf *conf, const struct config *cfg);
+
+#endif
