@@ -4,19 +4,18 @@
 #ifndef JUNCTOR_SIPHOST_HOST_H
 #define JUNCTOR_SIPHOST_HOST_H
 
+#include "server/settings.h"
 #include "siphost/siphost.h"
 
 struct client;
 struct client_event;
 struct command;
-struct config;
 struct join;
 struct listener;
 struct media_desc;
 struct metric;
 struct redirect;
 struct service;
-struct setting;
 struct sipcall;
 struct sipcall_event;
 struct sipstack;

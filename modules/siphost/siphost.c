@@ -16,6 +16,11 @@
 #include "server/server.h"
 #include "server/service.h"
 #include "sip/redirect.h"
+#pragma weak redirect_alloc
+#pragma weak redirect_handler
+#pragma weak redirect_stats
+#pragma weak redirect_thread_enter
+#pragma weak redirect_thread_leave
 #include "sip/stack.h"
 #include "siphost/host.h"
 
@@ -101,7 +106,8 @@ static int redirect_set(struct siphost *sh, siphost_redirect_h *h, void *arg)
 	if (!sh)
 		return EINVAL;
 
-	redirect_handler(sh->redirect, h, arg);
+	if (sh->redirect)
+		redirect_handler(sh->redirect, h, arg);
 
 	return 0;
 }
@@ -142,7 +148,7 @@ static int init(struct service *svc)
 	tmr_init(&sh->tmr);
 
 	err = hash_alloc(&sh->peers, PEERS_SIZE);
-	if (!err)
+	if (!err && redirect_alloc)
 		err = redirect_alloc(&sh->redirect, SIPSTACK_THREADS_MAX);
 	if (!err)
 		err = event_listen(&sh->stopping, server_events(srv),

@@ -16,6 +16,11 @@
 #include <sofia-sip/tport_tag.h>
 #include "sip/leg.h"
 #include "sip/redirect.h"
+#pragma weak redirect_alloc
+#pragma weak redirect_handler
+#pragma weak redirect_stats
+#pragma weak redirect_thread_enter
+#pragma weak redirect_thread_leave
 
 enum {
 	TICK_MS     = 1000,
@@ -133,7 +138,8 @@ static nta_agent_t *nta_create(struct agent *ag)
 {
 	const struct agent_shared *sh = ag->sh;
 
-	return nta_agent_create(ag->root, URL_STRING_MAKE("NONE"), NULL, ag,
+	/* -1: no transports yet */
+	return nta_agent_create(ag->root, (url_string_t *)-1, NULL, ag,
 				NTATAG_UA(1),
 				NTATAG_MERGE_482(1),
 				NTATAG_CANCEL_487(1),

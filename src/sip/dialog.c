@@ -77,6 +77,18 @@ static int slots_grow(struct agent *ag)
 }
 
 
+/* Primary transports live as long as the agent; only now nta tells which. */
+static tport_t *tport_get(const struct agent *ag, nta_incoming_t *irq)
+{
+	msg_t *msg = nta_incoming_getrequest(irq);
+	tport_t *tp = tport_delivered_by(nta_agent_tports(ag->nta), msg);
+
+	msg_destroy(msg);
+
+	return tp ? tport_parent(tp) : NULL;
+}
+
+
 /**
  * Make a leg for a request that the main thread has to answer
  *
@@ -110,6 +122,8 @@ int leg_alloc(struct leg **lgp, struct agent *ag, enum leg_kind kind,
 	slot = ag->freev[--ag->freec];
 
 	lg->ag   = ag;
+	lg->tport = tport_get(ag, irq);
+	lg->due  = agent_now() + LEG_ANSWER_MAX;
 	lg->kind = kind;
 	lg->irq  = irq;
 	lg->id   = id_make(ag->index, ++ag->genv[slot], slot);
@@ -390,6 +404,19 @@ int leg_request(struct leg *lg, nta_leg_t *nl, nta_incoming_t *irq,
 }
 
 
+/* A service forgot to answer: the caller shall not wait for ever. */
+static void unanswered(struct leg *lg)
+{
+	nta_incoming_bind(lg->irq, NULL, NULL);
+	reply_send(lg->ag, lg, lg->irq, &(struct reply){
+			.scode  = 500,
+			.phrase = "No Answer From Service",
+		});
+	leg_end(lg, 500, "no service answered");
+	leg_free(lg);
+}
+
+
 /**
  * Look which legs have to do something now; called every second
  *
@@ -416,7 +443,9 @@ void leg_tick(struct agent *ag, unsigned now)
 
 		lg->due = 0;
 
-		if (lg->kind == LEG_SUBSCRIPTION)
+		if (lg->state == LEG_INCOMING)
+			unanswered(lg);
+		else if (lg->kind == LEG_SUBSCRIPTION)
 			subscribe_expired(lg);
 		else
 			timer_strike(lg, now);

@@ -281,27 +281,23 @@ struct wire *identity_wire(struct agent *ag, enum wire_type type,
  * Make the Contact that a dialog of ours carries: a focus (RFC 4579) at the
  * address where the request came in
  *
- * @param ag  Agent
- * @param irq Server transaction
- * @param sip Request
+ * @param lg  Leg
+ * @param sip Its first request
  *
  * @return Contact header value, which the caller frees, or NULL
  */
-char *identity_contact(struct agent *ag, nta_incoming_t *irq,
-		       sip_t const *sip)
+char *identity_contact(const struct leg *lg, sip_t const *sip)
 {
 	const char *user = sip->sip_request->rq_url->url_user;
-	tport_t *tp = nta_incoming_transport(ag->nta, irq, NULL);
-	const tp_name_t *tpn;
+	const tp_name_t *tpn = lg->tport ? tport_name(lg->tport) : NULL;
 	char buf[512];
 	bool six;
 	int n;
 
-	if (!tp)
+	if (!tpn)
 		return NULL;
 
-	tpn = tport_name(tport_parent(tp));
-	six = strchr(tpn->tpn_host, ':') && tpn->tpn_host[0] != '[';
+	six = strchr(tpn->tpn_canon, ':') && tpn->tpn_canon[0] != '[';
 
 	n = snprintf(buf, sizeof(buf), "<sip:%s%s%s%s%s:%s%s>;isfocus",
 		     user ? user : "", user && *user ? "@" : "",
@@ -309,7 +305,6 @@ char *identity_contact(struct agent *ag, nta_incoming_t *irq,
 		     tpn->tpn_port,
 		     strcasecmp(tpn->tpn_proto, "tcp") ? ""
 		     : ";transport=tcp");
-	tport_unref(tp);
 
 	return n < 0 || (size_t)n >= sizeof(buf) ? NULL : strdup(buf);
 }

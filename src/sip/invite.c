@@ -196,10 +196,10 @@ void invite_accept(struct leg *lg, const struct wire *w)
 	msg_t *msg = nta_incoming_getrequest(lg->irq);
 	char extra[512], timer[128];
 
-	lg->contact = identity_contact(ag, lg->irq, sip_object(msg));
+	lg->contact = identity_contact(lg, sip_object(msg));
 	msg_destroy(msg);
 
-	if (!lg->contact || !w->strv[WIRE_BODY] || offer_keep(lg, w) ||
+	if (!lg->contact || !offer_keep(lg, w) ||
 	    leg_dialog(lg)) {
 
 		reply_send(ag, lg, lg->irq, &(struct reply){.scode = 500});
@@ -215,6 +215,7 @@ void invite_accept(struct leg *lg, const struct wire *w)
 
 	atomic_fetch_sub(&ag->sh->pending, 1);
 	lg->state = LEG_ACCEPTED;
+	lg->due   = 0;
 
 	reply_send(ag, lg, lg->irq, &(struct reply){
 			.scode   = 200,

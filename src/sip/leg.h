@@ -30,6 +30,7 @@ enum {
 	LEG_TEXT_MAX    = 8191,        /* MESSAGE [bytes]                   */
 	LEG_SDP_MAX     = 16384,       /* SDP [bytes]                       */
 	LEG_NOTIFY_MAX  = 32,          /* NOTIFYs that wait for their turn  */
+	LEG_ANSWER_MAX  = 30,          /* services have so long [s]         */
 	LEG_RETRY_AFTER = 5,           /* told with 503 [s]                 */
 };
 
@@ -49,6 +50,7 @@ enum leg_state {
 struct leg {
 	struct agent *ag;
 	uint64_t id;
+	tport_t *tport;                /* the first request came in here    */
 	nta_leg_t *nl;                 /* NULL until accepted               */
 	nta_incoming_t *irq;           /* INVITE, UPDATE, ... to answer     */
 	nta_outgoing_t *orq;           /* our re-INVITE, BYE, NOTIFY, ...   */
@@ -168,8 +170,7 @@ struct wire *leg_dialog_wire(const struct leg *lg);
 struct wire *identity_wire(struct agent *ag, enum wire_type type,
 			   uint64_t id, nta_incoming_t *irq,
 			   sip_t const *sip, struct reply *bad);
-char *identity_contact(struct agent *ag, nta_incoming_t *irq,
-		       sip_t const *sip);
+char *identity_contact(const struct leg *lg, sip_t const *sip);
 
 /* invite.c */
 void invite_recv(struct agent *ag, nta_incoming_t *irq, sip_t const *sip);

@@ -218,10 +218,10 @@ static void url_print(char *buf, size_t sz, const struct sa *sa, bool tcp)
 	if (sa_port(sa))
 		(void)re_snprintf(port, sizeof(port), "%u", sa_port(sa));
 
+	/* without a transport: UDP and TCP, on the same port */
 	(void)re_snprintf(buf, sz, sa_af(sa) == AF_INET6 ?
-			  "sip:[%j]:%s;transport=%s" :
-			  "sip:%j:%s;transport=%s", sa, port,
-			  tcp ? "udp,tcp" : "udp");
+			  "sip:[%j]:%s%s" : "sip:%j:%s%s", sa, port,
+			  tcp ? "" : ";transport=udp");
 }
 
 

@@ -146,7 +146,7 @@ void subscribe_accept(struct leg *lg)
 		return;
 
 	msg = nta_incoming_getrequest(lg->irq);
-	lg->contact = identity_contact(lg->ag, lg->irq, sip_object(msg));
+	lg->contact = identity_contact(lg, sip_object(msg));
 	msg_destroy(msg);
 
 	if (!lg->contact || leg_dialog(lg)) {
