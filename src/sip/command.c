@@ -61,7 +61,7 @@ static bool leg_command(struct leg *lg, struct wire *w)
 	case WIRE_SENDTEXT:   message_send(lg, w);                   break;
 	case WIRE_PROBE:      options_send(lg);                      break;
 	case WIRE_TRACE:      lg->trace = w->flag;                   break;
-	case WIRE_NOTIFY:     notify_push(lg, w);                    return true;
+	case WIRE_NOTIFY:     notify_push(lg, w);             return true;
 
 	case WIRE_BYE:
 		bye_want(lg, w->scode, w->strv[WIRE_REASON]);
