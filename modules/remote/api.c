@@ -306,6 +306,9 @@ static bool name_decode(char *name, size_t sz, const struct pl *path)
 		return false;
 
 	pl_advance(&pl, 4);
+	if (pl.l >= sz)
+		return false;
+
 	for (i = 0; i < pl.l; i++) {
 		const char ch = pl.p[i];
 

@@ -388,8 +388,9 @@ static int double_print(struct re_printf *pf, double v)
 	if (!isfinite(v))
 		return re_hprintf(pf, "null");
 
+	/* stays a number with a fraction for those who read it */
 	(void)snprintf(buf, sizeof(buf), "%.15g", v);
-	return re_hprintf(pf, "%s", buf);
+	return re_hprintf(pf, "%s%s", buf, strpbrk(buf, ".e") ? "" : ".0");
 }
 
 static int container_print(struct re_printf *pf, const struct odict *od,

@@ -99,7 +99,7 @@ static int names_decode(struct watch *w, const char *names)
 		if (!pl.l)
 			continue;
 
-		if (w->namec >= NAMES_MAX)
+		if (w->namec >= NAMES_MAX || pl.l >= NAME_SIZE)
 			return EOVERFLOW;
 
 		err = pl_strcpy(&pl, w->namev[w->namec++], NAME_SIZE);

@@ -66,15 +66,25 @@ static int talk_hear(struct talk *t, int fd)
 	return EOVERFLOW;
 }
 
-static void *talk_thread(void *arg)
+/**
+ * Let one client talk, in the thread that calls
+ *
+ * @param t Client; what it heard is in it afterwards
+ */
+void talk_do(struct talk *t)
 {
 	const struct timeval tv = {.tv_sec = LIMIT_S};
-	struct talk *t = arg;
 	int fd = socket(sa_af(&t->addr), SOCK_STREAM, 0);
+
+	t->heard  = calloc(1, TALK_MAX + 1);
+	t->heardc = 0;
+	t->err = 0;
+	if (!t->heard)
+		abort();
 
 	if (fd < 0) {
 		t->err = errno;
-		return NULL;
+		return;
 	}
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
@@ -99,6 +109,11 @@ static void *talk_thread(void *arg)
 	}
 
 	(void)close(fd);
+}
+
+static void *talk_thread(void *arg)
+{
+	talk_do(arg);
 	return NULL;
 }
 
@@ -136,14 +151,6 @@ void talk_run(struct talk *tv, size_t tc)
 {
 	struct talks ts = {.tv = tv, .tc = tc};
 	pthread_t tid;
-	size_t i;
-
-	for (i = 0; i < tc; i++) {
-		tv[i].heard  = calloc(1, TALK_MAX + 1);
-		tv[i].heardc = 0;
-		if (!tv[i].heard)
-			abort();
-	}
 
 	if (mqueue_alloc(&ts.mq, done_handler, NULL) ||
 	    pthread_create(&tid, NULL, all_thread, &ts))

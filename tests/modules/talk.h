@@ -23,6 +23,7 @@ struct talk {
 	int err;
 };
 
+void talk_do(struct talk *t);
 void talk_run(struct talk *tv, size_t tc);
 void talk_reset(struct talk *t);
 unsigned talk_status(const struct talk *t);

@@ -147,6 +147,7 @@ START_TEST(json_prints)
 	(void)odict_entry_add(od, "s\"", ODICT_STRING,
 			      "a\n\x7f\\\"\xff\xc3\xa4/");
 	(void)odict_entry_add(od, "d", ODICT_DOUBLE, 0.1234567891);
+	(void)odict_entry_add(od, "i", ODICT_DOUBLE, 48000.0);
 	(void)odict_entry_add(od, "n", ODICT_DOUBLE, 0.0 / 0.0);
 	(void)odict_entry_add(od, "b", ODICT_BOOL, 1);
 	(void)odict_entry_add(od, "a", ODICT_ARRAY, array);
@@ -154,6 +155,7 @@ START_TEST(json_prints)
 	ck_assert_int_eq(re_sdprintf(&text, "%H", json_print, od), 0);
 	ck_assert_str_eq(text, "{\"s\\\"\":\"a\\u000a\\u007f\\\\\\\""
 			 "\xef\xbf\xbd\xc3\xa4/\",\"d\":0.1234567891,"
+			 "\"i\":48000.0,"
 			 "\"n\":null,\"b\":true,\"a\":[-1,null]}");
 	ck_assert_int_eq(json_check(text, strlen(text)), 0);
 
