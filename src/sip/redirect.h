@@ -12,7 +12,7 @@ struct redirect;
 
 enum {
 	REDIRECT_THREADS_MAX = 64,
-	REDIRECT_CONTACT_MAX = 512,   /* bytes, of what is written to contact */
+	REDIRECT_CONTACT_MAX = 512,   /* bytes written to contact at most    */
 };
 
 /* Where does this conference run? Called in any signalling thread, with
@@ -35,10 +35,12 @@ struct redirect_stats {
 int  redirect_alloc(struct redirect **rp, unsigned threads);
 void redirect_handler(struct redirect *r, redirect_lookup_h *h, void *arg);
 void redirect_stats(struct redirect *r, struct redirect_stats *st);
+unsigned redirect_owner(const struct redirect *r, const char *callid,
+			size_t len);
 
 /* In the signalling thread, around nta_agent_create/nta_agent_add_tport ...
  * nta_agent_destroy: the UDP sockets bound in between are ours. */
 int  redirect_thread_enter(struct redirect *r, unsigned ix);
-void redirect_thread_leave(struct redirect *r);
+void redirect_thread_leave(struct redirect *r, unsigned ix);
 
 #endif

@@ -28,14 +28,14 @@ struct media_desc {
 	uint64_t sess_id, sess_ver;
 	unsigned media;                  /* set of enum media_type           */
 	unsigned mediac;                 /* m= lines                         */
-	char medialinev[SDP_MEDIA_MAX][64]; /* "video RTP/AVP 96", order kept */
+	char medialinev[SDP_MEDIA_MAX][64]; /* "video RTP/AVP 96" ...   */
 	unsigned audio_ix;               /* which m= line is `audio` below   */
 	bool has_audio;
 	struct sa rtp;                   /* port 0: refused                  */
 	struct sa rtcp;                  /* af AF_UNSPEC: rtp's port + 1     */
 	bool rtcp_mux;
 	bool hold_addr;                  /* c= was 0.0.0.0 (RFC 2543 hold)   */
-	enum sdp_dir dir;               /* of the side that wrote it        */
+	enum sdp_dir dir;                /* of the side that wrote it        */
 	uint32_t ptime, maxptime;        /* [ms], 0: not told                */
 	struct sdp_codec codecv[SDP_CODECS_MAX];
 	unsigned codecc;                 /* preferred first                  */

@@ -187,8 +187,9 @@ static const struct {
 	{"format too large",        HEAD CONN "m=audio 5004 RTP/AVP 128\r\n"},
 	{"format a word",           HEAD CONN "m=audio 5004 RTP/AVP x\r\n"},
 	{"media name",              HEAD CONN "m=a@b 5004 RTP/AVP 0\r\n"},
-	{"media line too long",     HEAD CONN "m=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-				    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 1 X 0\r\n"},
+	{"media line too long",     HEAD CONN "m=aaaaaaaaaaaaaaaaaaaaaaaaa"
+				    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+				    "aaaaa 1 X 0\r\n"},
 	{"nine media",              HEAD CONN
 				    "m=a 1 X 0\r\nm=a 1 X 0\r\nm=a 1 X 0\r\n"
 				    "m=a 1 X 0\r\nm=a 1 X 0\r\nm=a 1 X 0\r\n"

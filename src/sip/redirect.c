@@ -1,0 +1,435 @@
+/**
+ * @file redirect.c  The fast path: plain INVITEs for known conferences are
+ *                   answered with 302 before sofia sees them
+ *
+ *  datagrams -> pre-parser -> came back? -> look-up -> 302
+ *                   |             |            |
+ *                   +-------------+------------+-----> sofia
+ *
+ * No transaction is kept. The To tag is a keyed hash of branch and Call-ID,
+ * so a retransmitted INVITE gets the 302 it got before, and the ACK, which
+ * repeats all three, is recognised by hashing again (RFC 3261 section
+ * 17.2.1 does the same with memory).
+ *
+ * Only a small table of the last redirects is kept: a phone that drops the
+ * parameters of the Contact's URI comes back without its ticket, with the
+ * Call-ID it had and a higher CSeq. It is let through to sofia, where the
+ * will-call list may know it, instead of being sent round for ever. The
+ * table forgets when it is overwritten or after 64*T1.
+ *
+ * What sofia gets goes to the thread that owns its Call-ID, since with a
+ * port shared by several threads the kernel chooses by address.
+ */
+#include <string.h>
+#include <time.h>
+#include <pthread.h>
+#include <re.h>
+#include "server/siphash.h"
+#include "sip/preparse.h"
+#include "sip/redirect.h"
+#include "sip/redirmsg.h"
+#include "sip/udpsock.h"
+
+
+enum {
+	RECENT      = 8192,     /* power of two                             */
+	RECENT_LIFE = 32,       /* [s], 64*T1                               */
+};
+
+/* The last redirect of the Call-IDs that fall here */
+struct recent {
+	uint64_t callid;        /* keyed hashes                             */
+	uint64_t tag;
+	uint32_t conf;
+	uint32_t cseq;
+	uint32_t sec;           /* when, 0: never                           */
+};
+
+struct rthread {
+	struct redirect *r;
+	unsigned ix;
+	struct udpsock *us;     /* NULL: not entered; under the lock        */
+
+	/* of the signalling thread; the counters are read by all */
+	struct redirect_stats st;
+	uint32_t now;           /* [s], of this batch                       */
+	struct recent recentv[RECENT];
+};
+
+struct redirect {
+	unsigned threads;
+	struct siphash_key key;
+	struct rthread *threadv[REDIRECT_THREADS_MAX];
+
+	/* read-locked for each batch and each datagram handed across */
+	pthread_rwlock_t lock;
+	redirect_lookup_h *lookuph;
+	void *arg;
+};
+
+
+/* One writer, so no locked instruction is needed. */
+static inline void count(uint64_t *n)
+{
+	__atomic_store_n(n, *n + 1, __ATOMIC_RELAXED);
+}
+
+
+static void destructor(void *arg)
+{
+	struct redirect *r = arg;
+	unsigned i;
+
+	for (i=0; i<r->threads; i++) {
+		if (r->threadv[i])
+			mem_deref(r->threadv[i]->us);
+		mem_deref(r->threadv[i]);
+	}
+
+	pthread_rwlock_destroy(&r->lock);
+}
+
+
+/**
+ * Make the fast path; it does nothing until a thread enters and a handler is
+ * set
+ *
+ * @param rp      Set to the object; all threads have to leave before it is
+ *                freed
+ * @param threads Signalling threads that share the ports,
+ *                1..REDIRECT_THREADS_MAX
+ *
+ * @return 0 for success, otherwise errorcode
+ */
+int redirect_alloc(struct redirect **rp, unsigned threads)
+{
+	struct redirect *r;
+	unsigned i;
+	int err = 0;
+
+	if (!rp || !threads || threads > REDIRECT_THREADS_MAX)
+		return EINVAL;
+
+	r = mem_zalloc(sizeof(*r), destructor);
+	if (!r)
+		return ENOMEM;
+
+	pthread_rwlock_init(&r->lock, NULL);
+	r->threads = threads;
+
+	siphash_key_random(&r->key);
+
+	for (i=0; i<threads; i++) {
+
+		struct rthread *t = mem_zalloc(sizeof(*t), NULL);
+		if (!t) {
+			err = ENOMEM;
+			goto out;
+		}
+
+		t->r  = r;
+		t->ix = i;
+		r->threadv[i] = t;
+	}
+
+ out:
+	if (err)
+		mem_deref(r);
+	else
+		*rp = r;
+
+	return err;
+}
+
+
+/**
+ * Set or take away the look-up
+ *
+ * @param r   Fast path
+ * @param h   Called in the signalling threads, at the same time in several;
+ *            NULL: sofia gets everything. The handler before is not running
+ *            any more when this returns, so do not call this from a handler
+ * @param arg Its argument
+ */
+void redirect_handler(struct redirect *r, redirect_lookup_h *h, void *arg)
+{
+	if (!r)
+		return;
+
+	pthread_rwlock_wrlock(&r->lock);
+	r->lookuph = h;
+	r->arg     = arg;
+	pthread_rwlock_unlock(&r->lock);
+}
+
+
+/**
+ * Add up the counters of all threads
+ *
+ * @param r  Fast path; any thread may ask
+ * @param st Filled
+ */
+void redirect_stats(struct redirect *r, struct redirect_stats *st)
+{
+	unsigned i;
+
+	if (!r || !st)
+		return;
+
+	memset(st, 0, sizeof(*st));
+
+	pthread_rwlock_rdlock(&r->lock);
+
+	for (i=0; i<r->threads; i++) {
+
+		const struct rthread *t = r->threadv[i];
+
+#define ADD(f) st->f += __atomic_load_n(&t->st.f, __ATOMIC_RELAXED)
+		ADD(redirected);
+		ADD(retransmitted);
+		ADD(acked);
+		ADD(handed_over);
+		ADD(malformed);
+		ADD(unsent);
+#undef ADD
+		st->unsent += udpsock_unsent(t->us);
+	}
+
+	pthread_rwlock_unlock(&r->lock);
+}
+
+
+/**
+ * Which signalling thread owns a call?
+ *
+ * @param r      Fast path
+ * @param callid Call-ID
+ * @param len    Its length [bytes]
+ *
+ * @return Number of the thread: there, what comes with this Call-ID reaches
+ *         sofia, so legs for it belong there
+ */
+unsigned redirect_owner(const struct redirect *r, const char *callid,
+			size_t len)
+{
+	if (!r || !callid || r->threads < 2)
+		return 0;
+
+	return (unsigned)(siphash(&r->key, callid, len) % r->threads);
+}
+
+
+static uint64_t tag_make(const struct redirect *r, const struct preparse *pp,
+			 uint64_t callid)
+{
+	const struct siphash_key key = {{r->key.v[0] ^ callid, r->key.v[1]}};
+
+	return siphash(&key, pp->branch.p, pp->branch.l);
+}
+
+
+/* Did this client come back? Told apart from a retransmission by its CSeq,
+ * and from a call to somewhere else by the conference. */
+static bool recent_came_back(const struct rthread *t, const struct recent *rec,
+			     const struct preparse *pp, uint64_t callid,
+			     uint32_t conf)
+{
+	return rec->sec && rec->callid == callid && rec->conf == conf &&
+		t->now - rec->sec < RECENT_LIFE && pp->cseq_num > rec->cseq;
+}
+
+
+static enum udpsock_verdict invite(struct rthread *t, struct udpsock_msg *msg)
+{
+	struct redirect *r = t->r;
+	struct preparse pp;
+	struct recent *rec;
+	char contact[REDIRECT_CONTACT_MAX];
+	uint64_t callid, tag;
+	uint32_t conf;
+	size_t len = 0;
+	bool again;
+
+	if (!r->lookuph || preparse_invite(&pp, msg->buf, msg->len))
+		return UDPSOCK_HAND;
+
+	callid = siphash(&r->key, pp.callid.p, pp.callid.l);
+	conf   = (uint32_t)siphash(&r->key, pp.conf.p, pp.conf.l);
+	tag    = tag_make(r, &pp, callid);
+	rec    = &t->recentv[callid & (RECENT - 1)];
+
+	if (recent_came_back(t, rec, &pp, callid, conf))
+		return UDPSOCK_HAND;
+
+	if (r->lookuph(pp.conf.p, pp.conf.l, pp.user.p, pp.user.l,
+		       contact, sizeof(contact), &len, r->arg) ||
+	    !len || len > sizeof(contact))
+		return UDPSOCK_HAND;
+
+	if (redirmsg_encode(msg->reply, UDPSOCK_REPLY_MAX, &msg->replylen,
+			    &pp, msg->src, tag, contact, len))
+		return UDPSOCK_HAND;
+
+	redirmsg_reply_port(msg->src, &pp);
+
+	again = rec->callid == callid && rec->tag == tag &&
+		rec->cseq == pp.cseq_num && rec->sec;
+
+	rec->callid = callid;
+	rec->tag    = tag;
+	rec->conf   = conf;
+	rec->cseq   = pp.cseq_num;
+	rec->sec    = t->now;
+
+	count(again ? &t->st.retransmitted : &t->st.redirected);
+
+	return UDPSOCK_REPLY;
+}
+
+
+static enum udpsock_verdict ack(struct rthread *t, struct udpsock_msg *msg)
+{
+	struct redirect *r = t->r;
+	struct preparse pp;
+	uint64_t callid;
+
+	if (preparse_ack(&pp, msg->buf, msg->len) ||
+	    pp.to_tag.l != REDIRMSG_TAG_LEN)
+		return UDPSOCK_HAND;
+
+	callid = siphash(&r->key, pp.callid.p, pp.callid.l);
+
+	if (!redirmsg_tag_is(&pp.to_tag, tag_make(r, &pp, callid)))
+		return UDPSOCK_HAND;
+
+	count(&t->st.acked);
+
+	return UDPSOCK_ABSORB;
+}
+
+
+static void hand_over(struct rthread *t, struct udpsock_msg *msg)
+{
+	struct pl callid;
+
+	count(&t->st.handed_over);
+
+	if ((msg->buf[0] | 0x20) < 'a' || (msg->buf[0] | 0x20) > 'z')
+		count(&t->st.malformed);
+
+	if (t->r->threads > 1 &&
+	    !preparse_callid(&callid, msg->buf, msg->len))
+		msg->owner = redirect_owner(t->r, callid.p, callid.l);
+}
+
+
+static void batch_handler(struct udpsock_msg *msgv, unsigned msgc, void *arg)
+{
+	struct rthread *t = arg;
+	struct timespec ts;
+	unsigned i;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	t->now = (uint32_t)ts.tv_sec + 1;
+
+	pthread_rwlock_rdlock(&t->r->lock);
+
+	for (i=0; i<msgc; i++) {
+
+		struct udpsock_msg *msg = &msgv[i];
+
+		if (msg->len > 7 && !memcmp(msg->buf, "INVITE ", 7))
+			msg->verdict = invite(t, msg);
+		else if (msg->len > 4 && !memcmp(msg->buf, "ACK ", 4))
+			msg->verdict = ack(t, msg);
+		else if (!msg->len)
+			msg->verdict = UDPSOCK_ABSORB;
+
+		if (msg->verdict == UDPSOCK_HAND)
+			hand_over(t, msg);
+	}
+
+	pthread_rwlock_unlock(&t->r->lock);
+}
+
+
+static int hand_handler(const struct udpsock_msg *msg, unsigned sockix,
+			void *arg)
+{
+	struct rthread *t = arg;
+	struct rthread *to = t->r->threadv[msg->owner];
+	int err = ENOENT;
+
+	pthread_rwlock_rdlock(&t->r->lock);
+
+	if (to->us)
+		err = udpsock_push(to->us, sockix, msg);
+
+	pthread_rwlock_unlock(&t->r->lock);
+
+	/* too many is a loss like any other on the way, the client repeats */
+	return err == EOVERFLOW ? 0 : err;
+}
+
+
+/**
+ * Enter the fast path with a signalling thread: the UDP sockets that sofia
+ * opens in it from now on are read here first
+ *
+ * @param r  Fast path
+ * @param ix Number of the thread, 0..threads-1
+ *
+ * @return 0 for success, EALREADY if the thread is in, EEXIST if another one
+ *         has this number, otherwise errorcode
+ */
+int redirect_thread_enter(struct redirect *r, unsigned ix)
+{
+	struct udpsock *us;
+	int err;
+
+	if (!r || ix >= r->threads)
+		return EINVAL;
+
+	err = udpsock_enter(&us, ix, r->threads > 1, batch_handler,
+			    hand_handler, r->threadv[ix]);
+	if (err)
+		return err;
+
+	pthread_rwlock_wrlock(&r->lock);
+	if (r->threadv[ix]->us)
+		err = EEXIST;
+	else
+		r->threadv[ix]->us = us;
+	pthread_rwlock_unlock(&r->lock);
+
+	if (err)
+		mem_deref(us);
+
+	return err;
+}
+
+
+/**
+ * Leave the fast path, in the thread that entered, after its agent is gone
+ *
+ * @param r  Fast path
+ * @param ix Number of the thread
+ */
+void redirect_thread_leave(struct redirect *r, unsigned ix)
+{
+	struct rthread *t;
+	struct udpsock *us;
+
+	if (!r || ix >= r->threads)
+		return;
+
+	t = r->threadv[ix];
+
+	pthread_rwlock_wrlock(&r->lock);
+	us    = t->us;
+	t->us = NULL;
+	t->st.unsent += udpsock_unsent(us);
+	pthread_rwlock_unlock(&r->lock);
+
+	mem_deref(us);
+}
