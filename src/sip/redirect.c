@@ -49,6 +49,7 @@ struct rthread {
 	struct redirect *r;
 	unsigned ix;
 	struct udpsock *us;     /* NULL: not entered; under the lock        */
+	pthread_t tid;          /* who entered                              */
 
 	/* of the signalling thread; the counters are read by all */
 	struct redirect_stats st;
@@ -398,8 +399,10 @@ int redirect_thread_enter(struct redirect *r, unsigned ix)
 	pthread_rwlock_wrlock(&r->lock);
 	if (r->threadv[ix]->us)
 		err = EEXIST;
-	else
-		r->threadv[ix]->us = us;
+	else {
+		r->threadv[ix]->us  = us;
+		r->threadv[ix]->tid = pthread_self();
+	}
 	pthread_rwlock_unlock(&r->lock);
 
 	if (err)
@@ -412,23 +415,30 @@ int redirect_thread_enter(struct redirect *r, unsigned ix)
 /**
  * Leave the fast path, in the thread that entered, after its agent is gone
  *
- * @param r  Fast path
- * @param ix Number of the thread
+ * @param r Fast path
  */
-void redirect_thread_leave(struct redirect *r, unsigned ix)
+void redirect_thread_leave(struct redirect *r)
 {
-	struct rthread *t;
-	struct udpsock *us;
+	struct udpsock *us = NULL;
+	unsigned i;
 
-	if (!r || ix >= r->threads)
+	if (!r)
 		return;
 
-	t = r->threadv[ix];
-
 	pthread_rwlock_wrlock(&r->lock);
-	us    = t->us;
-	t->us = NULL;
-	t->st.unsent += udpsock_unsent(us);
+
+	for (i=0; i<r->threads && !us; i++) {
+
+		struct rthread *t = r->threadv[i];
+
+		if (!t->us || !pthread_equal(t->tid, pthread_self()))
+			continue;
+
+		us    = t->us;
+		t->us = NULL;
+		t->st.unsent += udpsock_unsent(us);
+	}
+
 	pthread_rwlock_unlock(&r->lock);
 
 	mem_deref(us);

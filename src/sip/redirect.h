@@ -41,6 +41,6 @@ unsigned redirect_owner(const struct redirect *r, const char *callid,
 /* In the signalling thread, around nta_agent_create/nta_agent_add_tport ...
  * nta_agent_destroy: the UDP sockets bound in between are ours. */
 int  redirect_thread_enter(struct redirect *r, unsigned ix);
-void redirect_thread_leave(struct redirect *r, unsigned ix);
+void redirect_thread_leave(struct redirect *r);
 
 #endif

@@ -107,7 +107,7 @@ static void *run(void *arg)
 		su_root_step(root, 5);
 
 	nta_agent_destroy(agent);
-	redirect_thread_leave(t->r, t->ix);
+	redirect_thread_leave(t->r);
 	su_root_destroy(root);
 
 	return NULL;
@@ -645,10 +645,10 @@ START_TEST(arguments)
 	ck_assert_int_eq(EINVAL, redirect_thread_enter(r, 2));
 	ck_assert_int_eq(0, redirect_thread_enter(r, 1));
 	ck_assert_int_eq(EALREADY, redirect_thread_enter(r, 0));
-	redirect_thread_leave(r, 1);
+	redirect_thread_leave(r);
 	ck_assert_int_eq(0, redirect_thread_enter(r, 0));
-	redirect_thread_leave(r, 0);
-	redirect_thread_leave(r, 0);
+	redirect_thread_leave(r);
+	redirect_thread_leave(r);
 	mem_deref(r);
 }
 END_TEST
