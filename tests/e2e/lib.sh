@@ -103,7 +103,9 @@ until_ok() {
 phone() {
 	local name=$1 codec=$2 tone=$3 secs=${4:-20} dir=$work/$1
 	mkdir -p "$dir"
-	python3 "$e2e/tone.py" make "$dir/tone.wav" "$tone" "$secs"
+	set -- ${codec//\// }
+	python3 "$e2e/tone.py" make "$dir/tone.wav" "$tone" "$secs" \
+		"$2" "$3"
 	cat > "$dir/config" <<-CONF
 	module_path		/usr/lib/baresip/modules
 	module			stdio.so
@@ -117,11 +119,9 @@ phone() {
 	module_tmp		account.so
 	module_app		menu.so
 	sip_listen		$ip:0
-	net_interface		lo
+	net_interface		$ip
 	audio_source		aufile,$dir/tone.wav
 	audio_player		aubridge,$name
-	audio_srate		48000
-	audio_channels		1
 	audio_txmode		thread
 	snd_path		$dir
 	rtp_timeout		0
