@@ -18,7 +18,7 @@
 
 enum { THREADS = 4, LINES = 2000 };
 
-static char dir[] = "/tmp/junctor-log-XXXXXX";
+static char dir[64];
 
 
 struct seen {
@@ -164,6 +164,7 @@ END_TEST
 
 static void dir_setup(void)
 {
+	re_snprintf(dir, sizeof(dir), "/tmp/junctor-log-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 }
 
