@@ -118,8 +118,8 @@ phone() {
 	module_tmp		uuid.so
 	module_tmp		account.so
 	module_app		menu.so
-	sip_listen		$ip:0
-	net_interface		$ip
+	sip_listen		127.0.0.1:0
+	net_interface		127.0.0.1
 	audio_source		aufile,$dir/tone.wav
 	audio_player		aubridge,$name
 	audio_txmode		thread
