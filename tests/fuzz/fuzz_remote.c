@@ -3,6 +3,7 @@
  *
  * The plug-in is in no library, so its sources are taken in as they are.
  */
+#include <stdlib.h>
 #include "remote/json.c"
 #include "remote/args.c"
 #include "remote/http.h"
