@@ -7,11 +7,6 @@
 #include "server/server.h"
 #include "server/service.h"
 #include "sip/redirect.h"
-#pragma weak redirect_alloc
-#pragma weak redirect_handler
-#pragma weak redirect_stats
-#pragma weak redirect_thread_enter
-#pragma weak redirect_thread_leave
 #include "sip/stack.h"
 #include "siphost/host.h"
 

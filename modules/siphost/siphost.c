@@ -15,12 +15,8 @@
 #include "server/log.h"
 #include "server/server.h"
 #include "server/service.h"
+#include "server/settings.h"
 #include "sip/redirect.h"
-#pragma weak redirect_alloc
-#pragma weak redirect_handler
-#pragma weak redirect_stats
-#pragma weak redirect_thread_enter
-#pragma weak redirect_thread_leave
 #include "sip/stack.h"
 #include "siphost/host.h"
 
@@ -106,8 +102,7 @@ static int redirect_set(struct siphost *sh, siphost_redirect_h *h, void *arg)
 	if (!sh)
 		return EINVAL;
 
-	if (sh->redirect)
-		redirect_handler(sh->redirect, h, arg);
+	redirect_handler(sh->redirect, h, arg);
 
 	return 0;
 }
@@ -148,8 +143,9 @@ static int init(struct service *svc)
 	tmr_init(&sh->tmr);
 
 	err = hash_alloc(&sh->peers, PEERS_SIZE);
-	if (!err && redirect_alloc)
-		err = redirect_alloc(&sh->redirect, SIPSTACK_THREADS_MAX);
+	if (!err)
+		err = redirect_alloc(&sh->redirect, config_u32(
+				     server_config(srv), "sip.threads"));
 	if (!err)
 		err = event_listen(&sh->stopping, server_events(srv),
 				   "server.stopping", EVENT_PRIO_NORMAL,

@@ -6,7 +6,6 @@
 #include "mesh/mesh.h"
 #include "mesh/codec.h"
 #include "mesh/level.h"
-#include "mesh/opus_level.h"
 #include "mesh/talk.h"
 #include "mesh/dtmf.h"
 #include "mesh/resample.h"
@@ -140,7 +139,7 @@ void scheduler_reset(struct scheduler *s)
 	talk_init(&s->talk);
 	memset(&s->g722, 0, sizeof(s->g722));
 	memset(&s->rx, 0, sizeof(s->rx));
-	memset(&s->opus, 0, sizeof(s->opus));
+	s->size = 0;
 }
 
 
@@ -196,7 +195,7 @@ static bool hear(struct scheduler *s, const struct mesh_format *fmt,
 
 	default:
 		*level = LEVEL_SILENCE;
-		return sched_judge_hear(s, pkt, now, level);
+		return sched_judge_hear(s, pkt, now);
 	}
 
 	/* What is played is heard then, and better */
@@ -266,9 +265,6 @@ int scheduler_put(struct scheduler *s, const struct scheduler_packet *pkt,
 		++s->st.late;
 		return 0;
 	}
-
-	if (!s->tk)
-		sched_slot_drop_before(s, (uint16_t)(pkt->seq - SCHED_HIST));
 
 	return sched_slot_keep(s, pkt, ix, media, level, now);
 }

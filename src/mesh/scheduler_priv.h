@@ -110,11 +110,10 @@ struct scheduler {
 	struct dtmf dtmf;
 
 	/* judging */
-	struct opus_level opus;
+	uint64_t judge_at;         /* not before [us]                       */
 	uint64_t judged;           /* last time [us]                        */
-	uint8_t verdict;           /* level [-dBov]                         */
+	uint16_t size;             /* of an Opus packet, smoothed           */
 	bool judge;                /* in this tick                          */
-	bool voice;                /* the last SILK packet had some         */
 
 	/* packets */
 	struct sched_slot *ring[SCHED_RING];  /* by sequence number         */
@@ -165,7 +164,7 @@ void sched_slot_flush(struct scheduler *s);
 
 /* judge */
 bool sched_judge_hear(struct scheduler *s, const struct scheduler_packet *pkt,
-		      uint64_t now, uint8_t *level);
+		      uint64_t now);
 void sched_judge_tick(struct scheduler *s);
 
 /* depth */
@@ -175,7 +174,6 @@ void sched_depth_transit(struct sched_depth *d, int64_t transit,
 int32_t sched_depth_need(struct sched_depth *d);
 void sched_depth_played(struct scheduler *s, const struct sched_slot *slot);
 void sched_depth_late(struct scheduler *s);
-void sched_depth_done(struct sched_depth *d);
 void sched_depth_look(struct scheduler *s, uint32_t left);
 bool sched_depth_wait(struct scheduler *s, const struct sched_slot *slot);
 

@@ -16,11 +16,6 @@
 #include <sofia-sip/tport_tag.h>
 #include "sip/leg.h"
 #include "sip/redirect.h"
-#pragma weak redirect_alloc
-#pragma weak redirect_handler
-#pragma weak redirect_stats
-#pragma weak redirect_thread_enter
-#pragma weak redirect_thread_leave
 
 enum {
 	TICK_MS     = 1000,
@@ -219,7 +214,7 @@ static void teardown(struct agent *ag)
 	su_root_destroy(ag->root);
 
 	if (ag->entered)
-		redirect_thread_leave(ag->sh->redirect);
+		redirect_thread_leave(ag->sh->redirect, ag->index);
 
 	free(ag->legv);
 	free(ag->genv);

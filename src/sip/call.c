@@ -135,6 +135,20 @@ void *sipcall_data(const struct sipcall *call)
 }
 
 
+/* What goes into a header must not end its line, nor a quoted string. */
+static void header_safe(struct wire *w, enum wire_str ix, bool quote)
+{
+	char *p = (char *)w->strv[ix];
+
+	for (; p && *p; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = ' ';
+		else if (quote && (*p == '"' || *p == '\\'))
+			*p = '\'';
+	}
+}
+
+
 static int tell(struct sipcall *call, enum wire_type type, uint16_t scode,
 		bool flag, const char *const strv[WIRE_STRC],
 		const size_t lenv[WIRE_STRC])
@@ -151,6 +165,9 @@ static int tell(struct sipcall *call, enum wire_type type, uint16_t scode,
 	if (!w)
 		return ENOMEM;
 
+	header_safe(w, WIRE_REASON, true);
+	header_safe(w, WIRE_CONTACT, false);
+	header_safe(w, WIRE_CTYPE, false);
 	w->scode = scode;
 	w->flag  = flag;
 	agent_push(call->ag, w);

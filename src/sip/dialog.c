@@ -240,10 +240,8 @@ int leg_dialog(struct leg *lg)
 	if (!sip)
 		goto out;
 
-	/* the tag tells the other threads whose dialog it is */
 	su_randmem(rnd, sizeof(rnd));
-	(void)snprintf(tag, sizeof(tag), "%02x%016" PRIx64,
-		       ag->index & 0xff, rnd[0]);
+	(void)snprintf(tag, sizeof(tag), "%016" PRIx64, rnd[0]);
 
 	/* tagged before the leg is made: a leg that is tagged later would
 	   also match requests without a To tag */

@@ -1,0 +1,43 @@
+/**
+ * @file fixture.h  A signalling stack under test, and what it told
+ */
+#ifndef JUNCTOR_TESTS_SIP_FIXTURE_H
+#define JUNCTOR_TESTS_SIP_FIXTURE_H
+
+#include "sip/stack.h"
+#include "phone.h"
+
+/* What the stack's owner does with a join is said by the conference:
+ *   "silent"  nothing, the test answers through fix.call
+ *   "refuse"  403
+ *   "move"    302
+ *   else      200 */
+struct fix {
+	struct sipstack *st;
+	struct sa laddr;
+	struct sipcall *call;      /* of the last join, referenced          */
+	char log[4096];            /* every event, one word each            */
+	char body[8192];           /* of the last event that had one        */
+	char trace[16384];         /* messages traced                       */
+	uint16_t scode;            /* of the last SIPCALL_END, _REFUSED     */
+	char name[128], user[128], account[64], ticket[128], info[256];
+	struct sa src;
+};
+
+extern const char fix_sdp[];
+
+void fix_conf(struct sipstack_conf *conf, const char *addr);
+void fix_open(struct fix *fx, const struct sipstack_conf *conf);
+void fix_open_default(struct fix *fx);
+void fix_close(struct fix *fx);
+bool fix_idle(struct fix *fx, unsigned ms);
+void fix_join(struct fix *fx, struct phone *p);
+
+/* exactly these events happened, in this order, and nothing more */
+#define fix_told(fx, words)                                              \
+	do {                                                             \
+		loop_run(20);                                            \
+		ck_assert_str_eq((fx)->log, words);                      \
+	} while (0)
+
+#endif
