@@ -56,8 +56,11 @@ struct wpart_rx {                /* what comes from a participant         */
 	bool inband;             /* keys come as tones in the audio       */
 	bool latched;
 	bool silent;             /* event sent, nothing came since        */
+	uint64_t since;          /* attached [us]                         */
 	uint64_t heard;          /* latest RTP or RTCP [us]               */
 	uint64_t packets, bytes;
+	struct sa agreed;        /* by SDP                                */
+	struct sa adopted;       /* also found by this, or unset          */
 	struct sa peer;          /* where RTP comes from                  */
 };
 
@@ -133,6 +136,7 @@ struct worker {
 	struct list usedl;           /* senders to clear after this tick  */
 	unsigned ports;
 	uint32_t tick;
+	uint32_t searched;       /* tick of the latest search, adopt      */
 	bool told;                   /* something for main in this tick   */
 	uint64_t now;                /* [us]                              */
 	struct mesh_worker_stats stats;
@@ -168,6 +172,10 @@ void wpart_detach(struct wpart *part, struct worker *w);
 void wpart_media(struct wpart *part, const struct mesh_media *media);
 void wpart_rx(struct wpart *part, const uint8_t *buf, size_t len,
 	      const struct sa *src, bool rtcp);
+bool wpart_believes(const struct wpart *part, const struct sa *src);
+void wpart_latch(struct wpart *part, const struct sa *src);
+struct wpart *worker_adopt(struct worker *w, const struct sa *src,
+			   uint32_t ssrc);
 void wpart_send(struct wpart *part, const struct sender *s);
 void wpart_slow(struct wpart *part);
 void wpart_publish(struct wpart *part);

@@ -45,6 +45,27 @@ static bool whole(struct worker *w, const uint8_t *buf, size_t len,
 }
 
 
+/* RTP from an unknown source: at most one search per tick */
+static struct wpart *unknown(struct worker *w, unsigned ix)
+{
+	struct scheduler_packet pkt;
+	const uint8_t *buf;
+	size_t len;
+
+	++w->stats.rx_unknown;
+
+	buf = rx_batch_packet(w->rx, ix, &len);
+	if (w->searched == w->tick ||
+	    packet_classify(buf, len) != PACKET_RTP ||
+	    rtp_packet_decode(&pkt, buf, len, 0))
+		return NULL;
+
+	w->searched = w->tick;
+
+	return worker_adopt(w, rx_batch_src(w->rx, ix), pkt.ssrc);
+}
+
+
 static void batch_shared(struct worker *w, unsigned n,
 			 const struct demux *from)
 {
@@ -66,10 +87,10 @@ static void batch_shared(struct worker *w, unsigned n,
 		bool rtcp;
 		size_t len;
 
-		if (!partv[i]) {
-			++w->stats.rx_unknown;
+		if (!partv[i] && from == w->rtp_from)
+			partv[i] = unknown(w, i);
+		if (!partv[i])
 			continue;
-		}
 
 		buf = rx_batch_packet(w->rx, i, &len);
 		if (whole(w, buf, len, &rtcp))

@@ -4,7 +4,6 @@
 #include <re.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include "mesh/mesh.h"
 #include "mesh/codec.h"
 #include "mesh/scheduler.h"
@@ -20,84 +19,6 @@
 #include "mesh/sender.h"
 #include "mesh/worker.h"
 
-enum {
-	MOVE_QUIET = 1000000,    /* before another source is believed [us]*/
-};
-
-
-static int port_watch(struct wpart *part, struct worker *w)
-{
-	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = part };
-
-	if (epoll_ctl(w->portfd, EPOLL_CTL_ADD, part->port->rtp, &ev))
-		return errno;
-	if (epoll_ctl(w->portfd, EPOLL_CTL_ADD, part->port->rtcp, &ev)) {
-		(void)epoll_ctl(w->portfd, EPOLL_CTL_DEL, part->port->rtp,
-				NULL);
-		return errno;
-	}
-
-	++w->ports;
-
-	return 0;
-}
-
-
-/**
- * Let packets find a participant
- *
- * @param part Participant; addresses set
- * @param w    Its worker
- *
- * @return 0, otherwise errorcode
- */
-int wpart_attach(struct wpart *part, struct worker *w)
-{
-	int err;
-
-	part->rx.heard = w->now;
-
-	if (part->port) {
-		part->tx.rtp_fd = part->port->rtp;
-		part->tx.rtcp_fd = part->port->rtcp;
-		return port_watch(part, w);
-	}
-
-	part->tx.rtp_fd = w->ch->rtp;
-	part->tx.rtcp_fd = w->ch->rtcp;
-
-	err = demux_add(w->rtp_from, &part->tx.rtp, part);
-	if (!part->rx.mux)
-		(void)demux_add(w->rtcp_from, &part->tx.rtcp, part);
-
-	return err;
-}
-
-
-/**
- * Let packets no longer find a participant
- *
- * @param part Participant
- * @param w    Its worker
- */
-void wpart_detach(struct wpart *part, struct worker *w)
-{
-	if (part->port) {
-		(void)epoll_ctl(w->portfd, EPOLL_CTL_DEL, part->port->rtp,
-				NULL);
-		(void)epoll_ctl(w->portfd, EPOLL_CTL_DEL, part->port->rtcp,
-				NULL);
-		--w->ports;
-		return;
-	}
-
-	if (demux_find(w->rtp_from, &part->tx.rtp) == part)
-		demux_remove(w->rtp_from, &part->tx.rtp);
-	if (demux_find(w->rtcp_from, &part->tx.rtcp) == part)
-		demux_remove(w->rtcp_from, &part->tx.rtcp);
-}
-
-
 /**
  * Set what was agreed with a participant, except its scheduler's part
  *
@@ -109,11 +30,14 @@ void wpart_media(struct wpart *part, const struct mesh_media *media)
 	struct wpart_rx *rx = &part->rx;
 	struct wpart_tx *tx = &part->tx;
 
-	/* a port of its own goes on sending to where media comes from */
-	if (!part->port || !rx->latched) {
-		tx->rtp = media->rtp;
-		tx->rtcp = media->rtcp_mux ? media->rtp : media->rtcp;
+	/* a new address has to be heard from first, an old one goes on with
+	   what media has told since */
+	if (!sa_cmp(&media->rtp, &rx->agreed, SA_ALL)) {
+		rx->latched = false;
+		rx->agreed = tx->rtp = media->rtp;
 	}
+	if (!part->port || !rx->latched || !media->rtcp_mux)
+		tx->rtcp = media->rtcp_mux ? tx->rtp : media->rtcp;
 
 	tx->pt = media->tx.pt;
 	tx->on = media->send && sa_isset(&media->rtp, SA_ALL);
@@ -122,36 +46,6 @@ void wpart_media(struct wpart *part, const struct mesh_media *media)
 	rx->mux = media->rtcp_mux;
 	rx->on = media->recv;
 	rx->inband = !media->telev_rx;
-}
-
-
-/* The latched source moves only if it has been quiet for a while, and only
-   on a port that is for this participant alone */
-static bool source_believed(struct wpart *part, const struct sa *src,
-			    uint64_t now)
-{
-	struct wpart_rx *rx = &part->rx;
-
-	if (!part->port || (rx->latched && sa_cmp(src, &rx->peer, SA_ALL)))
-		return true;
-
-	return !rx->latched || now > rx->heard + MOVE_QUIET;
-}
-
-
-static void latch(struct wpart *part, const struct sa *src)
-{
-	part->rx.latched = true;
-	part->rx.peer = *src;
-
-	if (part->port) {
-		part->tx.rtp = *src;
-		if (part->rx.mux)
-			part->tx.rtcp = *src;
-	}
-
-	wpart_publish(part);
-	worker_event(part->conf->w, part, MESH_LATCHED, 0);
 }
 
 
@@ -168,7 +62,7 @@ static void rtp_rx(struct wpart *part, const uint8_t *buf, size_t len,
 		return;
 	}
 
-	if (!source_believed(part, src, w->now)) {
+	if (!wpart_believes(part, src)) {
 		++w->stats.rx_unknown;
 		return;
 	}
@@ -185,7 +79,7 @@ static void rtp_rx(struct wpart *part, const uint8_t *buf, size_t len,
 
 	/* only what makes sense can say where a caller is */
 	if (!err && (!rx->latched || !sa_cmp(src, &rx->peer, SA_ALL)))
-		latch(part, src);
+		wpart_latch(part, src);
 }
 
 
