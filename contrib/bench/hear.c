@@ -32,6 +32,8 @@ enum {
 #define HEARD_SHARE 0.45        /* of the pieces */
 #define LOUD 1e5f               /* energy/sample after pre-emphasis */
 
+typedef float vec __attribute__((vector_size(16)));
+
 struct arrival {
 	uint32_t pos;           /* of its first sample */
 	int64_t at;             /* [ns, wall clock] */
@@ -200,19 +202,22 @@ static uint32_t sample_at(const struct voice *v, int64_t at)
 }
 
 
-/* Four sums, because one would wait for itself. */
+/* Eight products at a time: all the work of the check is here. */
 static float product(const float *a, const float *b, uint32_t n)
 {
-	float s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+	vec s = {0}, t = {0}, x, y;
 
-	for (uint32_t i = 0; i + 3 < n; i += 4) {
-		s0 += a[i] * b[i];
-		s1 += a[i + 1] * b[i + 1];
-		s2 += a[i + 2] * b[i + 2];
-		s3 += a[i + 3] * b[i + 3];
+	for (uint32_t i = 0; i + 7 < n; i += 8) {
+		memcpy(&x, a + i, sizeof(x));
+		memcpy(&y, b + i, sizeof(y));
+		s += x * y;
+		memcpy(&x, a + i + 4, sizeof(x));
+		memcpy(&y, b + i + 4, sizeof(y));
+		t += x * y;
 	}
+	s += t;
 
-	return s0 + s1 + s2 + s3;
+	return s[0] + s[1] + s[2] + s[3];
 }
 
 

@@ -16,41 +16,67 @@ enum {
 #define NOISE_RMS (32768.0 * 0.001)     /* -60 dBFS */
 
 
-/* Band-limited interpolation with a Hann-windowed sinc: slow and good. */
+static uint32_t gcd(uint32_t a, uint32_t b)
+{
+	return b ? gcd(b, a % b) : a;
+}
+
+
+static int16_t clipped(double v)
+{
+	return (int16_t)lrint(v > 32767 ? 32767 : v < -32768 ? -32768 : v);
+}
+
+
+/* The filter for a place that lies frac input samples behind one. */
+static void taps_set(double *w, int taps, double frac, double ratio)
+{
+	const double cut = ratio > 1 ? 0.95 / ratio : 0.95;
+
+	for (int k = 0; k < 2 * taps; k++) {
+		const double x = frac - (k - taps + 1);
+		const double s = fabs(x) < 1e-9 ? cut :
+			sin(M_PI * cut * x) / (M_PI * x);
+
+		w[k] = s * (0.5 + 0.5 * cos(M_PI * x / taps));
+	}
+}
+
+
+/* Band-limited interpolation with a Hann-windowed sinc; the places between
+ * two input samples repeat, and so do the filters. */
 static int resample(int16_t **outp, size_t *nout, const int16_t *in,
 		    size_t n, uint32_t from, uint32_t to)
 {
+	const uint32_t g = gcd(from, to), phases = to / g, step = from / g;
 	const double ratio = (double)from / to;
-	const double cut = ratio > 1 ? 0.95 / ratio : 0.95;
 	const int taps = (int)(TAPS * (ratio > 1 ? ratio : 1));
 	const size_t m = (size_t)((uint64_t)n * to / from);
-	int16_t *out;
+	int16_t *out = malloc(m * sizeof(*out));
+	double *w = malloc(sizeof(*w) * 2 * (size_t)taps * phases);
+	const int err = out && w ? 0 : ENOMEM;
 
-	out = malloc(m * sizeof(*out));
-	if (!out)
-		return ENOMEM;
+	for (uint32_t p = 0; !err && p < phases; p++)
+		taps_set(w + 2 * taps * p, taps, (double)p / phases, ratio);
 
-	for (size_t i = 0; i < m; i++) {
-		const double pos = (double)i * ratio;
-		const long mid = (long)pos;
+	for (size_t i = 0; !err && i < m; i++) {
+		const uint64_t at = (uint64_t)i * step;
+		const double *f = w + 2 * taps * (at % phases);
+		const long first = (long)(at / phases) - taps + 1;
 		double sum = 0;
 
-		for (long k = mid - taps + 1; k <= mid + taps; k++) {
-			const double x = pos - (double)k;
-			const double s = fabs(x) < 1e-9 ? cut :
-				sin(M_PI * cut * x) / (M_PI * x);
-
-			if (k >= 0 && k < (long)n)
-				sum += in[k] * s *
-					(0.5 + 0.5 * cos(M_PI * x / taps));
+		for (long k = 0; k < 2 * taps; k++) {
+			if (first + k >= 0 && first + k < (long)n)
+				sum += in[first + k] * f[k];
 		}
-		if (sum > 32767)
-			sum = 32767;
-		if (sum < -32768)
-			sum = -32768;
-		out[i] = (int16_t)lrint(sum);
+		out[i] = clipped(sum);
 	}
 
+	free(w);
+	if (err) {
+		free(out);
+		return err;
+	}
 	*outp = out;
 	*nout = m;
 

@@ -34,7 +34,7 @@ struct logger {
 };
 
 static const struct setting settings[] = {
-	{"log.file", SETTING_STRING, "junctor.log", 0, 4095, NULL,
+	{"log.file", SETTING_STRING, "junctord.log", 0, 4095, NULL,
 	 SETTING_RUNTIME,
 	 "general log; within server.dir unless it begins with a slash;"
 	 " empty: no file"},

@@ -15,7 +15,6 @@
 #include "server/log.h"
 #include "server/server.h"
 #include "server/service.h"
-#include "server/settings.h"
 #include "sip/redirect.h"
 #include "sip/stack.h"
 #include "siphost/host.h"
@@ -144,8 +143,7 @@ static int init(struct service *svc)
 
 	err = hash_alloc(&sh->peers, PEERS_SIZE);
 	if (!err)
-		err = redirect_alloc(&sh->redirect, config_u32(
-				     server_config(srv), "sip.threads"));
+		err = redirect_alloc(&sh->redirect, SIPSTACK_THREADS_MAX);
 	if (!err)
 		err = event_listen(&sh->stopping, server_events(srv),
 				   "server.stopping", EVENT_PRIO_NORMAL,

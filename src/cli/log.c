@@ -116,14 +116,24 @@ static void tail_follow(struct tail *t)
 	}
 }
 
-static int follow(struct tail *t, const char *dir)
+static void folder_watch(int fd, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[1024];
+
+	if (re_snprintf(dir, sizeof(dir), "%b", path,
+			slash ? (size_t)(slash - path) + 1 : 0) >= 0)
+		(void)inotify_add_watch(fd, dir[0] ? dir : ".", IN_MODIFY |
+					IN_CREATE | IN_MOVED_TO | IN_DELETE);
+}
+
+static int follow(struct tail *t)
 {
 	char ev[4096];
 	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 
 	if (fd >= 0)
-		(void)inotify_add_watch(fd, dir, IN_MODIFY | IN_CREATE |
-					IN_MOVED_TO | IN_DELETE);
+		folder_watch(fd, t->path);
 
 	while (!ferror(stdout)) {
 
@@ -201,26 +211,49 @@ static int options_read(struct options *o, int argc, char **argv)
 	return CLI_OK;
 }
 
-/* The name is a setting; a dead server can not be asked for it. */
-static int path_find(char **pathp, const char *dir)
+/* Another place is a setting, which the server knows if it lives. */
+static int path_ask(char **pathp, struct cli *cli)
 {
-	static const char *const namev[] = {"junctord.log", "junctor.log"};
+	struct odict *args = NULL;
+	struct answer ans = {0};
+	const char *file = NULL;
+	int ret;
+
+	if (odict_alloc(&args, 4))
+		return CLI_FAILED;
+
+	ret = arg_set(args, "key", "log.file");
+	if (!ret)
+		ret = client_call(cli, &ans, "get", args);
+	if (!ret && ans.scode == 200)
+		file = odict_string(ans.od, "log.file");
+	if (!ret && (!file || !file[0])) {
+		cli_error("this server writes no log file");
+		ret = CLI_FAILED;
+	}
+	if (!ret && (file[0] == '/' ? str_dup(pathp, file)
+		     : re_sdprintf(pathp, "%s/%s", cli->dir, file)))
+		ret = CLI_FAILED;
+
+	answer_reset(&ans);
+	mem_deref(args);
+	return ret;
+}
+
+static int path_find(char **pathp, struct cli *cli)
+{
 	char *path = NULL;
-	size_t i;
-	int err;
 
-	for (i = 0; i < ARRAY_SIZE(namev); i++) {
+	if (re_sdprintf(&path, "%s/junctord.log", cli->dir))
+		return CLI_FAILED;
 
-		path = mem_deref(path);
-		err = re_sdprintf(&path, "%s/%s", dir, namev[i]);
-		if (err)
-			return err;
-		if (!access(path, R_OK))
-			break;
+	if (access(path, R_OK)) {
+		mem_deref(path);
+		return path_ask(pathp, cli);
 	}
 
 	*pathp = path;
-	return 0;
+	return CLI_OK;
 }
 
 /**
@@ -246,8 +279,10 @@ int cmd_log(struct cli *cli, int argc, char **argv)
 	if (ret)
 		return ret;
 
-	if (o.file ? str_dup(&path, o.file) : path_find(&path, cli->dir))
-		return CLI_FAILED;
+	ret = o.file ? (str_dup(&path, o.file) ? CLI_FAILED : CLI_OK)
+		: path_find(&path, cli);
+	if (ret)
+		return ret;
 
 	t.path = path;
 	err = tail_open(&t);
@@ -260,7 +295,7 @@ int cmd_log(struct cli *cli, int argc, char **argv)
 	t.pos = tail_start(t.f, o.lines);
 	tail_print(&t);
 	if (o.follow)
-		ret = follow(&t, o.file ? o.file : cli->dir);
+		ret = follow(&t);
 
  out:
 	if (t.f)

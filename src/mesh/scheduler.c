@@ -6,6 +6,7 @@
 #include "mesh/mesh.h"
 #include "mesh/codec.h"
 #include "mesh/level.h"
+#include "mesh/opus_level.h"
 #include "mesh/talk.h"
 #include "mesh/dtmf.h"
 #include "mesh/resample.h"
@@ -139,7 +140,7 @@ void scheduler_reset(struct scheduler *s)
 	talk_init(&s->talk);
 	memset(&s->g722, 0, sizeof(s->g722));
 	memset(&s->rx, 0, sizeof(s->rx));
-	s->size = 0;
+	memset(&s->opus, 0, sizeof(s->opus));
 }
 
 
@@ -195,7 +196,7 @@ static bool hear(struct scheduler *s, const struct mesh_format *fmt,
 
 	default:
 		*level = LEVEL_SILENCE;
-		return sched_judge_hear(s, pkt, now);
+		return sched_judge_hear(s, pkt, now, level);
 	}
 
 	/* What is played is heard then, and better */
@@ -265,6 +266,9 @@ int scheduler_put(struct scheduler *s, const struct scheduler_packet *pkt,
 		++s->st.late;
 		return 0;
 	}
+
+	if (!s->tk)
+		sched_slot_drop_before(s, (uint16_t)(pkt->seq - SCHED_HIST));
 
 	return sched_slot_keep(s, pkt, ix, media, level, now);
 }

@@ -19,6 +19,7 @@
 #include "mesh/mesh.h"
 #include "mesh/codec.h"
 #include "mesh/level.h"
+#include "mesh/opus_level.h"
 #include "mesh/talk.h"
 #include "mesh/dtmf.h"
 #include "mesh/resample.h"
@@ -200,10 +201,21 @@ void sched_depth_late(struct scheduler *s)
 	d->hold_us = s->now < d->hold + d->hold_us
 		? min(d->hold_us * 2, (uint32_t)HOLD_MAX) : HOLD_MIN;
 	d->hold   = s->now + d->hold_us;
+	sched_depth_done(d);
+}
+
+
+/**
+ * The delay has changed; what was measured before says nothing any more
+ *
+ * @param d  State
+ */
+void sched_depth_done(struct sched_depth *d)
+{
+	d->adjust = 0;
 	d->margin = INT32_MAX;
+	d->left   = UINT32_MAX;
 	d->looks  = 0;
-	if (d->adjust > 0)
-		d->adjust = 0;
 }
 
 

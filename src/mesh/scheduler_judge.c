@@ -1,19 +1,17 @@
 /**
  * @file mesh/scheduler_judge.c  Does an Opus sender talk?
  *
- * A payload of Opus does not show how loud it is. What it shows: next to
- * nothing when the encoder's DTX is at work; in SILK, the encoder's own voice
- * flag; a larger size when a variable-rate encoder has more to tell. These
- * choose the packets that are worth a verdict. For the verdict the last few
- * packets are decoded at 8 kHz.
+ * CELT tells its level by itself. SILK tells only whether its encoder heard a
+ * voice; when it did, and now and then when it did not (a steady tone is none
+ * to it), the last few packets are decoded at 8 kHz for a verdict.
  */
 #include <string.h>
-#include <opus/opus.h>
 #include <re.h>
 #include "mesh/mesh.h"
 #include "mesh/codec.h"
 #include "mesh/codec_priv.h"
 #include "mesh/level.h"
+#include "mesh/opus_level.h"
 #include "mesh/talk.h"
 #include "mesh/dtmf.h"
 #include "mesh/resample.h"
@@ -22,64 +20,60 @@
 
 
 enum {
-	JUDGE_RATE   = 8000,
-	DTX_SIZE     = 3,        /* not more than this is DTX [bytes]       */
-	HINT_US      = 80000,    /* between verdicts when there is a hint   */
-	TALK_US      = 100000,   /* ... while talking, if not decoded       */
-	CELT_US      = 200000,   /* ... without any hint                    */
-	NOVOICE_US   = 1000000,  /* ... when the encoder says: no voice     */
+	JUDGE_RATE = 8000,
+	JUDGE_HIST = 2,          /* packets decoded before the one judged   */
+	VOICE_US   = 80000,      /* between verdicts if there is a voice    */
+	NOVOICE_US = 300000,     /* ... and if there is none                */
+	AHEAD_US   = 130000,     /* keep packets this long before a verdict */
 };
 
 
-/* RFC 6716 4.2.3: a SILK frame begins with its voice flag */
-static uint32_t patience(const struct scheduler *s, const uint8_t *p,
-			 size_t len)
-{
-	const bool celt = p[0] & 0x80;
-	const bool one  = !(p[0] & 3);
-	const bool jump = len > s->size + s->size / 3u + 4;
-
-	if (s->tk)
-		return TALK_US;
-	if (!celt && one && len > 1)
-		return p[1] & 0x80 ? HINT_US : NOVOICE_US;
-
-	return jump ? HINT_US : CELT_US;
-}
-
-
 /**
- * Hear an Opus packet without its level
+ * Hear an Opus packet
  *
- * @param s    Scheduler
- * @param pkt  Packet
- * @param now  [us]
+ * @param s      Scheduler
+ * @param pkt    Packet
+ * @param now    [us]
+ * @param level  Set to its level, if it tells [-dBov]
  *
  * @return true if the packet is to be kept
  */
 bool sched_judge_hear(struct scheduler *s, const struct scheduler_packet *pkt,
-		      uint64_t now)
+		      uint64_t now, uint8_t *level)
 {
-	if (pkt->len <= DTX_SIZE) {
-		if (!s->tk)
-			sched_slot_flush(s);
-		return talk_hear(&s->talk, LEVEL_SILENCE, now);
-	}
+	const bool voiced = s->voice;
+	enum opus_look look;
+	uint64_t wait, since;
 
 	/* What is played is heard then */
 	if (s->tk && s->pcm_heard)
 		return true;
 
-	if (now - s->judged >= patience(s, pkt->p, pkt->len))
+	look = opus_level_look(&s->opus, pkt->p, pkt->len, level);
+
+	s->voice = look == OPUS_LOOK_VOICE;
+
+	if (look == OPUS_LOOK_BAD) {
+		++s->st.malformed;
+		return false;
+	}
+	if (look == OPUS_LOOK_LEVEL)
+		return talk_hear(&s->talk, *level, now);
+
+	/* Between verdicts, a voice goes on as it was judged */
+	if (s->tk && s->voice)
+		talk_hear(&s->talk, s->verdict, now);
+
+	wait  = s->voice ? VOICE_US : NOVOICE_US;
+	since = now - s->judged;
+
+	/* At once when a voice begins */
+	if (since >= wait || (s->voice && !voiced)) {
 		s->judge = true;
+		return true;
+	}
 
-	s->size = (uint16_t)(s->size ? (s->size * 7 + pkt->len) / 8
-			     : pkt->len);
-
-	if (!s->tk)
-		sched_slot_drop_before(s, (uint16_t)(pkt->seq - SCHED_HIST));
-
-	return true;
+	return s->voice || since + AHEAD_US >= wait;
 }
 
 
@@ -95,12 +89,12 @@ void sched_judge_tick(struct scheduler *s)
 	uint8_t level = LEVEL_SILENCE;
 	uint16_t seq;
 
-	if (!s->judge || !s->kept)
-		return;
-
 	s->judge = false;
 
-	for (seq = (uint16_t)(s->newest - SCHED_HIST);
+	if (!s->kept)
+		return;
+
+	for (seq = (uint16_t)(s->newest - JUDGE_HIST);
 	     seq_diff(seq, s->newest) <= 0; seq++) {
 
 		const struct sched_slot *slot = sched_slot_at(s, seq);
@@ -122,7 +116,10 @@ void sched_judge_tick(struct scheduler *s)
 
 	codec_dec_put(dec);
 	codec_pool_count_judged(s->pool);
-	s->judged = s->now;
+	s->judged  = s->now;
+	s->verdict = level;
 
-	talk_hear(&s->talk, level, s->now);
+	/* Until the next one, nobody needs what was kept */
+	if (!talk_hear(&s->talk, level, s->now) && !s->voice && !s->tk)
+		sched_slot_flush(s);
 }

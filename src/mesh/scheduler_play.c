@@ -14,6 +14,7 @@
 #include "mesh/codec.h"
 #include "mesh/codec_priv.h"
 #include "mesh/level.h"
+#include "mesh/opus_level.h"
 #include "mesh/talk.h"
 #include "mesh/dtmf.h"
 #include "mesh/resample.h"
@@ -25,6 +26,7 @@
 enum {
 	STEP_US   = 15000,    /* stretched in one tick at most              */
 	EXACT_US  = 2500,     /* less than any pitch period                 */
+	ROUND_US  = 20,
 	FADE_US   = 2000,
 };
 
@@ -100,12 +102,23 @@ bool sched_inband(const struct scheduler *s)
 }
 
 
-/* A decoder that missed what went out as frames hears the last of it */
-static void warm_up(struct scheduler *s, uint16_t upto)
+/* A decoder that missed what went out as frames hears the last of it. One
+   that heard nothing begins with silence: CELT predicts the energy of a
+   frame from the one before, and what libopus begins with is loud. */
+static void warm_up(struct scheduler *s, uint16_t upto, uint8_t toc)
 {
 	struct sched_talk *tk = s->tk;
 	int16_t sampv[CODEC_FRAME_MAX];
 	uint16_t seq = (uint16_t)(upto - SCHED_HIST);
+
+	if (!tk->dec_any && s->fmtv[tk->fmt].codec == MESH_OPUS &&
+	    toc & 0x80) {
+		const uint8_t silence[] = {toc & 0xfc, 0xff, 0xfe};
+		size_t n = ARRAY_SIZE(sampv);
+
+		(void)codec_decode(tk->dec, silence, sizeof(silence), sampv,
+				   &n);
+	}
 
 	if (tk->dec_any && seq_diff(tk->dec_seq, seq) > 0)
 		seq = tk->dec_seq;
@@ -131,7 +144,7 @@ static int decoder_set(struct scheduler *s, const struct sched_slot *slot)
 
 	if (tk->dec && tk->fmt == slot->fmt) {
 		if (tk->dec_seq != slot->seq)
-			warm_up(s, slot->seq);
+			warm_up(s, slot->seq, slot->data[0]);
 		return 0;
 	}
 
@@ -151,7 +164,7 @@ static int decoder_set(struct scheduler *s, const struct sched_slot *slot)
 		err = resample_init(&tk->rs, rate, tk->out);
 	}
 
-	warm_up(s, slot->seq);
+	warm_up(s, slot->seq, slot->data[0]);
 
 	return err;
 }
@@ -180,7 +193,7 @@ static void conceal(struct scheduler *s, size_t sampc,
 	if (err && tk->dec)
 		(void)codec_decode_lost(tk->dec, sampv, sampc);
 
-	if (tk->started)
+	if (err && tk->started)
 		s->st.concealed += (uint32_t)(sampc * 1000 / tk->rate);
 
 	tk->have += sampc;
@@ -226,7 +239,8 @@ static void play(struct scheduler *s, struct sched_slot *slot)
 	tk->dec_seq = (uint16_t)(slot->seq + 1);
 	tk->dec_any = true;
 
-	sched_depth_played(s, slot);
+	if (!s->frame_taken)
+		sched_depth_played(s, slot);
 	sched_advance(s, slot);
 }
 
@@ -250,15 +264,13 @@ static void lost(struct scheduler *s, const struct sched_slot *slot)
 }
 
 
-static void empty(struct scheduler *s, size_t missing, bool late)
+static void empty(struct scheduler *s, size_t missing)
 {
 	const size_t piece = s->tk->rate / 400;
 
 	/* What this tick lacks is known to the depth already if a frame was
 	   asked for first */
 	if (!s->turn_taken) {
-		if (late && !s->stalled)
-			sched_depth_late(s);
 		s->stalled += (uint32_t)((uint64_t)missing * 1000000 /
 					 s->tk->rate);
 	}
@@ -290,7 +302,7 @@ static void fill(struct scheduler *s, size_t want)
 			break;
 
 		default:
-			empty(s, want - tk->have, turn == SCHED_EMPTY);
+			empty(s, want - tk->have);
 			break;
 		}
 	}
@@ -313,8 +325,9 @@ static void stretch(struct scheduler *s)
 	int32_t todo = d->adjust < 0 ? -d->adjust : d->adjust;
 	size_t want, n;
 
+	/* to the nearest sample, so that in the end nothing is left over */
 	todo = min(todo, (int32_t)STEP_US);
-	want = (size_t)todo * (tk->rate / 100) / 10000;
+	want = ((size_t)todo * (tk->rate / 100) + 5000) / 10000;
 
 	if (d->adjust > 0) {
 
@@ -339,8 +352,8 @@ static void stretch(struct scheduler *s)
 	tk->have = n;
 
 	/* Less than a sample remains of rounding */
-	if (d->adjust > -200 && d->adjust < 200)
-		d->adjust = 0;
+	if (d->adjust > -ROUND_US && d->adjust < ROUND_US)
+		sched_depth_done(d);
 }
 
 
@@ -477,7 +490,8 @@ int scheduler_pcm(struct scheduler *s, int16_t *sampv, uint32_t rate)
 
 	out(s, sampv, begin && tk->started);
 
-	sched_depth_look(s, usec(tk, tk->have));
+	if (!s->frame_taken)
+		sched_depth_look(s, usec(tk, tk->have));
 
 	s->pcm_taken = true;
 	s->pcm_heard = true;

@@ -110,10 +110,11 @@ struct scheduler {
 	struct dtmf dtmf;
 
 	/* judging */
-	uint64_t judge_at;         /* not before [us]                       */
+	struct opus_level opus;
 	uint64_t judged;           /* last time [us]                        */
-	uint16_t size;             /* of an Opus packet, smoothed           */
+	uint8_t verdict;           /* level [-dBov]                         */
 	bool judge;                /* in this tick                          */
+	bool voice;                /* the last SILK packet had some         */
 
 	/* packets */
 	struct sched_slot *ring[SCHED_RING];  /* by sequence number         */
@@ -164,7 +165,7 @@ void sched_slot_flush(struct scheduler *s);
 
 /* judge */
 bool sched_judge_hear(struct scheduler *s, const struct scheduler_packet *pkt,
-		      uint64_t now);
+		      uint64_t now, uint8_t *level);
 void sched_judge_tick(struct scheduler *s);
 
 /* depth */
@@ -174,6 +175,7 @@ void sched_depth_transit(struct sched_depth *d, int64_t transit,
 int32_t sched_depth_need(struct sched_depth *d);
 void sched_depth_played(struct scheduler *s, const struct sched_slot *slot);
 void sched_depth_late(struct scheduler *s);
+void sched_depth_done(struct sched_depth *d);
 void sched_depth_look(struct scheduler *s, uint32_t left);
 bool sched_depth_wait(struct scheduler *s, const struct sched_slot *slot);
 

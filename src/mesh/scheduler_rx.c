@@ -10,6 +10,7 @@
 #include "mesh/mesh.h"
 #include "mesh/codec.h"
 #include "mesh/level.h"
+#include "mesh/opus_level.h"
 #include "mesh/talk.h"
 #include "mesh/dtmf.h"
 #include "mesh/resample.h"

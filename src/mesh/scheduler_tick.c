@@ -6,6 +6,7 @@
 #include "mesh/mesh.h"
 #include "mesh/codec.h"
 #include "mesh/level.h"
+#include "mesh/opus_level.h"
 #include "mesh/talk.h"
 #include "mesh/dtmf.h"
 #include "mesh/resample.h"
@@ -92,6 +93,11 @@ void sched_talk_end(struct scheduler *s)
  */
 void sched_advance(struct scheduler *s, const struct sched_slot *slot)
 {
+	/* What was waited for was not lost but late */
+	if (s->stalled && slot->seq == s->next &&
+	    slot->media - s->expect < LOST_US && !s->first)
+		sched_depth_late(s);
+
 	s->lossc  = (uint8_t)(s->lossc +
 			      min(seq_diff(slot->seq, s->next), 8));
 	s->next   = (uint16_t)(slot->seq + 1);
@@ -219,11 +225,8 @@ static void tick_talking(struct scheduler *s, bool talking)
 
 	if (s->frame_taken && !s->pcm_taken) {
 		slot = sched_slot_at(s, s->frame_seq);
-		if (slot && s->ready && seq_diff(slot->seq, s->next) >= 0) {
-			sched_depth_played(s, slot);
+		if (slot && s->ready && seq_diff(slot->seq, s->next) >= 0)
 			sched_advance(s, slot);
-			sched_depth_look(s, 0);
-		}
 		s->pcm_heard = false;
 	}
 	else if (!s->pcm_taken && !s->turn_taken) {
@@ -317,13 +320,10 @@ int scheduler_frame(struct scheduler *s, struct scheduler_frame *frame)
 		case SCHED_PLAY:
 			break;
 
-		case SCHED_EMPTY:
-			if (!s->stalled)
-				sched_depth_late(s);
-			/*@fallthrough@*/
 		default:
 			s->stalled += SCHED_TICK_US;
-			s->st.concealed += CODEC_TICK_MS;
+			if (!s->waiting)
+				s->st.concealed += CODEC_TICK_MS;
 			s->turn_taken = true;
 			return ENODATA;
 		}
@@ -331,6 +331,8 @@ int scheduler_frame(struct scheduler *s, struct scheduler_frame *frame)
 		if (slot->dur != SCHED_TICK_US)
 			return ENOENT;
 
+		sched_depth_played(s, slot);
+		sched_depth_look(s, 0);
 		s->frame_seq   = slot->seq;
 		s->frame_taken = true;
 	}

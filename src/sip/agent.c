@@ -214,7 +214,7 @@ static void teardown(struct agent *ag)
 	su_root_destroy(ag->root);
 
 	if (ag->entered)
-		redirect_thread_leave(ag->sh->redirect, ag->index);
+		redirect_thread_leave(ag->sh->redirect);
 
 	free(ag->legv);
 	free(ag->genv);

@@ -49,6 +49,7 @@ struct rthread {
 	struct redirect *r;
 	unsigned ix;
 	struct udpsock *us;     /* NULL: not entered; under the lock        */
+	pthread_t tid;          /* who entered                              */
 
 	/* of the signalling thread; the counters are read by all */
 	struct redirect_stats st;
@@ -57,7 +58,8 @@ struct rthread {
 };
 
 struct redirect {
-	unsigned threads;
+	unsigned threads;       /* that are there, set before they enter    */
+	unsigned threadc;       /* room for                                 */
 	struct siphash_key key;
 	struct rthread *threadv[REDIRECT_THREADS_MAX];
 
@@ -65,6 +67,7 @@ struct redirect {
 	pthread_rwlock_t lock;
 	redirect_lookup_h *lookuph;
 	void *arg;
+	unsigned hold;          /* set of enum redirect_hold                */
 };
 
 
@@ -80,7 +83,7 @@ static void destructor(void *arg)
 	struct redirect *r = arg;
 	unsigned i;
 
-	for (i=0; i<r->threads; i++) {
+	for (i=0; i<r->threadc; i++) {
 		if (r->threadv[i])
 			mem_deref(r->threadv[i]->us);
 		mem_deref(r->threadv[i]);
@@ -96,7 +99,7 @@ static void destructor(void *arg)
  *
  * @param rp      Set to the object; all threads have to leave before it is
  *                freed
- * @param threads Signalling threads that share the ports,
+ * @param threads Signalling threads that share the ports, at most,
  *                1..REDIRECT_THREADS_MAX
  *
  * @return 0 for success, otherwise errorcode
@@ -116,6 +119,7 @@ int redirect_alloc(struct redirect **rp, unsigned threads)
 
 	pthread_rwlock_init(&r->lock, NULL);
 	r->threads = threads;
+	r->threadc = threads;
 
 	siphash_key_random(&r->key);
 
@@ -164,6 +168,46 @@ void redirect_handler(struct redirect *r, redirect_lookup_h *h, void *arg)
 
 
 /**
+ * Tell how many signalling threads there are, before the first one enters;
+ * nothing is on hold then
+ *
+ * @param r       Fast path
+ * @param threads 1..what was told to redirect_alloc
+ */
+void redirect_threads_set(struct redirect *r, unsigned threads)
+{
+	if (!r || !threads || threads > r->threadc)
+		return;
+
+	pthread_rwlock_wrlock(&r->lock);
+	r->threads = threads;
+	r->hold    = 0;
+	pthread_rwlock_unlock(&r->lock);
+}
+
+
+/**
+ * Let sofia have everything for a time
+ *
+ * @param r   Fast path
+ * @param why Reason; redirects are on again when none is left
+ * @param on  Begin or end
+ */
+void redirect_hold(struct redirect *r, enum redirect_hold why, bool on)
+{
+	if (!r)
+		return;
+
+	pthread_rwlock_wrlock(&r->lock);
+	if (on)
+		r->hold |= why;
+	else
+		r->hold &= ~(unsigned)why;
+	pthread_rwlock_unlock(&r->lock);
+}
+
+
+/**
  * Add up the counters of all threads
  *
  * @param r  Fast path; any thread may ask
@@ -180,7 +224,7 @@ void redirect_stats(struct redirect *r, struct redirect_stats *st)
 
 	pthread_rwlock_rdlock(&r->lock);
 
-	for (i=0; i<r->threads; i++) {
+	for (i=0; i<r->threadc; i++) {
 
 		const struct rthread *t = r->threadv[i];
 
@@ -250,7 +294,8 @@ static enum udpsock_verdict invite(struct rthread *t, struct udpsock_msg *msg)
 	size_t len = 0;
 	bool again;
 
-	if (!r->lookuph || preparse_invite(&pp, msg->buf, msg->len))
+	if (!r->lookuph || r->hold ||
+	    preparse_invite(&pp, msg->buf, msg->len))
 		return UDPSOCK_HAND;
 
 	callid = siphash(&r->key, pp.callid.p, pp.callid.l);
@@ -398,8 +443,10 @@ int redirect_thread_enter(struct redirect *r, unsigned ix)
 	pthread_rwlock_wrlock(&r->lock);
 	if (r->threadv[ix]->us)
 		err = EEXIST;
-	else
-		r->threadv[ix]->us = us;
+	else {
+		r->threadv[ix]->us  = us;
+		r->threadv[ix]->tid = pthread_self();
+	}
 	pthread_rwlock_unlock(&r->lock);
 
 	if (err)
@@ -412,23 +459,30 @@ int redirect_thread_enter(struct redirect *r, unsigned ix)
 /**
  * Leave the fast path, in the thread that entered, after its agent is gone
  *
- * @param r  Fast path
- * @param ix Number of the thread
+ * @param r Fast path
  */
-void redirect_thread_leave(struct redirect *r, unsigned ix)
+void redirect_thread_leave(struct redirect *r)
 {
-	struct rthread *t;
-	struct udpsock *us;
+	struct udpsock *us = NULL;
+	unsigned i;
 
-	if (!r || ix >= r->threads)
+	if (!r)
 		return;
 
-	t = r->threadv[ix];
-
 	pthread_rwlock_wrlock(&r->lock);
-	us    = t->us;
-	t->us = NULL;
-	t->st.unsent += udpsock_unsent(us);
+
+	for (i=0; i<r->threads && !us; i++) {
+
+		struct rthread *t = r->threadv[i];
+
+		if (!t->us || !pthread_equal(t->tid, pthread_self()))
+			continue;
+
+		us    = t->us;
+		t->us = NULL;
+		t->st.unsent += udpsock_unsent(us);
+	}
+
 	pthread_rwlock_unlock(&r->lock);
 
 	mem_deref(us);

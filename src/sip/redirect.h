@@ -15,6 +15,12 @@ enum {
 	REDIRECT_CONTACT_MAX = 512,   /* bytes written to contact at most    */
 };
 
+/* Why nothing is to be redirected for now, a set */
+enum redirect_hold {
+	REDIRECT_HOLD_REFUSING = 1 << 0,   /* new calls are refused          */
+	REDIRECT_HOLD_TRACING  = 1 << 1,   /* somebody wants to see calls    */
+};
+
 /* Where does this conference run? Called in any signalling thread, with
  * `contact` to be filled with a URI (no brackets), not zero-terminated.
  * 0: answer 302 with this Contact; anything else: sofia gets the INVITE. */
@@ -34,6 +40,8 @@ struct redirect_stats {
 
 int  redirect_alloc(struct redirect **rp, unsigned threads);
 void redirect_handler(struct redirect *r, redirect_lookup_h *h, void *arg);
+void redirect_threads_set(struct redirect *r, unsigned threads);
+void redirect_hold(struct redirect *r, enum redirect_hold why, bool on);
 void redirect_stats(struct redirect *r, struct redirect_stats *st);
 unsigned redirect_owner(const struct redirect *r, const char *callid,
 			size_t len);
@@ -41,6 +49,6 @@ unsigned redirect_owner(const struct redirect *r, const char *callid,
 /* In the signalling thread, around nta_agent_create/nta_agent_add_tport ...
  * nta_agent_destroy: the UDP sockets bound in between are ours. */
 int  redirect_thread_enter(struct redirect *r, unsigned ix);
-void redirect_thread_leave(struct redirect *r, unsigned ix);
+void redirect_thread_leave(struct redirect *r);
 
 #endif

@@ -9,6 +9,7 @@
 #include <re.h>
 #include "sip/stack.h"
 #include "sip/proxy.h"
+#include "sip/redirect.h"
 
 enum { ADDRS_PER_URL = 2 };            /* UDP and TCP                       */
 
@@ -21,6 +22,7 @@ struct sipstack {
 	struct hash *calls;            /* struct sipcall, by id             */
 	struct sa laddrv[SIPSTACK_LISTEN_MAX];
 	unsigned laddrc;
+	unsigned tracec;               /* calls or users to be traced       */
 	sipcall_h *h;
 	void *arg;
 };
@@ -323,6 +325,7 @@ int sipstack_alloc(struct sipstack **stp, const struct sipstack_conf *conf,
 	st->h   = h;
 	st->arg = arg;
 	shared_set(&st->sh, conf);
+	redirect_threads_set(conf->redirect, conf->threads);
 
 	err  = hash_alloc(&st->calls, 4096);
 	err |= mqueue_alloc(&st->mq, mqueue_handler, st);
@@ -403,7 +406,12 @@ static int tell_all(struct sipstack *st, enum wire_type type, uint16_t scode,
  */
 int sipstack_refuse(struct sipstack *st, uint16_t scode)
 {
-	return st ? tell_all(st, WIRE_LIMIT, scode, NULL, false) : EINVAL;
+	if (!st)
+		return EINVAL;
+
+	redirect_hold(st->sh.redirect, REDIRECT_HOLD_REFUSING, scode != 0);
+
+	return tell_all(st, WIRE_LIMIT, scode, NULL, false);
 }
 
 
@@ -418,7 +426,15 @@ int sipstack_refuse(struct sipstack *st, uint16_t scode)
  */
 int sipstack_trace(struct sipstack *st, const char *what, bool on)
 {
-	return st ? tell_all(st, WIRE_TRACE_MATCH, 0, what, on) : EINVAL;
+	if (!st)
+		return EINVAL;
+
+	/* the fast path has no time to look for it */
+	st->tracec = on ? st->tracec + 1 :
+		what && st->tracec ? st->tracec - 1 : 0;
+	redirect_hold(st->sh.redirect, REDIRECT_HOLD_TRACING, st->tracec > 0);
+
+	return tell_all(st, WIRE_TRACE_MATCH, 0, what, on);
 }
 
 

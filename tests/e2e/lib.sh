@@ -103,7 +103,9 @@ until_ok() {
 phone() {
 	local name=$1 codec=$2 tone=$3 secs=${4:-20} dir=$work/$1
 	mkdir -p "$dir"
-	python3 "$e2e/tone.py" make "$dir/tone.wav" "$tone" "$secs"
+	set -- ${codec//\// }
+	python3 "$e2e/tone.py" make "$dir/tone.wav" "$tone" "$secs" \
+		"$2" "$3"
 	cat > "$dir/config" <<-CONF
 	module_path		/usr/lib/baresip/modules
 	module			stdio.so
@@ -116,12 +118,10 @@ phone() {
 	module_tmp		uuid.so
 	module_tmp		account.so
 	module_app		menu.so
-	sip_listen		$ip:0
-	net_interface		lo
+	sip_listen		127.0.0.1:0
+	net_interface		127.0.0.1
 	audio_source		aufile,$dir/tone.wav
 	audio_player		aubridge,$name
-	audio_srate		48000
-	audio_channels		1
 	audio_txmode		thread
 	snd_path		$dir
 	rtp_timeout		0

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes WAV files of one tone, and measures tones in WAV files.
 
-    tone.py make FILE HZ SECONDS
+    tone.py make FILE HZ SECONDS [RATE [CHANNELS]]
     tone.py level FILE HZ          prints the level [dBFS], a sine of full
                                    scale being 0: the median over the second
                                    half of the file, in steps of 200 ms
@@ -11,17 +11,15 @@ import struct
 import sys
 import wave
 
-RATE = 48000
 
-
-def make(name, hz, seconds):
+def make(name, hz, seconds, rate=48000, channels=1):
     with wave.open(name, "wb") as f:
-        f.setnchannels(1)
+        f.setnchannels(channels)
         f.setsampwidth(2)
-        f.setframerate(RATE)
-        one = [int(8000 * math.sin(2 * math.pi * hz * i / RATE))
-               for i in range(RATE)]
-        f.writeframes(struct.pack("<%dh" % RATE, *one) * int(seconds))
+        f.setframerate(rate)
+        one = [int(8000 * math.sin(2 * math.pi * hz * (i // channels) / rate))
+               for i in range(rate * channels)]
+        f.writeframes(struct.pack("<%dh" % len(one), *one) * seconds)
 
 
 def goertzel(x, hz, rate):
@@ -47,8 +45,8 @@ def level(name, hz):
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["make"] and len(sys.argv) == 5:
-        make(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    if sys.argv[1:2] == ["make"] and 5 <= len(sys.argv) <= 7:
+        make(sys.argv[2], *map(int, sys.argv[3:]))
     elif sys.argv[1:2] == ["level"] and len(sys.argv) == 4:
         level(sys.argv[2], int(sys.argv[3]))
     else:

@@ -615,7 +615,7 @@ static const struct {
 	{"get no.such", 1, "no such setting"},
 	{"set remote.metrics_open maybe", 1, "remote.metrics_open"},
 	{"run test.fail", 1, "test.fail: as \"asked\""},
-	{"log --no-follow", 1, "No such file"},
+	{"log --no-follow", 1, "writes no log file"},
 	{"", 2, "say what to do"},
 	{"cpacity", 2, "did you mean 'capacity'?"},
 	{"xyzzy", 2, "unknown command 'xyzzy'"},

@@ -107,7 +107,7 @@ static void *run(void *arg)
 		su_root_step(root, 5);
 
 	nta_agent_destroy(agent);
-	redirect_thread_leave(t->r, t->ix);
+	redirect_thread_leave(t->r);
 	su_root_destroy(root);
 
 	return NULL;
@@ -244,7 +244,8 @@ static struct redirect *begin(unsigned threads)
 	struct redirect *r;
 
 	memset(threadv, 0, sizeof(threadv));
-	ck_assert_int_eq(0, redirect_alloc(&r, threads));
+	ck_assert_int_eq(0, redirect_alloc(&r, REDIRECT_THREADS_MAX));
+	redirect_threads_set(r, threads);
 	redirect_handler(r, lookup, threadv);
 	ck_assert(server_start(r, threads, "127.0.0.1"));
 
@@ -349,6 +350,15 @@ START_TEST(handed_over)
 	ask(fd, buf, "INVITE", "known", "c2", 1, "", "SIP/2.0 480 ");
 	redirect_handler(r, lookup, threadv);
 	ask(fd, buf, "INVITE", "known", "c3", 1, "", "SIP/2.0 302 ");
+
+	/* on hold for two reasons */
+	redirect_hold(r, REDIRECT_HOLD_REFUSING, true);
+	redirect_hold(r, REDIRECT_HOLD_TRACING, true);
+	ask(fd, buf, "INVITE", "known", "c4", 1, "", "SIP/2.0 480 ");
+	redirect_hold(r, REDIRECT_HOLD_REFUSING, false);
+	ask(fd, buf, "INVITE", "known", "c5", 1, "", "SIP/2.0 480 ");
+	redirect_hold(r, REDIRECT_HOLD_TRACING, false);
+	ask(fd, buf, "INVITE", "known", "c6", 1, "", "SIP/2.0 302 ");
 
 	close(fd);
 	end(r, 1);
@@ -645,10 +655,10 @@ START_TEST(arguments)
 	ck_assert_int_eq(EINVAL, redirect_thread_enter(r, 2));
 	ck_assert_int_eq(0, redirect_thread_enter(r, 1));
 	ck_assert_int_eq(EALREADY, redirect_thread_enter(r, 0));
-	redirect_thread_leave(r, 1);
+	redirect_thread_leave(r);
 	ck_assert_int_eq(0, redirect_thread_enter(r, 0));
-	redirect_thread_leave(r, 0);
-	redirect_thread_leave(r, 0);
+	redirect_thread_leave(r);
+	redirect_thread_leave(r);
 	mem_deref(r);
 }
 END_TEST
