@@ -61,7 +61,7 @@ struct redirect {
 	unsigned threads;       /* that are there, set before they enter    */
 	unsigned threadc;       /* room for                                 */
 	struct siphash_key key;
-	struct rthread *threadv[REDIRECT_THREADS_MAX];
+	struct rthread *threadv[REDIRECT_THREADS_MAX]; /* see rthread_get   */
 
 	/* read-locked for each batch and each datagram handed across */
 	pthread_rwlock_t lock;
@@ -107,8 +107,6 @@ static void destructor(void *arg)
 int redirect_alloc(struct redirect **rp, unsigned threads)
 {
 	struct redirect *r;
-	unsigned i;
-	int err = 0;
 
 	if (!rp || !threads || threads > REDIRECT_THREADS_MAX)
 		return EINVAL;
@@ -123,26 +121,9 @@ int redirect_alloc(struct redirect **rp, unsigned threads)
 
 	siphash_key_random(&r->key);
 
-	for (i=0; i<threads; i++) {
+	*rp = r;
 
-		struct rthread *t = mem_zalloc(sizeof(*t), NULL);
-		if (!t) {
-			err = ENOMEM;
-			goto out;
-		}
-
-		t->r  = r;
-		t->ix = i;
-		r->threadv[i] = t;
-	}
-
- out:
-	if (err)
-		mem_deref(r);
-	else
-		*rp = r;
-
-	return err;
+	return 0;
 }
 
 
@@ -227,6 +208,9 @@ void redirect_stats(struct redirect *r, struct redirect_stats *st)
 	for (i=0; i<r->threadc; i++) {
 
 		const struct rthread *t = r->threadv[i];
+
+		if (!t)
+			continue;
 
 #define ADD(f) st->f += __atomic_load_n(&t->st.f, __ATOMIC_RELAXED)
 		ADD(redirected);
@@ -402,18 +386,42 @@ static int hand_handler(const struct udpsock_msg *msg, unsigned sockix,
 			void *arg)
 {
 	struct rthread *t = arg;
-	struct rthread *to = t->r->threadv[msg->owner];
+	const struct rthread *to;
 	int err = ENOENT;
 
 	pthread_rwlock_rdlock(&t->r->lock);
 
-	if (to->us)
+	to = t->r->threadv[msg->owner];
+	if (to && to->us)
 		err = udpsock_push(to->us, sockix, msg);
 
 	pthread_rwlock_unlock(&t->r->lock);
 
 	/* too many is a loss like any other on the way, the client repeats */
 	return err == EOVERFLOW ? 0 : err;
+}
+
+
+/* Its counters outlive the thread, so it is made once and kept. */
+static struct rthread *rthread_get(struct redirect *r, unsigned ix)
+{
+	struct rthread *t;
+
+	pthread_rwlock_wrlock(&r->lock);
+
+	t = r->threadv[ix];
+	if (!t) {
+		t = mem_zalloc(sizeof(*t), NULL);
+		if (t) {
+			t->r  = r;
+			t->ix = ix;
+		}
+		r->threadv[ix] = t;
+	}
+
+	pthread_rwlock_unlock(&r->lock);
+
+	return t;
 }
 
 
@@ -430,22 +438,28 @@ static int hand_handler(const struct udpsock_msg *msg, unsigned sockix,
 int redirect_thread_enter(struct redirect *r, unsigned ix)
 {
 	struct udpsock *us;
+	struct rthread *t;
 	int err;
 
 	if (!r || ix >= r->threads)
 		return EINVAL;
 
+	t = rthread_get(r, ix);
+	if (!t)
+		return ENOMEM;
+
 	err = udpsock_enter(&us, ix, r->threads > 1, batch_handler,
-			    hand_handler, r->threadv[ix]);
+			    hand_handler, t);
 	if (err)
 		return err;
 
 	pthread_rwlock_wrlock(&r->lock);
-	if (r->threadv[ix]->us)
+	if (t->us) {
 		err = EEXIST;
+	}
 	else {
-		r->threadv[ix]->us  = us;
-		r->threadv[ix]->tid = pthread_self();
+		t->us  = us;
+		t->tid = pthread_self();
 	}
 	pthread_rwlock_unlock(&r->lock);
 
@@ -471,11 +485,11 @@ void redirect_thread_leave(struct redirect *r)
 
 	pthread_rwlock_wrlock(&r->lock);
 
-	for (i=0; i<r->threads && !us; i++) {
+	for (i=0; i<r->threadc && !us; i++) {
 
 		struct rthread *t = r->threadv[i];
 
-		if (!t->us || !pthread_equal(t->tid, pthread_self()))
+		if (!t || !t->us || !pthread_equal(t->tid, pthread_self()))
 			continue;
 
 		us    = t->us;
