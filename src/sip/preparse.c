@@ -210,24 +210,24 @@ static bool ipv6(struct pl *host, struct scan *s)
  * a name is left to sofia's judgement. */
 static bool hostname(struct pl *host, struct scan *s)
 {
+	const char *p = s->p;
 	char last = '.';
-	size_t i;
 
-	if (!take(host, s, C_HOST) || host->l > 255)
-		return false;
+	while (p < s->end && classv[(uint8_t)*p] & C_HOST) {
 
-	for (i=0; i<host->l; i++) {
+		const char c = *p++;
 
-		const char c = host->p[i];
-
-		if ((c == '.' && (last == '.' || last == '-')) ||
-		    (c == '-' && last == '.'))
+		if (c < '0' && (last == '.' || (last == '-' && c == '.')))
 			return false;
 
 		last = c;
 	}
 
-	return last != '.' && last != '-';
+	host->p = s->p;
+	host->l = (size_t)(p - s->p);
+	s->p    = p;
+
+	return last >= '0' && host->l <= 255;
 }
 
 
@@ -405,13 +405,13 @@ static bool via(struct preparse *pp, struct scan s)
 }
 
 
-static bool cseq(struct preparse *pp, struct scan s, const struct pl *method)
+static bool cseq(struct preparse *pp, struct scan s)
 {
 	pp->cseq.p = s.p;
 	pp->cseq.l = (size_t)(s.end - s.p);
 
-	return number(&pp->cseq_num, &s, 0x7fffffff) && accept_ch(&s, ' ') &&
-		accept_str(&s, method->p, method->l) && s.p == s.end;
+	return number(&pp->cseq_num, &s, 0x7fffffff) &&
+		accept_str(&s, " INVITE", 7) && s.p == s.end;
 }
 
 
@@ -448,14 +448,14 @@ static bool from(struct preparse *pp, struct scan s)
 }
 
 
-static bool to(struct preparse *pp, struct scan s, bool tagged)
+static bool to(struct preparse *pp, struct scan s)
 {
 	struct uriref u;
 
 	pp->to.p = s.p;
 	pp->to.l = (size_t)(s.end - s.p);
 
-	return name_addr(&u, &pp->to_tag, s) && tagged == !!pp->to_tag.l;
+	return name_addr(&u, &pp->to_tag, s);
 }
 
 
@@ -485,7 +485,7 @@ static enum header header_find(const struct pl *name)
 
 /* One header line, the line end already taken off */
 static bool line(struct preparse *pp, unsigned *seen, uint32_t *length,
-		 struct scan s, const struct pl *method, bool ack)
+		 struct scan s)
 {
 	enum header h;
 	struct pl name, tag;
@@ -510,9 +510,9 @@ static bool line(struct preparse *pp, unsigned *seen, uint32_t *length,
 
 	case H_VIA:     return via(pp, s);
 	case H_FROM:    return from(pp, s);
-	case H_TO:      return to(pp, s, ack);
+	case H_TO:      return to(pp, s) && !pp->to_tag.l;
 	case H_CALLID:  return callid(pp, s);
-	case H_CSEQ:    return cseq(pp, s, method);
+	case H_CSEQ:    return cseq(pp, s);
 	case H_LIST:    return tokens(s);
 	case H_CONTACT: return name_addr(&u, &tag, s);
 
@@ -536,59 +536,20 @@ static bool line(struct preparse *pp, unsigned *seen, uint32_t *length,
 }
 
 
-static bool lines(struct preparse *pp, unsigned *seen, uint32_t *length,
-		  struct scan *s, const struct pl *method, bool ack)
+/* The next header line without its end; false if there is none, or one that
+ * does not end as it should. The empty line is the last one. */
+static bool line_next(struct scan *one, struct scan *s)
 {
-	while (s->p < s->end) {
+	const char *lf = memchr(s->p, '\n', (size_t)(s->end - s->p));
 
-		const char *lf = memchr(s->p, '\n', (size_t)(s->end - s->p));
-		struct scan one;
+	if (!lf || lf == s->p || lf[-1] != '\r')
+		return false;
 
-		if (!lf || lf == s->p || lf[-1] != '\r')
-			return false;
+	one->p   = s->p;
+	one->end = lf - 1;
+	s->p     = lf + 1;
 
-		one.p   = s->p;
-		one.end = lf - 1;
-		s->p    = lf + 1;
-
-		if (one.p == one.end)
-			return true;
-
-		if (!line(pp, seen, length, one, method, ack))
-			return false;
-	}
-
-	return false;
-}
-
-
-static int parse(struct preparse *pp, const char *buf, size_t len,
-		 const struct pl *method, unsigned needed, bool ack)
-{
-	struct scan s = {buf, buf + len};
-	uint32_t length = 0;
-	unsigned seen = 0;
-	struct uriref u;
-
-	memset(pp, 0, sizeof(*pp));
-
-	if (!accept_str(&s, method->p, method->l) || !accept_ch(&s, ' ') ||
-	    !uri(&u, &s, false) || !accept_str(&s, " SIP/2.0\r\n", 10))
-		return EBADMSG;
-
-	if (!u.user.l || u.user.l > PREPARSE_CONF_MAX)
-		return EBADMSG;
-
-	pp->conf = u.user;
-
-	if (!lines(pp, &seen, &length, &s, method, ack))
-		return EBADMSG;
-
-	if ((seen & needed) != needed || length != (size_t)(s.end - s.p))
-		return EBADMSG;
-
-	/* a body without a type, or a type without a body */
-	return !length == !(seen & 1u << H_TYPE) ? 0 : EBADMSG;
+	return true;
 }
 
 
@@ -603,38 +564,102 @@ static int parse(struct preparse *pp, const char *buf, size_t len,
  */
 int preparse_invite(struct preparse *pp, const char *buf, size_t len)
 {
-	static const struct pl method = PL("INVITE");
+	const unsigned needed = 1u << H_VIA | 1u << H_FROM | 1u << H_TO |
+		1u << H_CALLID | 1u << H_CSEQ | 1u << H_MAXFWD |
+		1u << H_LENGTH | 1u << H_CONTACT;
+	struct scan s = {buf, buf + len}, one;
+	uint32_t length = 0;
+	unsigned seen = 0;
+	struct uriref u;
 
 	if (!pp || !buf)
 		return EINVAL;
 
-	return parse(pp, buf, len, &method,
-		     1u << H_VIA | 1u << H_FROM | 1u << H_TO |
-		     1u << H_CALLID | 1u << H_CSEQ | 1u << H_MAXFWD |
-		     1u << H_LENGTH | 1u << H_CONTACT, false);
+	memset(pp, 0, sizeof(*pp));
+
+	if (!accept_str(&s, "INVITE ", 7) || !uri(&u, &s, false) ||
+	    !accept_str(&s, " SIP/2.0\r\n", 10))
+		return EBADMSG;
+
+	if (!u.user.l || u.user.l > PREPARSE_CONF_MAX)
+		return EBADMSG;
+
+	pp->conf = u.user;
+
+	for (;;) {
+		if (!line_next(&one, &s))
+			return EBADMSG;
+
+		if (one.p == one.end)
+			break;
+
+		if (!line(pp, &seen, &length, one))
+			return EBADMSG;
+	}
+
+	if ((seen & needed) != needed || length != (size_t)(s.end - s.p))
+		return EBADMSG;
+
+	/* a body without a type, or a type without a body */
+	return !length == !(seen & 1u << H_TYPE) ? 0 : EBADMSG;
 }
 
 
 /**
- * Look at a datagram that may be a plain ACK with a To tag
+ * Find in an ACK what tells whose it is: topmost Via, To tag, Call-ID
  *
- * @param pp  Filled; points into buf
+ * Nothing else is looked at. A To tag that hashes as ours was made by us for
+ * that branch and Call-ID, so whatever else the ACK says, it ends there.
+ *
+ * @param pp  Filled, only branch, to_tag and callid; points into buf
  * @param buf Datagram, as it came
  * @param len Its length [bytes]
  *
- * @return 0 if it is one (RFC 3261 section 17.1.1.3), EBADMSG for anything
- *         else
+ * @return 0 if all three are there (RFC 3261 section 17.1.1.3), EBADMSG for
+ *         anything else
  */
 int preparse_ack(struct preparse *pp, const char *buf, size_t len)
 {
-	static const struct pl method = PL("ACK");
+	struct scan s = {buf, buf + len}, one;
 
 	if (!pp || !buf)
 		return EINVAL;
 
-	return parse(pp, buf, len, &method,
-		     1u << H_VIA | 1u << H_FROM | 1u << H_TO |
-		     1u << H_CALLID | 1u << H_CSEQ, true);
+	memset(pp, 0, sizeof(*pp));
+
+	if (!accept_str(&s, "ACK ", 4) || !line_next(&one, &s))
+		return EBADMSG;
+
+	while (line_next(&one, &s) && one.p < one.end) {
+
+		struct pl name;
+		enum header h;
+		bool ok = true;
+
+		/* none of the three begins with anything else */
+		if (!strchr("VvTtCcIi", *one.p))
+			continue;
+
+		if (!take(&name, &one, C_TOKEN) || !accept_ch(&one, ':'))
+			return EBADMSG;
+
+		while (accept_ch(&one, ' '))
+			;
+
+		h = header_find(&name);
+
+		if (h == H_VIA && !pp->viac)
+			ok = via(pp, one);
+		else if (h == H_TO)
+			ok = !pp->to.p && to(pp, one);
+		else if (h == H_CALLID)
+			ok = !pp->callid.p && callid(pp, one);
+
+		if (!ok)
+			return EBADMSG;
+	}
+
+	return pp->branch.l && pp->to_tag.l && pp->callid.l ? 0 : EBADMSG;
 }
 
 

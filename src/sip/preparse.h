@@ -23,7 +23,7 @@ struct preparse {
 	struct pl branch;
 	struct pl rport;             /* "rport" in the topmost, l 0: none    */
 	struct pl from, to;          /* values                               */
-	struct pl to_tag;            /* set in an ACK only                   */
+	struct pl to_tag;            /* of an ACK                            */
 	struct pl callid;
 	struct pl cseq;              /* value                                */
 	uint32_t cseq_num;

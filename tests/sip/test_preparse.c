@@ -302,27 +302,56 @@ START_TEST(mutations)
 END_TEST
 
 
+#define ACK "ACK sip:conf@127.0.0.1 SIP/2.0\r\n"
+#define TAGGED "To: <sip:c@d>;tag=0123456789abcdef\r\n"
+
 START_TEST(acks)
 {
-	static const char text[] = "ACK sip:conf@127.0.0.1 SIP/2.0\r\n" VIA
-		FROM "To: <sip:c@d>;tag=0123456789abcdef\r\n" CALL
-		"CSeq: 7 ACK\r\n\r\n";
-	static const char routed[] = "ACK sip:conf@127.0.0.1 SIP/2.0\r\n" VIA
-		FROM "To: <sip:c@d>;tag=0123456789abcdef\r\n" CALL
-		"CSeq: 7 ACK\r\nRoute: <sip:p;lr>\r\n\r\n";
+	static const char *goodv[] = {
+		ACK VIA FROM TAGGED CALL "CSeq: 7 ACK\r\n\r\n",
+		ACK "v: SIP/2.0/UDP h;rport;branch=z9hG4bKa1\r\n" VIA
+		"t: sip:c@d;tag=0123456789abcdef\r\ni: abc-1@127.0.0.1\r\n"
+		"Route: <sip:p@h;lr>\r\nSubject: x\r\n y\r\n\r\nbody",
+	};
+	static const char *badv[] = {
+		ACK VIA FROM TO CALL "CSeq: 7 ACK\r\n\r\n",
+		ACK FROM TAGGED CALL "\r\n",
+		ACK VIA FROM TAGGED "\r\n",
+		ACK VIA FROM TAGGED TAGGED CALL "\r\n",
+		ACK VIA FROM TAGGED CALL CALL "\r\n",
+		ACK VIA FROM "To: <sip:c@d>\r\n ;tag=0123456789abcdef\r\n"
+		CALL "\r\n",
+		ACK "Via: SIP/2.0/TCP h;branch=z9hG4bKa1\r\n" TAGGED CALL
+		"\r\n",
+		ACK VIA "\r\n" TAGGED CALL "\r\n",
+		"ACK ", "ACK \r\n", "ACK \n\n\n",
+		REQ VIA FROM TAGGED CALL "\r\n",
+	};
 	struct preparse pp;
-	const char *diff;
+	unsigned i;
 
-	ck_assert_int_eq(0, preparse_ack(&pp, text, sizeof(text) - 1));
-	ck_assert_int_eq(0, pl_strcmp(&pp.to_tag, "0123456789abcdef"));
-	ck_assert_int_eq(0, pl_strcmp(&pp.branch, "z9hG4bKa1"));
-	diff = sofiacmp(&pp, "ACK", text, sizeof(text) - 1);
-	ck_assert_msg(!diff, "%s", diff);
+	for (i=0; i<ARRAY_SIZE(goodv); i++) {
 
-	ck_assert_int_eq(EBADMSG, preparse_ack(&pp, routed,
-					       sizeof(routed) - 1));
-	ck_assert_int_eq(EBADMSG, preparse_invite(&pp, text,
-						  sizeof(text) - 1));
+		const size_t len = strlen(goodv[i]);
+		char *buf = copy(goodv[i], len);
+
+		ck_assert_int_eq(0, preparse_ack(&pp, buf, len));
+		ck_assert_int_eq(0, pl_strcmp(&pp.to_tag, "0123456789abcdef"));
+		ck_assert_int_eq(0, pl_strcmp(&pp.branch, "z9hG4bKa1"));
+		ck_assert_int_eq(0, pl_strcmp(&pp.callid, "abc-1@127.0.0.1"));
+		ck_assert_int_eq(EBADMSG, preparse_invite(&pp, buf, len));
+		free(buf);
+	}
+
+	for (i=0; i<ARRAY_SIZE(badv); i++) {
+
+		const size_t len = strlen(badv[i]);
+		char *buf = copy(badv[i], len);
+
+		ck_assert_msg(EBADMSG == preparse_ack(&pp, buf, len), "%u",
+			      i);
+		free(buf);
+	}
 }
 END_TEST
 
