@@ -351,17 +351,19 @@ static void timer_disarm(struct worker *w)
 static void ticks_run(struct worker *w, struct clockwork *cw)
 {
 	const uint64_t now = worker_clock();
+	unsigned n;
 
 	/* stopped for long, e.g. with the whole machine */
 	if (now > cw->due + CATCH_UP * WORKER_TICK_US) {
-		const uint64_t n = (now - cw->due) / WORKER_TICK_US;
+		const uint64_t skip = (now - cw->due) / WORKER_TICK_US;
 
-		cw->due += n * WORKER_TICK_US;
-		w->stats.overruns += n;
+		cw->due += skip * WORKER_TICK_US;
+		w->stats.overruns += skip;
 	}
 
-	/* the timer may fire a moment early */
-	while (worker_clock() + 500 >= cw->due) {
+	/* The timer may fire a moment early. With more work than time this
+	 * would go on for ever, and nothing be received or released. */
+	for (n = 0; n < CATCH_UP && worker_clock() + 500 >= cw->due; n++) {
 		tick_timed(w, cw->due);
 		cw->due += WORKER_TICK_US;
 	}
