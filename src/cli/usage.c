@@ -168,7 +168,7 @@ static void page_print(const struct cli *cli, const struct options *o,
 	}
 
 	for (le = records->lst.head; le; le = le->next)
-		(void)re_printf("%s%H", first && !le->prev ? "" : ",\n ",
+		(void)re_printf("%s%H", first && !le->prev ? "[" : ",\n ",
 				json_text, le->data);
 }
 
@@ -190,9 +190,6 @@ int cmd_usage(struct cli *cli, int argc, char **argv)
 	ret = options_read(&o, argc, argv);
 	if (ret)
 		return ret;
-
-	if (cli->json && !o.csv)
-		(void)fputs("[", stdout);
 
 	while (total < o.limit) {
 
@@ -218,8 +215,10 @@ int cmd_usage(struct cli *cli, int argc, char **argv)
 			break;
 	}
 
-	if (cli->json && !o.csv)
-		(void)puts("]");
+	if (cli->json && !o.csv) {
+		if (!ret || total)
+			(void)puts(total ? "]" : "[]");
+	}
 	else if (!ret && !total && !o.csv)
 		(void)puts("no records");
 
