@@ -214,6 +214,10 @@ static void command_request(struct remote *r, struct httpd_req *req,
 		return;
 	}
 
+	/* without its arguments: one may be a secret */
+	if (lu.kind == COMMAND_CHANGE)
+		log_event(LOG_NOTICE, "remote", NULL, "command %s", name);
+
 	/* command_handler holds this reference */
 	err = command_run(cs, name, args, command_handler, mem_ref(req));
 	if (err) {
@@ -283,6 +287,22 @@ static void metrics_request(struct remote *r, struct httpd_req *req)
 	mem_deref(mb);
 }
 
+/* Once a second at most: the log is not for strangers to fill. */
+static void denied(struct remote *r, struct httpd_req *req)
+{
+	const uint64_t now = tmr_jiffies();
+
+	++r->denied;
+	if (!r->denied_log || now - r->denied_log >= 1000) {
+		r->denied_log = now;
+		log_event(LOG_WARN, "remote", NULL,
+			  "a request without the right token");
+	}
+
+	reply_error(req, 401, "WWW-Authenticate: Bearer\r\n", EACCES,
+		    "wrong or missing token");
+}
+
 static bool allowed(const struct remote *r, const struct http_msg *msg,
 		    bool metrics)
 {
@@ -337,11 +357,14 @@ void api_request(struct httpd_req *req, const struct http_msg *msg,
 	const bool get = !pl_strcmp(&msg->met, "GET") ||
 		!pl_strcmp(&msg->met, "HEAD");
 
+	++r->requests;
 	if (!allowed(r, msg, metrics)) {
-		reply_error(req, 401, "WWW-Authenticate: Bearer\r\n", EACCES,
-			    "wrong or missing token");
+		denied(r, req);
 		return;
 	}
+
+	log_trace("remote", NULL, "%.*s %.*s", (int)msg->met.l, msg->met.p,
+		  (int)msg->path.l, msg->path.p);
 
 	if (!get && !post)
 		reply_error(req, 405, "Allow: GET, HEAD, POST\r\n", ENOTSUP,

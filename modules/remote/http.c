@@ -414,3 +414,15 @@ int httpd_addr(const struct httpd *h, struct sa *sa)
 
 	return tcp_sock_local_get(h->ts, sa);
 }
+
+/**
+ * Connections now
+ *
+ * @param h Server, or NULL
+ *
+ * @return Number of them
+ */
+uint32_t httpd_conns(const struct httpd *h)
+{
+	return h ? h->connc : 0;
+}

@@ -33,6 +33,7 @@ typedef void (httpd_gone_h)(void *arg);
 int  httpd_listen(struct httpd **hp, const struct sa *laddr,
 		  const struct httpd_limits *limits,
 		  httpd_req_h *reqh, void *arg);
+uint32_t httpd_conns(const struct httpd *h);
 int  httpd_addr(const struct httpd *h, struct sa *sa);
 void httpd_reply(struct httpd_req *req, uint16_t scode, const char *hdrs,
 		 const char *ctype, struct mbuf *body);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <re.h>
 #include "server/log.h"
+#include "server/metrics.h"
 #include "server/server.h"
 #include "server/service.h"
 #include "server/settings.h"
@@ -37,10 +38,50 @@ static const struct setting settings[] = {
 	{.key = NULL}
 };
 
+static double requests_metric(void *arg)
+{
+	return (double)((struct remote *)arg)->requests;
+}
+
+static double denied_metric(void *arg)
+{
+	return (double)((struct remote *)arg)->denied;
+}
+
+static double conns_metric(void *arg)
+{
+	return httpd_conns(((struct remote *)arg)->httpd);
+}
+
+static int metrics_start(struct remote *r)
+{
+	struct metrics *ms = server_metrics(r->srv);
+	int err;
+
+	err = metric_add(&r->metricv[0], ms, METRIC_COUNTER,
+			 "junctor_remote_requests_total", NULL,
+			 "Requests of operators", requests_metric, r);
+	if (!err)
+		err = metric_add(&r->metricv[1], ms, METRIC_COUNTER,
+				 "junctor_remote_denied_total", NULL,
+				 "Requests without the token",
+				 denied_metric, r);
+	if (!err)
+		err = metric_add(&r->metricv[2], ms, METRIC_GAUGE,
+				 "junctor_remote_connections", NULL,
+				 "Connections of operators", conns_metric,
+				 r);
+
+	return err;
+}
+
 static void destructor(void *arg)
 {
 	struct remote *r = arg;
+	size_t i;
 
+	for (i = 0; i < REMOTE_METRICS; i++)
+		mem_deref(r->metricv[i]);
 	mem_deref(r->httpd);
 	mem_deref(r->addr_file);
 }
@@ -57,7 +98,7 @@ static int remote_init(struct service *svc)
 	list_init(&r->watchl);
 	service_data_set(svc, r);
 
-	return 0;
+	return metrics_start(r);
 }
 
 static int token_start(struct remote *r)

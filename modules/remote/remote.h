@@ -7,12 +7,16 @@
 struct httpd;
 struct httpd_req;
 struct http_msg;
+struct metric;
 struct odict;
 struct pl;
 struct server;
 struct service;
 
-enum { ARGS_MAX = 32 };          /* members of a query                     */
+enum {
+	ARGS_MAX       = 32,     /* members of a query                     */
+	REMOTE_METRICS = 3,
+};
 
 struct remote {
 	struct service *svc;
@@ -21,6 +25,9 @@ struct remote {
 	struct token token;
 	struct list watchl;          /* struct watch                       */
 	char *addr_file;             /* DIR/remote.addr                    */
+	struct metric *metricv[REMOTE_METRICS];
+	uint64_t requests, denied;   /* of all times                       */
+	uint64_t denied_log;         /* when one was last logged [ms]      */
 };
 
 int  args_decode(struct odict **argsp, const struct pl *query);

@@ -362,7 +362,7 @@ int http_stream(struct http_cli_conn *conn, unsigned *scode,
 	struct http_msg *msg = NULL;
 	struct mbuf *text = mbuf_alloc(PIECE);
 	bool last = false;
-	int err;
+	int err, ret = CLI_OK;
 
 	err = text ? request_send(conn, "GET", path, NULL, 0) : ENOMEM;
 	if (!err)
@@ -385,11 +385,18 @@ int http_stream(struct http_cli_conn *conn, unsigned *scode,
 			err = lines_emit(text, h, arg);
 	}
 
+	if (err == ENODATA || err == ECONNRESET) {
+		cli_error("the stream broke off: the server is gone, or "
+			  "this end reads too slowly");
+		err = 0;
+		ret = CLI_NOSERVER;
+	}
+
  out:
 	mem_deref(text);
 	mem_deref(msg);
 	if (err == ECANCELED)
 		return CLI_OK;
 
-	return err ? failed(conn, err) : CLI_OK;
+	return err ? failed(conn, err) : ret;
 }

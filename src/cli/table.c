@@ -3,6 +3,8 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
 #include <re.h>
 #include "cli/cli.h"
 
@@ -118,6 +120,26 @@ static void cell_print(const struct column *col, const char *text, bool last)
 	(void)fputs(last ? "\n" : "  ", stdout);
 }
 
+/* On a terminal only whole rows can be read: the columns that do not fit
+   are left out, the last ones first. */
+static size_t columns_fit(const struct table *t)
+{
+	struct winsize ws;
+	size_t i, width = 0;
+
+	if (!isatty(STDOUT_FILENO) ||
+	    ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) || !ws.ws_col)
+		return t->colc;
+
+	for (i = 0; i < t->colc; i++) {
+		width += t->colv[i].width + (i ? 2 : 0);
+		if (i && width > ws.ws_col)
+			break;
+	}
+
+	return i;
+}
+
 /**
  * Print an array of objects, one row each; members become columns
  *
@@ -135,6 +157,8 @@ void table_print(const struct odict *array)
 		if (e->type == ODICT_OBJECT)
 			row_measure(&t, e->u.odict);
 	}
+
+	t.colc = columns_fit(&t);
 
 	for (i = 0; i < t.colc; i++)
 		cell_print(&t.colv[i], t.colv[i].title, i + 1 == t.colc);

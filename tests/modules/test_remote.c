@@ -21,7 +21,7 @@
 #include "server/server.h"
 #include "talk.h"
 
-enum { COMMANDS = 6 };
+enum { COMMANDS = 8 };
 
 struct scene {
 	struct server *srv;
@@ -172,6 +172,44 @@ static void list_handler(struct command_req *req, const struct odict *args,
 	mem_deref(od);
 }
 
+static void person_add(struct odict *array, int64_t id, const char *user,
+		       const char *name)
+{
+	struct odict *od = NULL;
+	char key[16];
+
+	(void)re_snprintf(key, sizeof(key), "%lld", id);
+	(void)odict_alloc(&od, 4);
+	(void)odict_entry_add(od, "id", ODICT_INT, id);
+	(void)odict_entry_add(od, "user", ODICT_STRING, user);
+	(void)odict_entry_add(od, "name", ODICT_STRING, name);
+	(void)odict_entry_add(array, key, ODICT_OBJECT, od);
+	mem_deref(od);
+}
+
+static void people_handler(struct command_req *req, const struct odict *args,
+			   void *arg)
+{
+	const char *conf = odict_string(args, "conference");
+	struct odict *od = NULL, *array = NULL;
+	(void)arg;
+
+	if (!conf || strcmp(conf, "tea")) {
+		command_fail(req, ENOENT, "no such conference");
+		return;
+	}
+
+	(void)odict_alloc(&od, 4);
+	(void)odict_alloc(&array, 4);
+	person_add(array, 7, "alice@a.net", "Alice");
+	person_add(array, 8, "bob@a.net", "Twin");
+	person_add(array, 9, "1001@a.net", "Twin");
+	(void)odict_entry_add(od, "participants", ODICT_ARRAY, array);
+	command_ok(req, od);
+	mem_deref(array);
+	mem_deref(od);
+}
+
 /* ---- the scene ---- */
 
 static void *script_thread(void *arg)
@@ -206,6 +244,8 @@ static void scene_commands(struct scene *sc)
 		{"test.change", COMMAND_CHANGE, change_handler},
 		{"test.fire", COMMAND_CHANGE, fire_handler},
 		{"capacity", COMMAND_READ, list_handler},
+		{"participants", COMMAND_READ, people_handler},
+		{"mute", COMMAND_CHANGE, echo_handler},
 	};
 	size_t i;
 
@@ -375,6 +415,7 @@ static const struct {
 	{"GET", "/v1/test.late", NULL, 200, "{\"late\":true}"},
 	{"HEAD", "/v1/test.echo", NULL, 200, "Content-Length: 3"},
 	{"GET", "/metrics", NULL, 200, "text/plain; version=0.0.4"},
+	{"GET", "/metrics", NULL, 200, "\njunctor_remote_connections 1\n"},
 
 	{"GET", "/v1/test.change", NULL, 405, "Allow: POST"},
 	{"PUT", "/v1/test.change", "{}", 405, "Allow: "},
@@ -591,7 +632,7 @@ static const struct {
 	{"--json status", 0, "\"state\":\"running\""},
 	{"status --json", 0, "\"state\":\"running\""},
 	{"version", 0, "junctor "},
-	{"commands", 0, "test.echo    read    for tests\n"},
+	{"commands", 0, "test.echo     read    for tests\n"},
 	{"capacity", 0, "NAME          UNUSED  RATE [Hz]\n"
 	 "media-1?[31m       7    48000.0\nm               1234"},
 	{"capacity --json", 0, "[{\"name\":\"media-1\\u001B[31m\","
@@ -599,6 +640,17 @@ static const struct {
 	{"run test.echo a=b c:=7 d:=true e=", 0,
 	 "a  b\nc  7\nd  yes\ne  -\n"},
 	{"run test.echo --json a=b c:=7", 0, "{\"a\":\"b\",\"c\":7}"},
+	{"mute tea alice@a.net", 0, "conference  tea\nid          7\n"},
+	{"mute tea Alice", 0, "id          7\n"},
+	{"mute tea 1001@a.net --json", 0, "\"id\":9}"},
+	{"mute tea id=12", 0, "id          12\n"},
+	{"mute tea all", 0, "user        all\n"},
+	{"mute tea user=eve", 0, "user        eve\n"},
+	{"mute tea Twin", 1, "2 in 'tea' are 'Twin': say id=N"},
+	{"mute tea eve", 1, "'eve' is not in 'tea'"},
+	{"mute coffee eve", 1, "no such conference"},
+	{"complete participants tea", 0,
+	 "alice@a.net\nbob@a.net\n1001@a.net\n"},
 	{"run test.change", 0, "done\n"},
 	{"get server.name", 0, "server.name  "},
 	{"settings remote", 0, "remote.listen"},
