@@ -9,6 +9,7 @@
  *    | <--------------------------------- 480
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,11 +35,11 @@ struct thread {
 	const char *host;
 	unsigned port;             /* 0 at first: any                   */
 	pthread_t tid;
-	volatile int up;           /* 1 running, -1 failed              */
-	volatile int stop;
-	volatile unsigned got;     /* messages that sofia got           */
-	volatile unsigned acks;
-	volatile size_t body;      /* of the last                       */
+	atomic_int up;             /* 1 running, -1 failed              */
+	atomic_int stop;
+	atomic_uint got;          /* messages that sofia got           */
+	atomic_uint acks;
+	atomic_size_t body;       /* of the last                       */
 };
 
 static struct thread threadv[THREADS];
