@@ -2,8 +2,8 @@
  * @file udpsock.c  sofia's UDP sockets, read in batches before sofia
  *
  * sofia opens its UDP sockets itself and reads one datagram per turn of its
- * loop. The functions at the end of this file stand in the executable and
- * so before those of the C library, also for libsofia. In a signalling
+ * loop. The functions in udplibc.c stand in the executable and so
+ * before those of the C library, also for libsofia. In a signalling
  * thread, for a UDP socket that sofia polls, they do this:
  *
  *   epoll_ctl    the socket becomes one of ours
@@ -28,22 +28,19 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <re.h>
 #include "sip/udpsock.h"
+#include "sip/udpsock_int.h"
 
 
 enum {
-	SOCKS_MAX   = 8,        /* UDP sockets of one thread                */
 	DGRAM_MAX   = 65536,
 	/* apart by an odd number of cache lines: the heads of a batch shall
 	   not all fall into the same few sets of the cache                 */
@@ -59,64 +56,10 @@ enum {
 	PACE_IDLE   = 20000000, /* no datagram counts as more [ns]          */
 };
 
-/* What epoll tells for our eventfd; sofia's own values are small indices. */
-#define INBOX_EVENT UINT64_MAX
-
-struct sock {
-	int fd;
-	int epfd;
-	uint64_t data;          /* what sofia wants to be told              */
-};
-
-/* A datagram for sofia */
-struct left {
-	struct le le;
-	unsigned sockix;
-	struct sockaddr_storage src;
-	socklen_t srclen;
-	const char *buf;
-	size_t len;
-	char *copy;             /* buf, if it is ours to free               */
-};
-
-struct udpsock {
-	/* of the signalling thread */
-	unsigned ix;
-	bool shared;
-	udpsock_batch_h *bh;
-	udpsock_hand_h *hh;
-	void *arg;
-	struct sock sockv[SOCKS_MAX];
-	unsigned sockc;
-	int efd;
-	struct list leftl;              /* of the last batch, or from the
-					   inbox; sofia's next first        */
-	unsigned tells;                 /* events for the first of them     */
-	struct left leftv[UDPSOCK_BATCH];
-	struct udpsock_msg msgv[UDPSOCK_BATCH];
-	struct mmsghdr rxv[UDPSOCK_BATCH], txv[UDPSOCK_BATCH];
-	struct iovec rxiov[UDPSOCK_BATCH], txiov[UDPSOCK_BATCH];
-	struct sockaddr_storage srcv[UDPSOCK_BATCH];
-	char *rxbuf, *txbuf;
-	uint64_t last;                  /* when a batch was read [ns]       */
-	uint64_t gap;                   /* between datagrams, average [ns]  */
-	uint64_t nap;                   /* not to wake before [ns], 0: now  */
-	uint64_t unsent;                /* read by other threads            */
-
-	/* of all threads, under the lock */
-	pthread_mutex_t lock;
-	struct list inboxl;             /* struct left, with a copy         */
-};
-
-/* The functions below are called by libsofia, which has no argument for us:
- * this is what tells them in whose name. Set between udpsock_enter and the
- * end of the object. */
-static __thread struct udpsock *self;
-
 
 static void left_destructor(void *arg)
 {
-	struct left *left = arg;
+	struct udpsock_left *left = arg;
 
 	list_unlink(&left->le);
 	mem_deref(left->copy);
@@ -124,7 +67,7 @@ static void left_destructor(void *arg)
 
 
 /* Take a datagram off the list: those of a batch are part of us. */
-static void left_done(struct left *left)
+static void left_done(struct udpsock_left *left)
 {
 	list_unlink(&left->le);
 
@@ -133,7 +76,7 @@ static void left_done(struct left *left)
 }
 
 
-static void inbox_flush(struct list *l)
+static void lefts_flush(struct list *l)
 {
 	while (l->head)
 		left_done(l->head->data);
@@ -144,11 +87,11 @@ static void destructor(void *arg)
 {
 	struct udpsock *us = arg;
 
-	if (self == us)
-		self = NULL;
+	if (udplibc_get() == us)
+		udplibc_set(NULL);
 
-	inbox_flush(&us->leftl);
-	inbox_flush(&us->inboxl);
+	lefts_flush(&us->leftl);
+	lefts_flush(&us->inboxl);
 	pthread_mutex_destroy(&us->lock);
 
 	if (us->efd >= 0)
@@ -202,7 +145,7 @@ int udpsock_enter(struct udpsock **up, unsigned ix, bool shared,
 	if (!up || !bh || !hh)
 		return EINVAL;
 
-	if (self)
+	if (udplibc_get())
 		return EALREADY;
 
 	us = mem_zalloc(sizeof(*us), destructor);
@@ -231,8 +174,8 @@ int udpsock_enter(struct udpsock **up, unsigned ix, bool shared,
 
 	slots_init(us);
 
-	self = us;
-	*up  = us;
+	udplibc_set(us);
+	*up = us;
 
 	return 0;
 }
@@ -254,7 +197,7 @@ int udpsock_push(struct udpsock *us, unsigned sockix,
 		 const struct udpsock_msg *msg)
 {
 	const uint64_t one = 1;
-	struct left *left;
+	struct udpsock_left *left;
 	bool first, full;
 
 	if (!us || !msg)
@@ -310,38 +253,35 @@ uint64_t udpsock_unsent(const struct udpsock *us)
 }
 
 
-static struct sock *sock_find(struct udpsock *us, int fd)
-{
-	unsigned i;
-
-	for (i=0; us && i<us->sockc; i++) {
-		if (us->sockv[i].fd == fd)
-			return &us->sockv[i];
-	}
-
-	return NULL;
-}
-
-
 /* The datagram that sofia is to get next, if it came to this socket */
-static struct left *left_first(struct udpsock *us, const struct sock *sock)
+const struct udpsock_left *udpsock_left(const struct udpsock *us,
+					const struct udpsock_sock *sock)
 {
-	struct left *left = list_ledata(us->leftl.head);
+	const struct udpsock_left *left = list_ledata(us->leftl.head);
 
 	return left && &us->sockv[left->sockix] == sock ? left : NULL;
 }
 
 
-static void left_pop(struct udpsock *us)
+/* Sofia has it. */
+void udpsock_left_pop(struct udpsock *us)
 {
 	left_done(list_ledata(us->leftl.head));
 	us->tells = 0;
 }
 
 
+/* Nobody will ask for what is left. */
+void udpsock_left_flush(struct udpsock *us)
+{
+	lefts_flush(&us->leftl);
+	us->tells = 0;
+}
+
+
 static void left_append(struct udpsock *us, unsigned i, unsigned sockix)
 {
-	struct left *left = &us->leftv[i];
+	struct udpsock_left *left = &us->leftv[i];
 
 	memset(&left->le, 0, sizeof(left->le));
 	left->sockix = sockix;
@@ -482,7 +422,8 @@ static bool batch_read(struct udpsock *us, unsigned sockix)
 }
 
 
-static void pace_nap(struct udpsock *us)
+/* Sleep until the next batch is due */
+void udpsock_nap(struct udpsock *us)
 {
 	const struct timespec ts = {
 		(time_t)(us->nap / 1000000000u), (long)(us->nap % 1000000000u)
@@ -515,7 +456,7 @@ static void inbox_take(struct udpsock *us)
 
 	while ((le = us->inboxl.head)) {
 
-		struct left *left = le->data;
+		struct udpsock_left *left = le->data;
 
 		list_unlink(le);
 
@@ -551,16 +492,16 @@ static bool sock_event(struct udpsock *us, struct epoll_event *ev)
 
 
 /* Our own events are taken out, and the one for what is left put in. */
-static int events_filter(struct udpsock *us, struct epoll_event *evv, int n,
-			 int max)
+int udpsock_events(struct udpsock *us, struct epoll_event *evv, int n,
+		   int max)
 {
 	bool inbox = false;
-	struct left *left;
+	struct udpsock_left *left;
 	int i, c = 0;
 
 	for (i=0; i<n; i++) {
 
-		if (evv[i].data.u64 == INBOX_EVENT)
+		if (evv[i].data.u64 == UDPSOCK_INBOX_EVENT)
 			inbox = true;
 		else if (sock_event(us, &evv[i]))
 			evv[c++] = evv[i];
@@ -575,7 +516,7 @@ static int events_filter(struct udpsock *us, struct epoll_event *evv, int n,
 
 	/* a socket that sofia stopped reading must not keep the loop busy */
 	if (us->tells++ >= TELLS_MAX) {
-		left_pop(us);
+		udpsock_left_pop(us);
 		return c;
 	}
 
@@ -583,208 +524,4 @@ static int events_filter(struct udpsock *us, struct epoll_event *evv, int n,
 	evv[c].data.u64 = us->sockv[left->sockix].data;
 
 	return c + 1;
-}
-
-
-static bool is_udp(int fd)
-{
-	struct sockaddr_storage sa;
-	socklen_t len = sizeof(int), salen = sizeof(sa);
-	int type = 0;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) ||
-	    type != SOCK_DGRAM)
-		return false;
-
-	/* a connected one is a client's, of the resolver for instance */
-	if (!getpeername(fd, (struct sockaddr *)&sa, &salen))
-		return false;
-
-	salen = sizeof(sa);
-	if (getsockname(fd, (struct sockaddr *)&sa, &salen))
-		return false;
-
-	return sa.ss_family == AF_INET || sa.ss_family == AF_INET6;
-}
-
-
-static void sock_add(struct udpsock *us, int epfd, int fd, uint64_t data)
-{
-	struct epoll_event ev = {EPOLLIN, {.u64 = INBOX_EVENT}};
-	struct sock *sock;
-
-	if (us->sockc >= SOCKS_MAX || !is_udp(fd))
-		return;
-
-	/* EEXIST when this is not the first socket */
-	if (us->shared)
-		(void)syscall(SYS_epoll_ctl, epfd, EPOLL_CTL_ADD, us->efd,
-			      &ev);
-
-	sock = &us->sockv[us->sockc++];
-	sock->fd   = fd;
-	sock->epfd = epfd;
-	sock->data = data;
-}
-
-
-/* Sockets behind it change their numbers, so what is left of them goes. */
-static void sock_remove(struct udpsock *us, struct sock *sock)
-{
-	const unsigned ix = (unsigned)(sock - us->sockv);
-
-	inbox_flush(&us->leftl);
-	us->tells = 0;
-
-	--us->sockc;
-	memmove(sock, sock + 1, (us->sockc - ix) * sizeof(*sock));
-}
-
-
-/* ------------------------------------------------------------------------
- * What stands before the C library. All but the signalling threads, and all
- * but their sockets, pass straight through.
- */
-
-int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
-{
-	struct sock *sock = sock_find(self, fd);
-	const int ret = (int)syscall(SYS_epoll_ctl, epfd, op, fd, ev);
-
-	if (!self || ret)
-		return ret;
-
-	if (op == EPOLL_CTL_ADD && !sock)
-		sock_add(self, epfd, fd, ev->data.u64);
-	else if (op == EPOLL_CTL_MOD && sock)
-		sock->data = ev->data.u64;
-	else if (op == EPOLL_CTL_DEL && sock)
-		sock_remove(self, sock);
-
-	return ret;
-}
-
-
-int epoll_wait(int epfd, struct epoll_event *evv, int max, int timeout)
-{
-	struct udpsock *us = self;
-	int n;
-
-	if (us && us->sockc && us->sockv[0].epfd == epfd) {
-
-		if (us->leftl.head)
-			timeout = 0;
-		else if (us->nap)
-			pace_nap(us);
-	}
-	else {
-		us = NULL;
-	}
-
-	n = (int)syscall(SYS_epoll_pwait, epfd, evv, max, timeout, NULL, 0);
-
-	return us && n >= 0 ? events_filter(us, evv, n, max) : n;
-}
-
-
-int ioctl(int fd, unsigned long req, ...)
-{
-	const struct sock *sock = sock_find(self, fd);
-	const struct left *left;
-	va_list ap;
-	void *arg;
-
-	va_start(ap, req);
-	arg = va_arg(ap, void *);
-	va_end(ap);
-
-	if (!sock || req != FIONREAD)
-		return (int)syscall(SYS_ioctl, fd, req, arg);
-
-	left = left_first(self, sock);
-	*(int *)arg = left ? (int)left->len : 0;
-
-	return 0;
-}
-
-
-ssize_t recvmsg(int fd, struct msghdr *hdr, int flags)
-{
-	const struct sock *sock = sock_find(self, fd);
-	const struct left *left;
-	size_t i, n = 0;
-
-	if (!sock || flags & MSG_ERRQUEUE)
-		return syscall(SYS_recvmsg, fd, hdr, flags);
-
-	left = left_first(self, sock);
-	if (!left) {
-		errno = EAGAIN;
-		return -1;
-	}
-
-	if (hdr->msg_name) {
-		memcpy(hdr->msg_name, &left->src,
-		       min(hdr->msg_namelen, left->srclen));
-		hdr->msg_namelen = left->srclen;
-	}
-
-	for (i=0; i<hdr->msg_iovlen && n < left->len; i++) {
-
-		const size_t c = min(hdr->msg_iov[i].iov_len, left->len - n);
-
-		memcpy(hdr->msg_iov[i].iov_base, left->buf + n, c);
-		n += c;
-	}
-
-	hdr->msg_flags = n < left->len ? MSG_TRUNC : 0;
-	hdr->msg_controllen = 0;
-
-	left_pop(self);
-
-	return (ssize_t)n;
-}
-
-
-/* sofia takes an empty datagram away with this one. */
-ssize_t recv(int fd, void *buf, size_t len, int flags)
-{
-	const struct sock *sock = sock_find(self, fd);
-
-	if (!sock)
-		return syscall(SYS_recvfrom, fd, buf, len, flags, NULL, NULL);
-
-	if (left_first(self, sock))
-		left_pop(self);
-
-	return 0;
-}
-
-
-/* With port 0 the option is set afterwards, or else the kernel might pick a
- * port where somebody else's server shares. */
-int bind(int fd, const struct sockaddr *addr, socklen_t len)
-{
-	const int on = 1;
-	bool share, any;
-	int ret;
-
-	share = self && self->shared && is_udp(fd);
-	any   = share && (addr->sa_family == AF_INET6
-			  ? !((const struct sockaddr_in6 *)(const void *)
-			      addr)->sin6_port
-			  : !((const struct sockaddr_in *)(const void *)
-			      addr)->sin_port);
-
-	if (share && !any)
-		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on,
-				 sizeof(on));
-
-	ret = (int)syscall(SYS_bind, fd, addr, len);
-
-	if (share && any && !ret)
-		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on,
-				 sizeof(on));
-
-	return ret;
 }
