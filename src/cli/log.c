@@ -39,6 +39,9 @@ static off_t tail_start(FILE *f, unsigned n)
 		return 0;
 
 	end = pos = ftello(f);
+	if (!n)
+		return end;
+
 	while (pos > 0) {
 
 		const size_t len = pos < PIECE ? (size_t)pos : PIECE;
@@ -52,10 +55,9 @@ static off_t tail_start(FILE *f, unsigned n)
 		for (i = len; i-- > 0;) {
 			const off_t at = pos + (off_t)i;
 
-			if (buf[i] == '\n' && at + 1 < end && !n--)
+			/* the last byte ends the last line */
+			if (buf[i] == '\n' && at + 1 < end && !--n)
 				return at + 1;
-			if (buf[i] == '\n' && at + 1 == end && !n)
-				return end;
 		}
 	}
 

@@ -149,7 +149,7 @@ void table_print(const struct odict *array)
 {
 	struct table t = {.colc = 0};
 	const struct le *le;
-	size_t i;
+	size_t i, more;
 
 	for (le = array->lst.head; le; le = le->next) {
 		const struct odict_entry *e = le->data;
@@ -158,7 +158,9 @@ void table_print(const struct odict *array)
 			row_measure(&t, e->u.odict);
 	}
 
+	more = t.colc;
 	t.colc = columns_fit(&t);
+	more -= t.colc;
 
 	for (i = 0; i < t.colc; i++)
 		cell_print(&t.colv[i], t.colv[i].title, i + 1 == t.colc);
@@ -178,4 +180,8 @@ void table_print(const struct odict *array)
 			cell_print(&t.colv[i], cell, i + 1 == t.colc);
 		}
 	}
+
+	if (more)
+		(void)printf("(%zu more columns: widen the terminal, or "
+			     "--json)\n", more);
 }

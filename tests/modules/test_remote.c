@@ -688,6 +688,43 @@ static const struct {
 	{"events 'a b'", 2, "cannot be the name"},
 };
 
+/* The last lines of a file of 3000. */
+static void log_check(const struct scene *sc)
+{
+	static const struct {
+		const char *n, *out;
+	} tailv[] = {
+		{"0", ""}, {"1", "line 2999\n"},
+		{"2", "line 2998\nline 2999\n"},
+	};
+	char out[65536], path[128], args[64];
+	size_t i, lines = 0;
+	FILE *f;
+
+	(void)re_snprintf(path, sizeof(path), "%s/junctord.log", sc->dir);
+	f = fopen(path, "w");
+	ck_assert_ptr_nonnull(f);
+	for (i = 0; i < 3000; i++)
+		(void)fprintf(f, "line %zu\n", i);
+	(void)fclose(f);
+
+	for (i = 0; i < ARRAY_SIZE(tailv); i++) {
+		(void)re_snprintf(args, sizeof(args),
+				  "log --no-follow -n %s", tailv[i].n);
+		ck_assert_int_eq(run(sc, out, sizeof(out), args), 0);
+		ck_assert_str_eq(out, tailv[i].out);
+	}
+
+	ck_assert_int_eq(run(sc, out, sizeof(out), "log --no-follow"), 0);
+	ck_assert(!strncmp(out, "line 2980\n", 10));
+	ck_assert_int_eq(run(sc, out, sizeof(out),
+			     "log --no-follow -n 9999"), 0);
+	for (i = 0; out[i]; i++)
+		lines += out[i] == '\n';
+	ck_assert_uint_eq(lines, 3000);
+	(void)unlink(path);
+}
+
 static void run_script(struct scene *sc)
 {
 	char out[16384], path[128];
@@ -700,6 +737,8 @@ static void run_script(struct scene *sc)
 			      strstr(out, runv[i].out), "junctor %s: %d\n%s",
 			      runv[i].args, ret, out);
 	}
+
+	log_check(sc);
 
 	/* a wrong token */
 	(void)re_snprintf(path, sizeof(path), "%s/token", sc->dir);
