@@ -281,6 +281,7 @@ void rxset_free(struct rxset *rs);
 void rxset_window(struct rxset *rs, int64_t from, int64_t to);
 void rxset_read(struct rxset *rs, int fd, struct part *const *byaddr,
 		uint32_t base, uint32_t n, uint32_t ptime);
+bool rxset_open(struct rxset *rs, int64_t at);
 struct hist *rxset_jitter(struct rxset *rs);
 
 /* hear.c */

@@ -148,8 +148,8 @@ void check_run(struct bench *b, struct crowd *c)
 	}
 
 	result_num(b->res, "heard_right", t.right, "",
-		   "pairs that hear each other, or not, as they should");
-	result_num(b->res, "heard_wrong", t.wrong, "", "pairs that do not");
+		   "pairs heard, or not heard, as it should be");
+	result_num(b->res, "heard_wrong", t.wrong, "", "pairs wrongly heard or not heard");
 	if (hist_count(t.delays)) {
 		result_num(b->res, "delay_p50_ms",
 			   (double)hist_percentile(t.delays, 0.5) / 1e3, "ms",

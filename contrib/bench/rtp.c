@@ -439,7 +439,8 @@ static void *media_thread(void *arg)
 		const struct timespec ts = {t / 1000000000, t % 1000000000};
 
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
-		hist_add(m->late, (uint64_t)(now_ns() - t) / 1000);
+		if (rxset_open(m->rx, wall_ns()))
+			hist_add(m->late, (uint64_t)(now_ns() - t) / 1000);
 		tick_run(m, tick);
 	}
 

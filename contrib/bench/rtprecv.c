@@ -78,6 +78,14 @@ void rxset_window(struct rxset *rs, int64_t from, int64_t to)
 }
 
 
+/** Tell whether what arrives at this moment counts */
+bool rxset_open(struct rxset *rs, int64_t at)
+{
+	return at >= __atomic_load_n(&rs->from, __ATOMIC_ACQUIRE) &&
+		at < __atomic_load_n(&rs->to, __ATOMIC_ACQUIRE);
+}
+
+
 /** Deviation of inter-arrival times from the packet time [ns] */
 struct hist *rxset_jitter(struct rxset *rs)
 {
