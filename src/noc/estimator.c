@@ -112,6 +112,25 @@ static uint32_t conferences_unused(const struct estimator_config *cfg,
 }
 
 
+static uint32_t conferences_need(const struct estimator_config *cfg,
+				 uint32_t size)
+{
+	if (!size)
+		return cfg->contracted;
+
+	return size < cfg->contracted ? 0 : 1;
+}
+
+
+static uint32_t one_need(const struct estimator_config *cfg, uint32_t size)
+{
+	(void)cfg;
+	(void)size;
+
+	return 1;
+}
+
+
 /**
  * Find an estimator
  *
@@ -122,10 +141,11 @@ static uint32_t conferences_unused(const struct estimator_config *cfg,
 const struct estimator *estimator_find(const char *name)
 {
 	static const struct estimator estimatorv[] = {
-		{"users", users_capacity, users_unused},
-		{"bandwidth", bandwidth_capacity, bandwidth_unused},
-		{"cpu", cpu_capacity, cpu_unused},
-		{"conferences", conferences_capacity, conferences_unused},
+		{"users", users_capacity, users_unused, one_need},
+		{"bandwidth", bandwidth_capacity, bandwidth_unused, one_need},
+		{"cpu", cpu_capacity, cpu_unused, one_need},
+		{"conferences", conferences_capacity, conferences_unused,
+		 conferences_need},
 	};
 	size_t i;
 

@@ -35,6 +35,8 @@ struct estimator {
 			     const struct estimator_load *load);
 	uint32_t (*unused)(const struct estimator_config *cfg,
 			   const struct estimator_load *load);
+	/* of unused, for one more in a conference of `size`; 0: a new one */
+	uint32_t (*need)(const struct estimator_config *cfg, uint32_t size);
 };
 
 const struct estimator *estimator_find(const char *name);

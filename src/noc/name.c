@@ -2,10 +2,12 @@
  * @file name.c  Names of conferences and servers: bounds and escaping
  */
 #include <string.h>
-#include <openssl/sha.h>
 #include <re.h>
+#include "noc/base64url.h"
 #include "noc/name.h"
 
+
+enum { KEY_READABLE = 64 };    /* longer ones are coded as a whole     */
 
 static const char hexdigits[] = "0123456789ABCDEF";
 
@@ -83,24 +85,52 @@ bool name_contact_valid(const char *contact, size_t len)
 }
 
 
-static int key_digest(char *key, size_t sz, const char *name, size_t len)
+static int hexdigit(char c)
 {
-	uint8_t md[SHA256_DIGEST_LENGTH];
+	const char *p = c ? strchr(hexdigits, c) : NULL;
 
-	/* "=x" begins no escape below, so this meets no other key */
-	(void)SHA256((const uint8_t *)name, len, md);
+	return p ? (int)(p - hexdigits) : -1;
+}
 
-	return re_snprintf(key, sz, "=x%w", md, sizeof(md)) < 0 ?
-		EOVERFLOW : 0;
+
+static int key_long(char *key, size_t sz, const char *name, size_t len)
+{
+	size_t n;
+
+	if (sz < 3 + (4 * len + 2) / 3)
+		return EOVERFLOW;
+
+	key[0] = '=';
+	key[1] = 'x';       /* no escape begins like that */
+	n = base64url_encode(key + 2, (const uint8_t *)name, len);
+	key[2 + n] = '\0';
+
+	return 0;
+}
+
+
+static int name_from_long(char *name, size_t sz, const char *key)
+{
+	size_t n;
+	int err;
+
+	err = base64url_decode((uint8_t *)name, sz - 1, &n, key,
+			       strlen(key));
+	if (err || !n)
+		return EBADMSG;
+
+	name[n] = '\0';
+
+	return 0;
 }
 
 
 /**
- * Make a key for the bus out of any name. Different names make different
- * keys; those that would be long are digested.
+ * Make a key for the bus out of any name, readable if possible. Different
+ * names make different keys.
  *
  * @param key  Buffer for the key
- * @param sz   Its size, NAME_KEY_MAX is enough [bytes]
+ * @param sz   Its size, NAME_KEY_MAX is enough for names of conferences [bytes]
  * @param name Name
  * @param len  Its length, at least 1 [bytes]
  *
@@ -116,8 +146,8 @@ int name_key(char *key, size_t sz, const char *name, size_t len)
 	for (i=0; i<len; i++) {
 		const char c = name[i];
 
-		if (n + 4 > sz || n + 4 > NAME_KEY_MAX)
-			return key_digest(key, sz, name, len);
+		if (n + 4 > KEY_READABLE || n + 4 > sz)
+			return key_long(key, sz, name, len);
 
 		if (is_alnum(c) || c == '-' || c == '_') {
 			key[n++] = c;
@@ -132,6 +162,51 @@ int name_key(char *key, size_t sz, const char *name, size_t len)
 	key[n] = '\0';
 
 	return 0;
+}
+
+
+/**
+ * The name that a key was made of
+ *
+ * @param name Buffer for the name, zero-terminated
+ * @param sz   Its size [bytes]
+ * @param key  Key
+ *
+ * @return 0 if success; EBADMSG if name_key makes no such key; EOVERFLOW
+ */
+int name_from_key(char *name, size_t sz, const char *key)
+{
+	size_t n = 0;
+
+	if (!name || !sz || !key)
+		return EINVAL;
+
+	if (key[0] == '=' && key[1] == 'x')
+		return name_from_long(name, sz, key + 2);
+
+	while (*key) {
+
+		if (n + 1 >= sz)
+			return EOVERFLOW;
+
+		if (*key == '=') {
+			const int hi = hexdigit(key[1]);
+			const int lo = hi < 0 ? -1 : hexdigit(key[2]);
+
+			if (lo < 0)
+				return EBADMSG;
+
+			name[n++] = (char)(hi << 4 | lo);
+			key += 3;
+		}
+		else {
+			name[n++] = *key++;
+		}
+	}
+
+	name[n] = '\0';
+
+	return n ? 0 : EBADMSG;
 }
 
 
@@ -160,8 +235,10 @@ int name_uri(char *uri, size_t sz, size_t *len, const char *conf,
 	if (!uri || !len || !conf || !contact || (ticketlen && !ticket))
 		return EINVAL;
 
-	/* the longest it can become */
-	if (sz < 4 + 3 * conflen + 1 + contactlen + 8 + ticketlen)
+	for (i=0; i<conflen; i++)
+		n += is_uri_user(conf[i]) ? 1 : 3;
+
+	if (sz < 4 + n + 1 + contactlen + 8 + ticketlen)
 		return EOVERFLOW;
 
 	memcpy(uri, "sip:", 4);

@@ -79,10 +79,22 @@ void route_ticket_set(struct route *r, uint32_t ticket_s)
 }
 
 
-static int contact_write(const struct route *r,
-			 const struct willcall_join *j,
-			 const struct conf_route *cr,
-			 char *contact, size_t sz, size_t *len)
+/**
+ * Write the URI that sends a client to a server, with a fresh ticket. Safe in
+ * any thread.
+ *
+ * @param r       Route
+ * @param j       Who comes, within the bounds of noc/client.h
+ * @param cr      Where to
+ * @param contact Set to the URI, not zero-terminated
+ * @param sz      Its size, NAME_URI_MAX is enough [bytes]
+ * @param len     Length of the URI [bytes]
+ *
+ * @return 0 if success; EINVAL; EOVERFLOW
+ */
+int route_contact(const struct route *r, const struct willcall_join *j,
+		  const struct conf_route *cr,
+		  char *contact, size_t sz, size_t *len)
 {
 	const struct ticket t = {
 		j->conference, j->conferencelen, j->account, j->accountlen,
@@ -114,7 +126,7 @@ static int contact_write(const struct route *r,
  * @param account    Account, may be empty
  * @param accountlen Its length [bytes]
  * @param contact    Set to the URI with a fresh ticket, not zero-terminated
- * @param sz         Its size, NAME_URI_MAX at least [bytes]
+ * @param sz         Its size, NAME_URI_MAX is enough [bytes]
  * @param len        Length of the URI [bytes]
  *
  * @return 0 if success; ENOENT if the conference is not known; ENOSPC if its
@@ -126,7 +138,7 @@ int route_lookup(struct route *r, const char *conf, size_t conflen,
 		 char *contact, size_t sz, size_t *len)
 {
 	const struct willcall_join j = {
-		conf, conflen, user, userlen, account, accountlen
+		conf, conflen, user, userlen, account, accountlen, 0
 	};
 	struct conf_route cr;
 	int err;
@@ -136,9 +148,6 @@ int route_lookup(struct route *r, const char *conf, size_t conflen,
 	    !name_valid(conf, conflen, CLIENT_CONFERENCE_MAX))
 		return EINVAL;
 
-	if (sz < NAME_URI_MAX)
-		return EOVERFLOW;
-
 	err = tables_lookup(r->tables, conf, conflen, &j, tmr_jiffies(), &cr);
 	if (err)
 		return err;
@@ -146,5 +155,5 @@ int route_lookup(struct route *r, const char *conf, size_t conflen,
 	if (cr.wake && r->h)
 		r->h(r->arg);
 
-	return contact_write(r, &j, &cr, contact, sz, len);
+	return route_contact(r, &j, &cr, contact, sz, len);
 }

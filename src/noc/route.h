@@ -6,6 +6,8 @@
 
 struct route;
 struct tables;
+struct conf_route;
+struct willcall_join;
 struct ticket_key;
 
 /* Joins wait for tables_handover. Called in the thread of the lookup. */
@@ -19,5 +21,9 @@ int  route_lookup(struct route *r, const char *conf, size_t conflen,
 		  const char *user, size_t userlen,
 		  const char *account, size_t accountlen,
 		  char *contact, size_t sz, size_t *len);
+
+int  route_contact(const struct route *r, const struct willcall_join *j,
+		   const struct conf_route *cr,
+		   char *contact, size_t sz, size_t *len);
 
 #endif

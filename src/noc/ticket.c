@@ -24,6 +24,7 @@
 #include <openssl/crypto.h>
 #include <re.h>
 #include "noc/client.h"
+#include "noc/base64url.h"
 #include "noc/name.h"
 #include "noc/ticket.h"
 
@@ -41,10 +42,6 @@ enum {
 struct ticket_key {
 	SHA256_CTX inner, outer;             /* after the key's pads        */
 };
-
-static const char b64url[] =
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
 
 static void key_destructor(void *arg)
 {
@@ -271,80 +268,6 @@ static void code_make(uint8_t code[SHA256_DIGEST_LENGTH],
 }
 
 
-static size_t text_encode(char *text, const uint8_t *p, size_t len)
-{
-	size_t n = 0;
-
-	for (; len >= 3; len -= 3, p += 3) {
-		text[n++] = b64url[p[0] >> 2];
-		text[n++] = b64url[(p[0] & 3) << 4 | p[1] >> 4];
-		text[n++] = b64url[(p[1] & 15) << 2 | p[2] >> 6];
-		text[n++] = b64url[p[2] & 63];
-	}
-
-	if (len) {
-		text[n++] = b64url[p[0] >> 2];
-		text[n++] = b64url[(p[0] & 3) << 4 |
-				   (len > 1 ? p[1] >> 4 : 0)];
-		if (len > 1)
-			text[n++] = b64url[(p[1] & 15) << 2];
-	}
-
-	return n;
-}
-
-
-static int digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '-')
-		return 62;
-
-	return c == '_' ? 63 : -1;
-}
-
-
-/* Only the one text that text_encode makes of the bytes is accepted. */
-static int text_decode(uint8_t *p, size_t sz, size_t *np,
-		       const char *text, size_t len)
-{
-	uint32_t acc = 0;
-	unsigned bits = 0;
-	size_t i, n = 0;
-
-	for (i=0; i<len; i++) {
-		const int d = digit(text[i]);
-
-		if (d < 0)
-			return EBADMSG;
-
-		acc = acc << 6 | (unsigned)d;
-		bits += 6;
-		if (bits < 8)
-			continue;
-
-		if (n == sz)
-			return EBADMSG;
-
-		bits -= 8;
-		p[n++] = acc >> bits;
-		acc &= (1u << bits) - 1;
-	}
-
-	if (bits >= 6 || acc)
-		return EBADMSG;
-
-	*np = n;
-
-	return 0;
-}
-
-
 /**
  * Make a ticket. Safe in any thread.
  *
@@ -377,7 +300,7 @@ int ticket_make(const struct ticket_key *key, const struct ticket *t,
 	if (t->accountlen)
 		memcpy(raw + HEAD_LEN, t->account, t->accountlen);
 
-	*len = text_encode(text, raw, HEAD_LEN + t->accountlen);
+	*len = base64url_encode(text, raw, HEAD_LEN + t->accountlen);
 
 	return 0;
 }
@@ -409,8 +332,8 @@ int ticket_check(const struct ticket_key *key, const char *text, size_t len,
 	if (!key || !text || !t || !account)
 		return EINVAL;
 
-	if (text_decode(raw, sizeof(raw), &n, text, len) || n < HEAD_LEN ||
-	    raw[0] != TICKET_VERSION)
+	if (base64url_decode(raw, sizeof(raw), &n, text, len) ||
+	    n < HEAD_LEN || raw[0] != TICKET_VERSION)
 		return EBADMSG;
 
 	t->accountlen = n - HEAD_LEN;

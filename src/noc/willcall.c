@@ -24,6 +24,7 @@ struct entry {
 	uint64_t hash;
 	uint64_t expires;     /* [ms]                                       */
 	unsigned uses;        /* times it still lets somebody in            */
+	unsigned media;       /* set of media types                         */
 	size_t keylen;        /* conference and user with their lengths     */
 	char *account;        /* within key                                 */
 	size_t accountlen;
@@ -35,6 +36,7 @@ struct willcall {
 	struct hash *ht;
 	struct siphash_key hkey;
 	size_t count, max;
+	uint32_t mediav[WILLCALL_MEDIA];   /* entries with that type        */
 	uint32_t ttl;         /* [ms]                                       */
 };
 
@@ -145,9 +147,21 @@ static struct entry *entry_find(const struct willcall *w, const struct key *k)
 }
 
 
+static void media_count(struct willcall *w, unsigned media, int n)
+{
+	unsigned i;
+
+	for (i=0; i<WILLCALL_MEDIA; i++) {
+		if (media & 1u << i)
+			w->mediav[i] += n;
+	}
+}
+
+
 static void entry_drop(struct willcall *w, struct entry *e)
 {
 	--w->count;
+	media_count(w, e->media, -1);
 	mem_deref(e);
 }
 
@@ -182,6 +196,7 @@ static int entry_add(struct willcall *w, const struct key *k,
 	memset(e, 0, sizeof(*e));
 	e->hash    = k->hash;
 	e->uses    = 1;
+	e->media   = j->media;
 	e->expires = now + w->ttl;
 	e->keylen  = k->len;
 	memcpy(e->key, k->buf, k->len);
@@ -193,6 +208,7 @@ static int entry_add(struct willcall *w, const struct key *k,
 	list_append(&w->lst, &e->le, e);
 	hash_append(w->ht, (uint32_t)e->hash, &e->he, e);
 	++w->count;
+	media_count(w, e->media, 1);
 
 	return 0;
 }
@@ -284,18 +300,27 @@ int willcall_admit(struct willcall *w, const struct willcall_join *j,
  *
  * @param w Will-call list
  * @param j Conference and user
+ *
+ * @return Media types that it came with, 0: not known
  */
-void willcall_joined(struct willcall *w, const struct willcall_join *j)
+unsigned willcall_joined(struct willcall *w, const struct willcall_join *j)
 {
+	unsigned media;
 	struct entry *e;
 	struct key k;
 
 	if (!w || !j || key_make(&k, w, j))
-		return;
+		return 0;
 
 	e = entry_find(w, &k);
-	if (e && !e->uses)
+	if (!e)
+		return 0;
+
+	media = e->media;
+	if (!e->uses)
 		entry_drop(w, e);
+
+	return media;
 }
 
 
@@ -338,6 +363,24 @@ size_t willcall_count(struct willcall *w, uint64_t now)
 	purge(w, now);
 
 	return w->count;
+}
+
+
+/**
+ * Places that are kept, by media type
+ *
+ * @param w      Will-call list
+ * @param now    Monotonic time [ms]
+ * @param mediav Number of entries with each bit of enum media_type
+ */
+void willcall_media(struct willcall *w, uint64_t now,
+		    uint32_t mediav[WILLCALL_MEDIA])
+{
+	if (!w || !mediav)
+		return;
+
+	purge(w, now);
+	memcpy(mediav, w->mediav, sizeof(w->mediav));
 }
 
 

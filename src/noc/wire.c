@@ -623,6 +623,7 @@ static int get_join(struct willcall_join *j, struct field f)
 {
 	int err;
 
+	j->media = 0;
 	err = get_short(&j->conference, &j->conferencelen, &f,
 			CLIENT_CONFERENCE_MAX, false);
 	if (!err)

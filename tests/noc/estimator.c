@@ -70,6 +70,12 @@ START_TEST(test_estimator_find)
 		ck_assert_uint_eq(0, e->unused(&none, &load));
 	}
 
+	ck_assert_uint_eq(1, estimator_find("users")->need(&config, 0));
+	ck_assert_uint_eq(1, estimator_find("users")->need(&config, 5));
+	ck_assert_uint_eq(8, estimator_find("conferences")->need(&config, 0));
+	ck_assert_uint_eq(0, estimator_find("conferences")->need(&config, 7));
+	ck_assert_uint_eq(1, estimator_find("conferences")->need(&config, 8));
+
 	ck_assert_ptr_null(estimator_find("guess"));
 	ck_assert_ptr_null(estimator_find(""));
 	ck_assert_ptr_null(estimator_find(NULL));

@@ -359,7 +359,7 @@ static void handover_handler(const char *server, const uint8_t *buf,
 
 START_TEST(test_lookup)
 {
-	const struct willcall_join j = { "x", 1, "u@h", 3, "", 0 };
+	const struct willcall_join j = { "x", 1, "u@h", 3, "", 0, 0 };
 	struct mbuf *mb = mbuf_alloc(256);
 	struct conf_route cr;
 	struct wire_server s;
@@ -529,7 +529,8 @@ START_TEST(test_route)
 					      uri, sizeof(uri), &len));
 	ck_assert_int_eq(EINVAL, route_lookup(r, "", 0, "", 0, "", 0,
 					      uri, sizeof(uri), &len));
-	ck_assert_int_eq(EOVERFLOW, route_lookup(r, "a", 1, "", 0, "", 0,
+	tables_release(t, "a", 2, tmr_jiffies());
+	ck_assert_int_eq(EOVERFLOW, route_lookup(r, "a b", 3, "", 0, "", 0,
 						 uri, 10, &len));
 	mem_deref(r);
 	mem_deref(t);
@@ -548,7 +549,7 @@ struct caller {
 static void *caller_thread(void *arg)
 {
 	struct caller *c = arg;
-	const struct willcall_join j = { "x", 1, "u@h", 3, "", 0 };
+	const struct willcall_join j = { "x", 1, "u@h", 3, "", 0, 0 };
 	struct conf_route cr;
 	int i;
 

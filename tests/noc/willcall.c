@@ -12,7 +12,8 @@
 static struct willcall_join join(const char *conf, const char *user)
 {
 	return (struct willcall_join){
-		conf, strlen(conf), user, strlen(user), "acme", 4
+		conf, strlen(conf), user, strlen(user), "acme", 4,
+		MEDIA_AUDIO | MEDIA_TEXT
 	};
 }
 
@@ -22,6 +23,7 @@ START_TEST(test_willcall)
 	struct willcall_join ab = join("a", "b"), a_ = join("a", "");
 	struct willcall_join ax = join("a", "x"), ba = join("b", "a");
 	char account[CLIENT_ACCOUNT_MAX];
+	uint32_t mediav[WILLCALL_MEDIA];
 	struct willcall *w;
 
 	ck_assert_int_eq(0, willcall_alloc(&w, 10, 1000));
@@ -40,7 +42,14 @@ START_TEST(test_willcall)
 	ck_assert_int_eq(ENOENT, willcall_admit(w, &ab, 1, NULL, 0));
 	ck_assert_uint_eq(2, willcall_count(w, 1));
 	ck_assert(willcall_has(w, &ab, 1));
-	willcall_joined(w, &ab);
+	willcall_media(w, 1, mediav);
+	ck_assert_uint_eq(2, mediav[0]);
+	ck_assert_uint_eq(0, mediav[1]);
+	ck_assert_uint_eq(2, mediav[2]);
+	ck_assert_uint_eq(MEDIA_AUDIO | MEDIA_TEXT, willcall_joined(w, &ab));
+	ck_assert_uint_eq(0, willcall_joined(w, &ab));
+	willcall_media(w, 1, mediav);
+	ck_assert_uint_eq(1, mediav[0]);
 	ck_assert_uint_eq(1, willcall_count(w, 1));
 	ck_assert(!willcall_has(w, &ab, 1));
 

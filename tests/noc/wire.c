@@ -81,7 +81,7 @@ static void join_handler(const struct willcall_join *j, void *arg)
 START_TEST(test_wire_reserve)
 {
 	const struct wire_reserve reserve = { true, MEDIA_AUDIO };
-	struct willcall_join j = { "c", 1, "u@h", 3, "a", 1 };
+	struct willcall_join j = { "c", 1, "u@h", 3, "a", 1, 0 };
 	struct mbuf *mb = mbuf_alloc(64);
 	struct wire_reserve r;
 	uint8_t buf[WIRE_SMALL_MAX];
