@@ -130,7 +130,7 @@ static int name_from_long(char *name, size_t sz, const char *key)
  * names make different keys.
  *
  * @param key  Buffer for the key
- * @param sz   Its size, NAME_KEY_MAX is enough for names of conferences [bytes]
+ * @param sz   Its size, NAME_KEY_MAX is enough for conferences [bytes]
  * @param name Name
  * @param len  Its length, at least 1 [bytes]
  *

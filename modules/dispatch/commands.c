@@ -1,0 +1,352 @@
+/**
+ * @file commands.c  What operators can ask of dispatch, and its metrics
+ *
+ * capacity           -> {servers: [...]}
+ * conference-table   -> {conferences: [...]}
+ * plan-out {server, from, to [UTC, s since the epoch]}; to 0: no plan
+ */
+#include <string.h>
+#include <time.h>
+#include <re.h>
+#include "server/server.h"
+#include "server/service.h"
+#include "server/command.h"
+#include "server/metrics.h"
+#include "bus/bus.h"
+#include "noc/client.h"
+#include "noc/name.h"
+#include "noc/wire.h"
+#include "noc/tables.h"
+#include "dispatch/dispatch.h"
+
+
+struct rows {
+	struct odict *array;
+	unsigned n;
+	int err;
+};
+
+
+static void media_print(char *buf, size_t sz, unsigned media)
+{
+	(void)re_snprintf(buf, sz, "%s%s%s%s%s",
+			  media & MEDIA_AUDIO ? "audio" : "",
+			  media & MEDIA_AUDIO &&
+			  media & (MEDIA_VIDEO | MEDIA_TEXT) ? "," : "",
+			  media & MEDIA_VIDEO ? "video" : "",
+			  media & MEDIA_VIDEO && media & MEDIA_TEXT ? "," : "",
+			  media & MEDIA_TEXT ? "text" : "");
+}
+
+
+static void row_add(struct rows *rows, struct odict *od)
+{
+	char key[16];
+
+	(void)re_snprintf(key, sizeof(key), "%u", rows->n++);
+	rows->err |= odict_entry_add(rows->array, key, ODICT_OBJECT, od);
+}
+
+
+static void server_row(const struct server_info *si, void *arg)
+{
+	const struct wire_server *r = si->report;
+	struct rows *rows = arg;
+	struct odict *od;
+	char media[32];
+	int err;
+
+	media_print(media, sizeof(media), r->media);
+
+	err = odict_alloc(&od, 16);
+	if (err) {
+		rows->err |= err;
+		return;
+	}
+
+	err |= odict_entry_add(od, "name", ODICT_STRING, r->name);
+	err |= odict_entry_add(od, "state", ODICT_STRING,
+			       tables_state_name(si, (uint64_t)time(NULL)));
+	err |= odict_entry_add(od, "media", ODICT_STRING, media);
+	err |= odict_entry_add(od, "contact", ODICT_STRING, r->contact);
+	err |= odict_entry_add(od, "unused", ODICT_INT, (int64_t)r->unused);
+	err |= odict_entry_add(od, "capacity", ODICT_INT,
+			       (int64_t)r->capacity);
+	err |= odict_entry_add(od, "participants", ODICT_INT,
+			       (int64_t)r->participants);
+	err |= odict_entry_add(od, "conferences", ODICT_INT,
+			       (int64_t)r->conferences);
+	err |= odict_entry_add(od, "in_contact", ODICT_BOOL, si->in_contact);
+	err |= odict_entry_add(od, "reserved", ODICT_INT,
+			       (int64_t)si->reserved);
+	if (si->out_to) {
+		err |= odict_entry_add(od, "out_from", ODICT_INT,
+				       (int64_t)si->out_from);
+		err |= odict_entry_add(od, "out_to", ODICT_INT,
+				       (int64_t)si->out_to);
+	}
+
+	rows->err |= err;
+	row_add(rows, od);
+	mem_deref(od);
+}
+
+
+static void conf_row(const char *name, size_t namelen, const char *server,
+		     const char *contact, uint32_t participants, void *arg)
+{
+	struct rows *rows = arg;
+	char conf[CLIENT_CONFERENCE_MAX];
+	struct odict *od;
+	int err;
+
+	if (namelen >= sizeof(conf))
+		return;
+
+	memcpy(conf, name, namelen);
+	conf[namelen] = '\0';
+
+	err = odict_alloc(&od, 8);
+	if (err) {
+		rows->err |= err;
+		return;
+	}
+
+	err |= odict_entry_add(od, "conference", ODICT_STRING, conf);
+	err |= odict_entry_add(od, "server", ODICT_STRING, server);
+	err |= odict_entry_add(od, "contact", ODICT_STRING, contact);
+	err |= odict_entry_add(od, "participants", ODICT_INT,
+			       (int64_t)participants);
+
+	rows->err |= err;
+	row_add(rows, od);
+	mem_deref(od);
+}
+
+
+static void rows_answer(struct command_req *req, struct rows *rows,
+			const char *name)
+{
+	struct odict *od = NULL;
+	int err = rows->err;
+
+	if (!err)
+		err = odict_alloc(&od, 1);
+	if (!err)
+		err = odict_entry_add(od, name, ODICT_ARRAY, rows->array);
+
+	if (err)
+		command_fail(req, err, "too much to tell");
+	else
+		command_ok(req, od);
+
+	mem_deref(od);
+}
+
+
+static void capacity_command(struct command_req *req,
+			     const struct odict *args, void *arg)
+{
+	struct dispatch *d = arg;
+	struct rows rows = { .array = NULL };
+	(void)args;
+
+	rows.err = odict_alloc(&rows.array, 64);
+	if (!rows.err)
+		tables_servers(d->tables, tmr_jiffies(), server_row, &rows);
+
+	rows_answer(req, &rows, "servers");
+	mem_deref(rows.array);
+}
+
+
+static void table_command(struct command_req *req, const struct odict *args,
+			  void *arg)
+{
+	struct dispatch *d = arg;
+	struct rows rows = { .array = NULL };
+	(void)args;
+
+	rows.err = odict_alloc(&rows.array, 1024);
+	if (!rows.err)
+		tables_confs(d->tables, conf_row, &rows);
+
+	rows_answer(req, &rows, "conferences");
+	mem_deref(rows.array);
+}
+
+
+static void plan_kv_handler(int err, uint64_t rev, const uint8_t *buf,
+			    size_t len, void *arg)
+{
+	struct command_req *req = arg;
+	(void)rev;
+	(void)buf;
+	(void)len;
+
+	if (err && err != ENOENT)
+		command_fail(req, err, "the plan cannot be stored");
+	else
+		command_ok(req, NULL);
+}
+
+
+static void plan_command(struct command_req *req, const struct odict *args,
+			 void *arg)
+{
+	struct dispatch *d = arg;
+	const char *server = odict_string(args, "server");
+	struct wire_plan plan = { .from = 0 };
+	char key[NAME_KEY_MAX];
+	uint8_t buf[WIRE_SMALL_MAX];
+	size_t n;
+	int err;
+
+	if (!server || !name_valid(server, strlen(server), NAME_SERVER_MAX)) {
+		command_fail(req, EINVAL, "server: which one?");
+		return;
+	}
+
+	if (!odict_get_number(args, &plan.to, "to") ||
+	    (plan.to && !odict_get_number(args, &plan.from, "from")) ||
+	    (plan.to && plan.to <= plan.from)) {
+		command_fail(req, EINVAL, "from, to: seconds since the epoch,"
+			     " from before to; to 0: no plan");
+		return;
+	}
+
+	str_ncpy(plan.server, server, sizeof(plan.server));
+	err = name_key(key, sizeof(key), server, strlen(server));
+	if (err)
+		goto out;
+
+	if (!plan.to) {
+		err = bus_kv_delete(NULL, d->bus, "plans", key, 0,
+				    plan_kv_handler, req);
+		goto out;
+	}
+
+	err = wire_plan_encode(buf, sizeof(buf), &n, &plan);
+	if (!err)
+		err = bus_kv_put(NULL, d->bus, "plans", key, buf, n, 0,
+				 plan_kv_handler, req);
+
+ out:
+	if (err)
+		command_fail(req, err, "the plan cannot be stored");
+}
+
+
+/**
+ * Offer the commands
+ *
+ * @param d Dispatch
+ *
+ * @return 0 if success
+ */
+int dispatch_commands(struct dispatch *d)
+{
+	static const struct {
+		const char *name;
+		enum command_kind kind;
+		const char *help;
+		command_h *h;
+	} cmdv[DISPATCH_COMMANDS] = {
+		{"capacity", COMMAND_READ,
+		 "media servers and their unused capacity", capacity_command},
+		{"conference-table", COMMAND_READ,
+		 "which server has which conference", table_command},
+		{"plan-out", COMMAND_CHANGE,
+		 "keep new conferences off a server: server, from, to"
+		 " [s since the epoch]", plan_command},
+	};
+	struct commands *cs = server_commands(service_server(d->svc));
+	size_t i;
+	int err = 0;
+
+	for (i=0; i<ARRAY_SIZE(cmdv) && !err; i++)
+		err = command_add(&d->commandv[i], cs, cmdv[i].name,
+				  cmdv[i].kind, cmdv[i].help, cmdv[i].h, d);
+
+	return err;
+}
+
+
+static double counter(void *arg)
+{
+	const uint64_t *n = arg;
+
+	return (double)__atomic_load_n(n, __ATOMIC_RELAXED);
+}
+
+
+static double waiting(void *arg)
+{
+	const struct dispatch *d = arg;
+
+	return d->waiting;
+}
+
+
+static double conferences(void *arg)
+{
+	const struct dispatch *d = arg;
+
+	return tables_conf_count(d->tables);
+}
+
+
+/**
+ * Offer the metrics
+ *
+ * @param d Dispatch
+ *
+ * @return 0 if success
+ */
+int dispatch_metrics(struct dispatch *d)
+{
+	const struct {
+		enum metric_type type;
+		const char *name;
+		const char *help;
+		metric_h *h;
+		void *arg;
+	} mv[] = {
+		{METRIC_COUNTER, "junctor_dispatch_joins_total",
+		 "Joins that dispatch was asked for", counter,
+		 &d->countv[COUNT_JOINS]},
+		{METRIC_COUNTER, "junctor_dispatch_fast_redirects_total",
+		 "Joins that signalling threads redirected by themselves",
+		 counter, &d->fast},
+		{METRIC_COUNTER, "junctor_dispatch_redirects_total",
+		 "Joins that dispatch redirected", counter,
+		 &d->countv[COUNT_REDIRECTED]},
+		{METRIC_COUNTER, "junctor_dispatch_created_total",
+		 "Conferences given to a server", counter,
+		 &d->countv[COUNT_CREATED]},
+		{METRIC_COUNTER, "junctor_dispatch_rejects_total",
+		 "Joins turned away", counter, &d->countv[COUNT_REJECTED]},
+		{METRIC_COUNTER, "junctor_dispatch_no_capacity_total",
+		 "Joins turned away because no server had room", counter,
+		 &d->countv[COUNT_NO_CAPACITY]},
+		{METRIC_COUNTER, "junctor_dispatch_no_server_total",
+		 "Joins turned away because no server was in service",
+		 counter, &d->countv[COUNT_NO_SERVER]},
+		{METRIC_COUNTER, "junctor_dispatch_retries_total",
+		 "Times that a server refused and the next was asked",
+		 counter, &d->countv[COUNT_RETRIED]},
+		{METRIC_GAUGE, "junctor_dispatch_waiting",
+		 "Clients that wait for a server to be found", waiting, d},
+		{METRIC_GAUGE, "junctor_dispatch_conferences",
+		 "Conferences in the conference table", conferences, d},
+	};
+	struct metrics *ms = server_metrics(service_server(d->svc));
+	size_t i;
+	int err = 0;
+
+	for (i=0; i<ARRAY_SIZE(mv) && !err; i++)
+		err = metric_add(&d->metricv[i], ms, mv[i].type, mv[i].name,
+				 NULL, mv[i].help, mv[i].h, mv[i].arg);
+
+	return err;
+}

@@ -1,0 +1,202 @@
+/**
+ * @file follow.c  The tables are what the bus says
+ *
+ *   bucket servers      who announces itself, and who is gone
+ *   noc.capacity        what servers have left, whenever it changes
+ *   bucket conferences  which server has claimed which conference
+ *   noc.user            who joined and left
+ *   noc.conference      which conference has ended
+ *   bucket plans        when a server is to be out of service
+ */
+#include <string.h>
+#include <re.h>
+#include "server/log.h"
+#include "bus/bus.h"
+#include "noc/client.h"
+#include "noc/name.h"
+#include "noc/wire.h"
+#include "noc/tables.h"
+#include "dispatch/dispatch.h"
+
+
+static void bad(const char *what, const char *where, int err)
+{
+	log_event(LOG_WARN, "dispatch", NULL, "%s %s is not understood: %s",
+		  what, where, strerror(err));
+}
+
+
+static void report(struct dispatch *d, const char *where, const uint8_t *buf,
+		   size_t len)
+{
+	struct wire_server ws;
+	int err;
+
+	err = wire_server_decode(&ws, buf, len);
+	if (err) {
+		bad("report", where, err);
+		return;
+	}
+
+	err = tables_server_report(d->tables, &ws, tmr_jiffies());
+	if (err && err != ESTALE)
+		log_event(LOG_WARN, "dispatch", NULL,
+			  "no place for server %s: %s", ws.name,
+			  strerror(err));
+}
+
+
+static void server_handler(const char *key, uint64_t rev, const uint8_t *buf,
+			   size_t len, void *arg)
+{
+	struct dispatch *d = arg;
+	char name[NAME_SERVER_MAX];
+	(void)rev;
+
+	if (!key)
+		return;
+
+	if (buf) {
+		report(d, key, buf, len);
+		return;
+	}
+
+	if (name_from_key(name, sizeof(name), key))
+		return;
+
+	log_event(LOG_WARN, "dispatch", NULL, "server %s is out of contact",
+		  name);
+	tables_server_lost(d->tables, name);
+}
+
+
+static void capacity_handler(const char *subject, const uint8_t *buf,
+			     size_t len, struct bus_reply *reply, void *arg)
+{
+	report(arg, subject, buf, len);
+	mem_deref(reply);
+}
+
+
+static void claim_handler(const char *key, uint64_t rev, const uint8_t *buf,
+			  size_t len, void *arg)
+{
+	struct dispatch *d = arg;
+	char name[CLIENT_CONFERENCE_MAX];
+	struct wire_claim c;
+	int err;
+	(void)rev;
+
+	if (!key)
+		return;
+
+	if (!buf) {
+		if (!name_from_key(name, sizeof(name), key))
+			(void)tables_conf_del(d->tables, name, strlen(name),
+					      NULL);
+		return;
+	}
+
+	err = wire_claim_decode(&c, buf, len);
+	if (err) {
+		bad("claim", key, err);
+		return;
+	}
+
+	/* a server that is not known yet: the next join will find the claim */
+	err = tables_conf_set(d->tables, c.conference, strlen(c.conference),
+			      c.server);
+	if (err && err != ENOENT)
+		log_event(LOG_WARN, "dispatch", NULL,
+			  "no place for conference %s: %s", c.conference,
+			  strerror(err));
+}
+
+
+static void plan_handler(const char *key, uint64_t rev, const uint8_t *buf,
+			 size_t len, void *arg)
+{
+	struct dispatch *d = arg;
+	char name[NAME_SERVER_MAX];
+	struct wire_plan p;
+	int err;
+	(void)rev;
+
+	if (!key)
+		return;
+
+	if (!buf) {
+		if (!name_from_key(name, sizeof(name), key))
+			(void)tables_server_plan(d->tables, name, 0, 0);
+		return;
+	}
+
+	err = wire_plan_decode(&p, buf, len);
+	if (!err)
+		err = tables_server_plan(d->tables, p.server, p.from, p.to);
+	if (err)
+		bad("plan", key, err);
+}
+
+
+static void user_handler(const char *subject, const uint8_t *buf, size_t len,
+			 struct bus_reply *reply, void *arg)
+{
+	struct dispatch *d = arg;
+	struct wire_user u;
+	int err;
+
+	err = wire_user_decode(&u, buf, len);
+	if (err)
+		bad("message", subject, err);
+	else if (u.what == WIRE_DELETED)
+		(void)tables_conf_del(d->tables, u.conference,
+				      strlen(u.conference), u.server);
+	else
+		(void)tables_conf_participants(d->tables, u.conference,
+					       strlen(u.conference),
+					       u.server, u.participants);
+
+	mem_deref(reply);
+}
+
+
+/**
+ * Begin to follow what servers say
+ *
+ * @param d Dispatch
+ *
+ * @return 0 if success
+ */
+int dispatch_follow(struct dispatch *d)
+{
+	int err;
+
+	err = bus_kv_watch(&d->watchv[0], d->bus, "servers", ">",
+			   server_handler, d);
+	if (err)
+		return err;
+
+	err = bus_kv_watch(&d->watchv[1], d->bus, "plans", ">",
+			   plan_handler, d);
+	if (err)
+		return err;
+
+	err = bus_kv_watch(&d->watchv[2], d->bus, "conferences", ">",
+			   claim_handler, d);
+	if (err)
+		return err;
+
+	err = bus_subscribe(&d->subv[0], d->bus, "noc.capacity",
+			    capacity_handler, d);
+	if (err)
+		return err;
+
+	err = bus_subscribe(&d->subv[1], d->bus, "noc.user",
+			    user_handler, d);
+	if (err)
+		return err;
+
+	return bus_subscribe(&d->subv[2], d->bus, "noc.conference",
+			     user_handler, d);
+}

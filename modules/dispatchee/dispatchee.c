@@ -1,0 +1,406 @@
+/**
+ * @file dispatchee.c  Service: a media server obeys dispatch
+ *
+ * Announces the server, keeps places for those on their way, lets in who has a
+ * ticket or is on the will-call list, holds the claims of its conferences.
+ *
+ * Files: admit.c client.join; reserve.c requests of dispatch; conf.c
+ * conferences and claims; guest.c who is in; report.c capacity.
+ *
+ * Settings (dispatchee.*, capacity.*): see below.
+ * Command: drain {on: bool}: take no new conferences.
+ */
+#include <string.h>
+#include <sys/time.h>
+#include <re.h>
+#include "server/server.h"
+#include "server/service.h"
+#include "server/settings.h"
+#include "server/event.h"
+#include "server/command.h"
+#include "server/metrics.h"
+#include "server/log.h"
+#include "bus/bus.h"
+#include "noc/client.h"
+#include "noc/ticket.h"
+#include "siphost/siphost.h"
+#include "dispatchee/dispatchee.h"
+
+
+static const struct setting settings[] = {
+	{"dispatchee.open", SETTING_BOOL, "no", 0, 0, NULL, SETTING_RUNTIME,
+	 "let in who has neither ticket nor will-call entry"},
+	{"dispatchee.media", SETTING_STRING, "audio", 4, 32, NULL,
+	 SETTING_RUNTIME, "media types of this server: audio,video,text"},
+	{"dispatchee.contact", SETTING_STRING, NULL, 1, 127, NULL, 0,
+	 "where clients reach this server, host:port; default: sip.listen"},
+	{"dispatchee.lease", SETTING_U32, "10000", 100, 600000, NULL,
+	 SETTING_RUNTIME, "a place is kept for who is on the way for [ms]"},
+	{"dispatchee.willcall_max", SETTING_U32, "100000", 1, 10000000, NULL,
+	 0, "most places that are kept"},
+	{"capacity.estimator", SETTING_CHOICE, "users", 0, 0,
+	 "users|bandwidth|cpu|conferences", SETTING_RUNTIME,
+	 "what limits this server"},
+	{"capacity.users", SETTING_U32, "1000", 0, 10000000, NULL,
+	 SETTING_RUNTIME, "estimator users: participants"},
+	{"capacity.bandwidth", SETTING_U32, "1000", 0, 1000000000, NULL,
+	 SETTING_RUNTIME, "estimator bandwidth: units of the server"},
+	{"capacity.bandwidth_audio", SETTING_U32, "1", 1, 1000000, NULL,
+	 SETTING_RUNTIME, "units of an audio participant"},
+	{"capacity.bandwidth_video", SETTING_U32, "20", 0, 1000000, NULL,
+	 SETTING_RUNTIME, "units of a video participant, on top"},
+	{"capacity.bandwidth_text", SETTING_U32, "0", 0, 1000000, NULL,
+	 SETTING_RUNTIME, "units of a text participant, on top"},
+	{"capacity.cpu", SETTING_U32, "80", 1, 100, NULL, SETTING_RUNTIME,
+	 "estimator cpu: most that this server may use [% of the machine]"},
+	{"capacity.cpu_audio", SETTING_U32, "500", 1, 1000000, NULL,
+	 SETTING_RUNTIME,
+	 "what an audio participant will use [1/1000000 of the machine]"},
+	{"capacity.cpu_video", SETTING_U32, "20000", 0, 1000000, NULL,
+	 SETTING_RUNTIME,
+	 "what a video participant will use, on top [1/1000000]"},
+	{"capacity.cpu_text", SETTING_U32, "10", 0, 1000000, NULL,
+	 SETTING_RUNTIME,
+	 "what a text participant will use, on top [1/1000000]"},
+	{"capacity.conferences", SETTING_U32, "50", 0, 1000000, NULL,
+	 SETTING_RUNTIME, "estimator conferences: how many at once"},
+	{"capacity.contracted", SETTING_U32, "20", 1, 1000000, NULL,
+	 SETTING_RUNTIME, "estimator conferences: participants of each"},
+	{"capacity.heartbeat", SETTING_U32, "1000", 50, 60000, NULL,
+	 SETTING_RUNTIME, "how often the server says that it is there [ms]"},
+	{"capacity.report_interval", SETTING_U32, "50", 1, 10000, NULL,
+	 SETTING_RUNTIME, "shortest time between two reports [ms]"},
+	{NULL, 0, NULL, 0, 0, NULL, 0, NULL}
+};
+
+
+/**
+ * Configuration of the server
+ *
+ * @param d Dispatchee
+ *
+ * @return Configuration (borrowed)
+ */
+struct config *dispatchee_config(const struct dispatchee *d)
+{
+	return server_config(service_server(d->svc));
+}
+
+
+static bool changed_handler(const struct event *ev, void *arg)
+{
+	const struct config_change *ch = ev->data;
+	struct dispatchee *d = arg;
+
+	if (!ch || (strncmp(ch->key, "dispatchee.", 11) &&
+		    strncmp(ch->key, "capacity.", 9)))
+		return false;
+
+	if (!report_settings(d))
+		report_now(d);
+
+	return false;
+}
+
+
+static bool stopping_handler(const struct event *ev, void *arg)
+{
+	struct dispatchee *d = arg;
+	(void)ev;
+
+	d->stopping = true;
+	report_now(d);
+
+	return false;
+}
+
+
+static void drain_command(struct command_req *req, const struct odict *args,
+			  void *arg)
+{
+	struct dispatchee *d = arg;
+	bool on;
+
+	if (!odict_get_boolean(args, &on, "on")) {
+		command_fail(req, EINVAL, "on: true or false");
+		return;
+	}
+
+	d->draining = on;
+	report_now(d);
+	log_event(LOG_NOTICE, "dispatchee", NULL, "%s",
+		  on ? "draining: no new conferences" : "in service again");
+	command_ok(req, NULL);
+}
+
+
+static void dispatchee_stop(struct service *svc)
+{
+	struct dispatchee *d = service_data(svc);
+	size_t i;
+
+	d->stopping = true;
+	if (d->bus)
+		report_stop(d);
+
+	for (i=0; i<ARRAY_SIZE(d->listenerv); i++)
+		d->listenerv[i] = mem_deref(d->listenerv[i]);
+	for (i=0; i<ARRAY_SIZE(d->metricv); i++)
+		d->metricv[i] = mem_deref(d->metricv[i]);
+	d->command = mem_deref(d->command);
+	d->sub     = mem_deref(d->sub);
+	d->watch   = mem_deref(d->watch);
+
+	hash_flush(d->confh);
+	hash_flush(d->guesth);
+	d->participants = d->running = d->contracted = 0;
+	memset(d->mediav, 0, sizeof(d->mediav));
+
+	d->willcall = mem_deref(d->willcall);
+	d->key = mem_deref(d->key);
+}
+
+
+static void dispatchee_destructor(void *arg)
+{
+	struct dispatchee *d = arg;
+
+	tmr_cancel(&d->heartbeat);
+	tmr_cancel(&d->report_tmr);
+	mem_deref(d->confh);
+	mem_deref(d->guesth);
+}
+
+
+static int dispatchee_init(struct service *svc)
+{
+	struct dispatchee *d;
+	struct timeval tv;
+	int err;
+
+	d = mem_zalloc(sizeof(*d), dispatchee_destructor);
+	if (!d)
+		return ENOMEM;
+
+	d->svc = svc;
+	siphash_key_random(&d->hkey);
+
+	/* later than any report before a restart */
+	(void)gettimeofday(&tv, NULL);
+	d->seq = (uint64_t)tv.tv_sec * 1000000 + (uint64_t)tv.tv_usec;
+
+	err  = hash_alloc(&d->confh, 4096);
+	err |= hash_alloc(&d->guesth, 4096);
+	if (err)
+		mem_deref(d);
+	else
+		service_data_set(svc, d);
+
+	return err;
+}
+
+
+static int contact_set(struct dispatchee *d)
+{
+	struct server *srv = service_server(d->svc);
+	const struct siphost_api *host = service_api(srv, "siphost");
+	const char *contact = config_str(dispatchee_config(d),
+					 "dispatchee.contact");
+	struct sa laddr;
+	int err = 0;
+
+	if (!contact) {
+		err = host && host->laddr ? host->laddr(host->sh, &laddr)
+					  : ENOENT;
+		if (!err && re_snprintf(d->report.contact,
+					sizeof(d->report.contact),
+					sa_af(&laddr) == AF_INET6 ?
+					"[%j]:%u" : "%j:%u", &laddr,
+					sa_port(&laddr)) < 0)
+			err = ENOMEM;
+	}
+	else if (!name_contact_valid(contact, strlen(contact))) {
+		err = EINVAL;
+	}
+	else {
+		str_ncpy(d->report.contact, contact,
+			 sizeof(d->report.contact));
+	}
+
+	if (err)
+		log_event(LOG_ERROR, "dispatchee", NULL,
+			  "dispatchee.contact: where do clients reach this"
+			  " server? (host:port)");
+
+	return err;
+}
+
+
+static int key_load(struct dispatchee *d)
+{
+	char file[512];
+	int err;
+
+	if (re_snprintf(file, sizeof(file), "%s/noc.key",
+			server_dir(service_server(d->svc))) < 0)
+		return ENAMETOOLONG;
+
+	err = ticket_key_load(&d->key, file);
+	if (err)
+		log_event(LOG_ERROR, "dispatchee", NULL, "%s: %s", file,
+			  err == EPERM ? "others may read it, it must have"
+			  " mode 0600" : strerror(err));
+
+	return err;
+}
+
+
+static int listen_all(struct dispatchee *d)
+{
+	static const struct {
+		const char *name;
+		enum event_prio prio;
+		event_h *h;
+	} lv[DISPATCHEE_LISTENERS] = {
+		{"client.join", EVENT_PRIO_DISPATCHEE, admit_handler},
+		{"connect.created", EVENT_PRIO_NORMAL, created_handler},
+		{"connect.joined", EVENT_PRIO_NORMAL, joined_handler},
+		{"connect.left", EVENT_PRIO_NORMAL, left_handler},
+		{"connect.deleted", EVENT_PRIO_NORMAL, deleted_handler},
+		{"config.changed", EVENT_PRIO_NORMAL, changed_handler},
+		{"server.stopping", EVENT_PRIO_NORMAL, stopping_handler},
+	};
+	struct events *evs = server_events(service_server(d->svc));
+	size_t i;
+	int err = 0;
+
+	for (i=0; i<ARRAY_SIZE(lv) && !err; i++)
+		err = event_listen(&d->listenerv[i], evs, lv[i].name,
+				   lv[i].prio, lv[i].h, d);
+
+	return err;
+}
+
+
+static double counter(void *arg)
+{
+	const uint64_t *n = arg;
+
+	return (double)*n;
+}
+
+
+static int metrics_add(struct dispatchee *d)
+{
+	static const char *const labelv[DISPATCHEE_COUNTS] = {
+		[ADMITTED_TICKET]   = "what=\"admitted_ticket\"",
+		[ADMITTED_WILLCALL] = "what=\"admitted_willcall\"",
+		[ADMITTED_OPEN]     = "what=\"admitted_open\"",
+		[REFUSED_TICKET]    = "what=\"refused_ticket\"",
+		[REFUSED_FULL]      = "what=\"refused_full\"",
+		[GRANTED]           = "what=\"place_granted\"",
+		[NOT_GRANTED]       = "what=\"place_refused\"",
+		[CONFLICTS]         = "what=\"conflict\"",
+	};
+	struct metrics *ms = server_metrics(service_server(d->svc));
+	size_t i;
+	int err = 0;
+
+	for (i=0; i<ARRAY_SIZE(labelv) && !err; i++)
+		err = metric_add(&d->metricv[i], ms, METRIC_COUNTER,
+				 "junctor_dispatchee_joins_total", labelv[i],
+				 "Joins by what became of them",
+				 counter, &d->countv[i]);
+
+	return err;
+}
+
+
+static int dispatchee_start(struct service *svc)
+{
+	struct dispatchee *d = service_data(svc);
+	struct server *srv = service_server(svc);
+	const struct config *cfg = dispatchee_config(d);
+	int err;
+
+	d->bus = server_bus(srv);
+	d->stopping = d->paused = false;
+	str_ncpy(d->report.name, server_name(srv), sizeof(d->report.name));
+
+	err = willcall_alloc(&d->willcall,
+			     config_u32(cfg, "dispatchee.willcall_max"),
+			     config_u32(cfg, "dispatchee.lease"));
+	if (!err)
+		err = report_settings(d);
+	if (!err)
+		err = contact_set(d);
+	if (!err)
+		err = key_load(d);
+	if (!err)
+		err = local_watch(d);
+	if (!err)
+		err = reserve_listen(d);
+	if (!err)
+		err = command_add(&d->command, server_commands(srv), "drain",
+				  COMMAND_CHANGE,
+				  "take no new conferences: on", drain_command,
+				  d);
+	if (!err)
+		err = metrics_add(d);
+	if (!err)
+		err = listen_all(d);
+
+	if (err)
+		dispatchee_stop(svc);
+	else
+		report_now(d);
+
+	return err;
+}
+
+
+static int dispatchee_pause(struct service *svc)
+{
+	struct dispatchee *d = service_data(svc);
+
+	d->paused = true;
+	report_now(d);
+
+	return 0;
+}
+
+
+static int dispatchee_resume(struct service *svc)
+{
+	struct dispatchee *d = service_data(svc);
+
+	d->paused = false;
+	report_now(d);
+
+	return 0;
+}
+
+
+static void dispatchee_close(struct service *svc)
+{
+	mem_deref(service_data(svc));
+	service_data_set(svc, NULL);
+}
+
+
+static const char *const needs[] = {"siphost", NULL};
+
+extern const struct service_export service_export;
+
+const struct service_export service_export = {
+	.api_version = SERVICE_API_VERSION,
+	.name     = "dispatchee",
+	.needs    = needs,
+	.settings = settings,
+	.init     = dispatchee_init,
+	.start    = dispatchee_start,
+	.stop     = dispatchee_stop,
+	.pause    = dispatchee_pause,
+	.resume   = dispatchee_resume,
+	.close    = dispatchee_close,
+};

@@ -1,0 +1,126 @@
+/**
+ * @file dispatchee.h  Inside the service `dispatchee`
+ */
+#ifndef JUNCTOR_DISPATCHEE_DISPATCHEE_H
+#define JUNCTOR_DISPATCHEE_DISPATCHEE_H
+
+#include "server/siphash.h"
+#include "noc/name.h"
+#include "noc/wire.h"
+#include "noc/willcall.h"
+#include "noc/estimator.h"
+
+struct bus;
+struct bus_kvop;
+struct bus_sub;
+struct bus_watch;
+struct command;
+struct config;
+struct connect_event;
+struct event;
+struct listener;
+struct metric;
+struct service;
+struct ticket_key;
+
+enum dispatchee_count {
+	ADMITTED_TICKET,
+	ADMITTED_WILLCALL,
+	ADMITTED_OPEN,
+	REFUSED_TICKET,            /* forged, expired, for another server   */
+	REFUSED_FULL,
+	GRANTED,                   /* joins that a place was reserved for   */
+	NOT_GRANTED,
+	CONFLICTS,                 /* conferences that run elsewhere too    */
+	DISPATCHEE_COUNTS,
+};
+
+enum { DISPATCHEE_LISTENERS = 7, DISPATCHEE_METRICS = DISPATCHEE_COUNTS };
+
+struct dispatchee {
+	struct service *svc;
+	struct bus *bus;
+	struct ticket_key *key;
+	struct willcall *willcall;
+	struct wire_server report; /* name, contact, state, media           */
+	bool draining;             /* by command                            */
+	bool paused;
+	bool stopping;
+
+	const struct estimator *est;
+	struct estimator_config est_cfg;
+	uint32_t participants;
+	uint32_t mediav[ESTIMATOR_MEDIA];  /* of them                       */
+	uint32_t running;          /* conferences                           */
+	uint32_t contracted;       /* sum of what they take                 */
+	uint32_t cpu;              /* measured [1/1000 of the machine]      */
+	uint64_t cpu_usec, cpu_at; /* of the last look                      */
+	uint64_t seq;              /* of the last report                    */
+	uint64_t reported;         /* when [ms]                             */
+	bool scheduled;            /* a report is due                       */
+	struct tmr report_tmr, heartbeat;
+
+	struct hash *confh;        /* struct conf, by name                  */
+	struct list expectl;       /* of these, expected, oldest first      */
+	struct hash *guesth;       /* struct guest, by id                   */
+	struct siphash_key hkey;
+
+	struct bus_sub *sub;
+	struct bus_watch *watch;
+	struct listener *listenerv[DISPATCHEE_LISTENERS];
+	struct command *command;
+	struct metric *metricv[DISPATCHEE_METRICS];
+	uint64_t countv[DISPATCHEE_COUNTS];
+};
+
+/* A conference that runs here, is expected here, or is claimed by anybody. */
+struct conf {
+	struct le he;
+	struct le expect;          /* in expectl while expected             */
+	struct dispatchee *d;
+	uint64_t expires;          /* of the expectation [ms]               */
+	bool running;
+	bool foreign;              /* claimed by another server             */
+	bool held;                 /* the claim says that it runs here      */
+	bool conflict;             /* told already                          */
+	uint32_t participants;
+	uint32_t share;            /* its part of dispatchee.contracted     */
+	uint64_t rev;              /* of the claim, 0: none known           */
+	struct bus_kvop *op;
+	char name[];
+};
+
+/* dispatchee.c */
+struct config *dispatchee_config(const struct dispatchee *d);
+
+/* admit.c */
+bool admit_handler(const struct event *ev, void *arg);
+
+/* conf.c */
+struct conf *local_find(const struct dispatchee *d, const char *name);
+int  local_expect(struct dispatchee *d, const char *name);
+void local_purge(struct dispatchee *d);
+void local_created(struct dispatchee *d, const char *name);
+void local_deleted(struct dispatchee *d, const char *name);
+void local_participants(struct dispatchee *d, const char *name, uint32_t n);
+void local_recount(struct dispatchee *d);
+int  local_watch(struct dispatchee *d);
+
+/* guest.c */
+bool joined_handler(const struct event *ev, void *arg);
+bool left_handler(const struct event *ev, void *arg);
+bool created_handler(const struct event *ev, void *arg);
+bool deleted_handler(const struct event *ev, void *arg);
+
+/* report.c */
+int  report_settings(struct dispatchee *d);
+uint32_t report_unused(struct dispatchee *d);
+enum capacity_state report_state(const struct dispatchee *d);
+void report_changed(struct dispatchee *d);
+void report_now(struct dispatchee *d);
+void report_stop(struct dispatchee *d);
+
+/* reserve.c */
+int  reserve_listen(struct dispatchee *d);
+
+#endif

@@ -1,0 +1,145 @@
+/**
+ * @file reserve.c  server.NAME.reserve: places are kept by what is really left
+ */
+#include <string.h>
+#include <re.h>
+#include "server/service.h"
+#include "server/log.h"
+#include "bus/bus.h"
+#include "noc/client.h"
+#include "dispatchee/dispatchee.h"
+
+
+struct reservation {
+	struct dispatchee *d;
+	struct wire_reserve r;
+	uint32_t room;             /* what is left                          */
+	uint32_t granted;
+	uint64_t now;
+};
+
+
+/* What one more takes of the room */
+static uint32_t need(struct reservation *res, const struct willcall_join *j)
+{
+	const struct dispatchee *d = res->d;
+	char name[CLIENT_CONFERENCE_MAX];
+	const struct conf *c;
+	uint32_t size;
+
+	memcpy(name, j->conference, j->conferencelen);
+	name[j->conferencelen] = '\0';
+
+	c = local_find(d, name);
+	size = c && c->participants ? c->participants :
+		c && (c->running || c->expect.list) ? 1 : 0;
+
+	return d->est->need(&d->est_cfg, size);
+}
+
+
+static void join_handler(const struct willcall_join *join, void *arg)
+{
+	struct reservation *res = arg;
+	struct willcall_join j = *join;
+	char name[CLIENT_CONFERENCE_MAX];
+	uint32_t n;
+	int err;
+
+	j.media = res->r.media ? res->r.media : MEDIA_AUDIO;
+
+	/* who has a place already needs no other */
+	n = willcall_has(res->d->willcall, &j, res->now) ? 0 : need(res, &j);
+	if (n > res->room) {
+		++res->d->countv[NOT_GRANTED];
+		return;
+	}
+
+	err = willcall_add(res->d->willcall, &j, res->now);
+	if (err && err != EALREADY)
+		return;
+
+	res->room -= n;
+	++res->granted;
+	++res->d->countv[GRANTED];
+
+	if (res->r.create) {
+		memcpy(name, j.conference, j.conferencelen);
+		name[j.conferencelen] = '\0';
+		(void)local_expect(res->d, name);
+	}
+}
+
+
+static enum wire_verdict reserve(struct dispatchee *d, const uint8_t *buf,
+				 size_t len, uint32_t *granted)
+{
+	struct reservation res = { .d = d, .now = tmr_jiffies() };
+	unsigned joinc;
+
+	/* nothing of a bad message is done */
+	if (wire_reserve_decode(&res.r, &joinc, buf, len, NULL, NULL))
+		return WIRE_REFUSED;
+
+	if (report_state(d) == CAPACITY_OUT ||
+	    (res.r.create && report_state(d) != CAPACITY_IN_SERVICE))
+		return WIRE_OUT;
+
+	res.room = report_unused(d);
+	(void)wire_reserve_decode(&res.r, &joinc, buf, len, join_handler,
+				  &res);
+	*granted = res.granted;
+
+	return res.granted == joinc ? WIRE_GRANT : WIRE_FULL;
+}
+
+
+static void reserve_handler(const char *subject, const uint8_t *buf,
+			    size_t len, struct bus_reply *reply, void *arg)
+{
+	struct dispatchee *d = arg;
+	struct wire_granted g = { .granted = 0 };
+	uint8_t resp[WIRE_SMALL_MAX];
+	size_t n;
+	int err;
+
+	g.verdict = reserve(d, buf, len, &g.granted);
+	g.unused  = report_unused(d);
+	g.seq     = ++d->seq;
+
+	if (g.verdict == WIRE_REFUSED)
+		log_event(LOG_WARN, "dispatchee", NULL,
+			  "%s: message is not understood", subject);
+
+	err = wire_granted_encode(resp, sizeof(resp), &n, &g);
+	if (err)
+		mem_deref(reply);
+	else
+		(void)bus_respond(reply, resp, n);
+
+	if (g.granted)
+		report_changed(d);
+}
+
+
+/**
+ * Begin to answer reservations
+ *
+ * @param d Dispatchee
+ *
+ * @return 0 if success
+ */
+int reserve_listen(struct dispatchee *d)
+{
+	char subject[NAME_KEY_MAX + 32], key[NAME_KEY_MAX];
+	int err;
+
+	err = name_key(key, sizeof(key), d->report.name,
+		       strlen(d->report.name));
+	if (err)
+		return err;
+
+	(void)re_snprintf(subject, sizeof(subject), "server.%s.reserve", key);
+
+	return bus_subscribe(&d->sub, d->bus, subject, reserve_handler, d);
+}
