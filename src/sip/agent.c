@@ -99,6 +99,7 @@ static int transports_add(struct agent *ag)
 					TPTAG_IDLE(TCP_IDLE_MS),
 					TPTAG_TIMEOUT(TCP_HALF_MS),
 					TPTAG_SERVER(1),
+					TPTAG_STUN_SERVER(0),
 					TAG_END()) < 0)
 			return errno ? errno : EADDRNOTAVAIL;
 	}

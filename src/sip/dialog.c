@@ -77,15 +77,35 @@ static int slots_grow(struct agent *ag)
 }
 
 
-/* Primary transports live as long as the agent; only now nta tells which. */
-static tport_t *tport_get(const struct agent *ag, nta_incoming_t *irq)
+/**
+ * Keep in mind where a request came in, which only now nta tells: requests
+ * of ours go back over the peer's connection, as it may be the only way to a
+ * peer behind NAT
+ *
+ * @param lg  Leg
+ * @param irq Server transaction of a request that has just come
+ */
+void leg_conn(struct leg *lg, nta_incoming_t *irq)
 {
 	msg_t *msg = nta_incoming_getrequest(irq);
-	tport_t *tp = tport_delivered_by(nta_agent_tports(ag->nta), msg);
+	tport_t *tp = tport_delivered_by(nta_agent_tports(lg->ag->nta), msg);
 
 	msg_destroy(msg);
 
-	return tp ? tport_parent(tp) : NULL;
+	if (!tp)
+		return;
+
+	/* primary transports live as long as the agent */
+	if (!lg->tport)
+		lg->tport = tport_parent(tp);
+
+	if (tp == lg->conn)
+		return;
+
+	if (lg->conn)
+		tport_unref(lg->conn);
+
+	lg->conn = tport_is_reliable(tp) ? tport_ref(tp) : NULL;
 }
 
 
@@ -122,13 +142,13 @@ int leg_alloc(struct leg **lgp, struct agent *ag, enum leg_kind kind,
 	slot = ag->freev[--ag->freec];
 
 	lg->ag   = ag;
-	lg->tport = tport_get(ag, irq);
 	lg->due  = agent_now() + LEG_ANSWER_MAX;
 	lg->kind = kind;
 	lg->irq  = irq;
 	lg->id   = id_make(ag->index, ++ag->genv[slot], slot);
 
 	ag->legv[slot] = lg;
+	leg_conn(lg, irq);
 	atomic_fetch_add(&ag->sh->calls, 1);
 	atomic_fetch_add(&ag->sh->pending, 1);
 
@@ -159,6 +179,8 @@ void leg_free(struct leg *lg)
 	nta_outgoing_destroy(lg->orq);
 	nta_outgoing_destroy(lg->probe);
 	nta_leg_destroy(lg->nl);
+	if (lg->conn)
+		tport_unref(lg->conn);
 
 	while (lg->waitl) {
 		struct wire *w = lg->waitl;
@@ -365,6 +387,7 @@ int leg_request(struct leg *lg, nta_leg_t *nl, nta_incoming_t *irq,
 	}
 
 	trace_request(lg, irq);
+	leg_conn(lg, irq);
 
 	if (lg->state == LEG_DYING) {
 		dying_request(lg, irq, sip);

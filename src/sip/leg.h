@@ -50,7 +50,8 @@ enum leg_state {
 struct leg {
 	struct agent *ag;
 	uint64_t id;
-	tport_t *tport;                /* the first request came in here    */
+	tport_t *tport;                /* primary where the dialog began    */
+	tport_t *conn;                 /* the peer's TCP connection, ref'd  */
 	nta_leg_t *nl;                 /* NULL until accepted               */
 	nta_incoming_t *irq;           /* INVITE, UPDATE, ... to answer     */
 	nta_outgoing_t *orq;           /* our re-INVITE, BYE, NOTIFY, ...   */
@@ -155,6 +156,7 @@ enum agent_method receive_method(sip_method_t method);
 int  leg_alloc(struct leg **lgp, struct agent *ag, enum leg_kind kind,
 	       nta_incoming_t *irq, sip_t const *sip);
 void leg_free(struct leg *lg);
+void leg_conn(struct leg *lg, nta_incoming_t *irq);
 struct leg *leg_find(const struct agent *ag, uint64_t id);
 int  leg_dialog(struct leg *lg);
 void leg_end(struct leg *lg, uint16_t scode, const char *reason);

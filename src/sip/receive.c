@@ -2,6 +2,7 @@
  * @file receive.c  Requests outside of dialogs: the checks of RFC 3261
  *                  section 8.2, then one function per method
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -34,6 +35,53 @@ enum agent_method receive_method(sip_method_t method)
 }
 
 
+static bool chars_are(const char *s, const char *extra)
+{
+	for (; *s; s++) {
+		if (!isalnum((unsigned char)*s) && !strchr(extra, *s))
+			return false;
+	}
+
+	return true;
+}
+
+
+/* sofia takes much for a URI that is none. */
+static bool uri_valid(const url_t *url)
+{
+	if (url->url_type == url_invalid ||
+	    (url->url_scheme && !chars_are(url->url_scheme, "+-.")))
+		return false;
+
+	if (url->url_type != url_sip && url->url_type != url_sips)
+		return url->url_scheme != NULL;
+
+	return url->url_host && *url->url_host &&
+		chars_are(url->url_host, ".-_[]:");
+}
+
+
+static const char *fault_find(sip_t const *sip)
+{
+	if (sip->sip_cseq->cs_method != sip->sip_request->rq_method ||
+	    strcmp(sip->sip_cseq->cs_method_name,
+		   sip->sip_request->rq_method_name))
+		return "CSeq Names Another Method";
+
+	if (!uri_valid(sip->sip_from->a_url))
+		return "Bad From Header";
+
+	if (!uri_valid(sip->sip_to->a_url))
+		return "Bad To Header";
+
+	if (sip->sip_contact && sip->sip_contact->m_url->url_type != url_any &&
+	    !uri_valid(sip->sip_contact->m_url))
+		return "Bad Contact Header";
+
+	return NULL;
+}
+
+
 /**
  * Check what every request must satisfy; if it does not, answer it
  *
@@ -47,16 +95,14 @@ bool receive_check(struct agent *ag, nta_incoming_t *irq, sip_t const *sip)
 {
 	const url_t *url = sip->sip_request->rq_url;
 	const sip_require_t *req = sip->sip_require;
+	const char *fault;
 	char extra[256] = "";
 	size_t n = 0;
 
-	if (sip->sip_cseq->cs_method != sip->sip_request->rq_method ||
-	    strcmp(sip->sip_cseq->cs_method_name,
-		   sip->sip_request->rq_method_name)) {
-
+	fault = fault_find(sip);
+	if (fault) {
 		atomic_fetch_add(&ag->sh->malformed, 1);
-		reply_end(ag, NULL, irq, 400, "CSeq Names Another Method",
-			  NULL);
+		reply_end(ag, NULL, irq, 400, fault, NULL);
 		return false;
 	}
 

@@ -31,6 +31,12 @@ nta_outgoing_t *request_send(struct leg *lg, const struct request *rq,
 	if (!lg->nl)
 		return NULL;
 
+	if (lg->conn && (tport_is_shutdown(lg->conn) ||
+			 tport_is_closed(lg->conn))) {
+		tport_unref(lg->conn);
+		lg->conn = NULL;
+	}
+
 	sip_payload_init(pl);
 	pl->pl_data = (char *)rq->body;
 	pl->pl_len  = rq->bodylen;
@@ -42,6 +48,7 @@ nta_outgoing_t *request_send(struct leg *lg, const struct request *rq,
 
 	orq = nta_outgoing_tcreate(lg->nl, h, lg, NULL, rq->method, rq->name,
 		NULL,
+		TAG_IF(lg->conn, NTATAG_TPORT(lg->conn)),
 		TAG_IF(rq->cseq, SIPTAG_CSEQ(cs)),
 		TAG_IF(contact && lg->contact,
 		       SIPTAG_CONTACT_STR(lg->contact)),
