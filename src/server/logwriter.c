@@ -58,6 +58,7 @@ struct logwriter {
 	unsigned missed;           /* lines dropped, not yet reported       */
 	bool urgent;
 	bool retarget;             /* next_* are to be taken over           */
+	size_t cut;                /* what of fill belongs to the old target*/
 	int next_fd;
 	bool next_console;
 
@@ -212,6 +213,7 @@ static void *writer_thread(void *arg)
 	struct logwriter *lw = arg;
 	bool quit, retarget, console;
 	unsigned missed;
+	size_t cut;
 	int fd;
 
 	do {
@@ -228,6 +230,7 @@ static void *writer_thread(void *arg)
 		missed = lw->missed;
 		lw->missed = 0;
 		retarget = lw->retarget;
+		cut = lw->cut;
 		lw->retarget = false;
 		fd = lw->next_fd;
 		lw->next_fd = -1;
@@ -235,18 +238,21 @@ static void *writer_thread(void *arg)
 		quit = atomic_load(&lw->quit);
 		pthread_mutex_unlock(&lw->lock);
 
-		/* what was logged before goes where it was meant to go,
-		   except that the first target gets all of it */
-		if (retarget && lw->fd < 0 && !lw->console) {
+		/* the first target gets what was logged before it, too */
+		if (retarget && lw->fd < 0 && !lw->console)
+			cut = 0;
+
+		if (retarget) {
+			text_write(lw, lw->drain.p, cut);
 			target_take(lw, fd, console);
-			retarget = false;
+		}
+		else {
+			cut = 0;
 		}
 
-		text_write(lw, lw->drain.p, lw->drain.len);
+		text_write(lw, lw->drain.p + cut, lw->drain.len - cut);
 		if (missed)
 			missed_write(lw, missed);
-		if (retarget)
-			target_take(lw, fd, console);
 
 	} while (!quit);
 
@@ -374,6 +380,8 @@ int logwriter_target(struct logwriter *lw, const char *file, bool console)
 		(void)close(lw->next_fd);
 	lw->next_fd = fd;
 	lw->next_console = console;
+	if (!lw->retarget)
+		lw->cut = lw->fill.len;
 	lw->retarget = true;
 	pthread_cond_signal(&lw->cond);
 	pthread_mutex_unlock(&lw->lock);
