@@ -25,6 +25,7 @@ struct phone {
 void phone_open(struct phone *p, const struct sa *srv, bool tcp,
 		const char *conf);
 void phone_close(struct phone *p);
+void phone_move(struct phone *p);
 void phone_new(struct phone *p);
 void phone_raw(struct phone *p, const char *buf, size_t len);
 void phone_send(struct phone *p, const char *method, const char *hdrs,
