@@ -89,9 +89,12 @@ int  pair_set(struct odict *args, const char *pair);
 
 void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* time.c */
+int  time_decode(int64_t *sec, const char *str);
+
 /* one file each */
 verb_h cmd_who, cmd_set, cmd_settings, cmd_trace, cmd_log, cmd_events,
 	cmd_top, cmd_usage, cmd_version, cmd_commands, cmd_run, cmd_stop,
-	cmd_restart, cmd_complete;
+	cmd_restart, cmd_complete, cmd_plan;
 
 #endif

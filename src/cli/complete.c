@@ -56,7 +56,7 @@ static int participants(struct cli *cli, const char *conf)
 }
 
 /**
- * complete commands|conferences|services|settings|run, or
+ * complete commands|conferences|servers|services|settings|run, or
  * complete participants CONF
  *
  * @param cli  Options
@@ -85,6 +85,8 @@ int cmd_complete(struct cli *cli, int argc, char **argv)
 		return called(cli, what, what, "name", NULL);
 	if (!strcmp(what, "services"))
 		return called(cli, "status", what, "name", NULL);
+	if (!strcmp(what, "servers"))
+		return called(cli, "capacity", what, "name", NULL);
 	if (!strcmp(what, "settings"))
 		return called(cli, what, what, "key", NULL);
 	if (!strcmp(what, "participants") && argc == 2)

@@ -175,7 +175,7 @@ static int level_set(struct cli *cli, int argc, char **argv)
 
 struct options {
 	unsigned lines;
-	bool follow;
+	bool follow, trace;
 	const char *file;
 };
 
@@ -198,14 +198,17 @@ static int options_read(struct options *o, int argc, char **argv)
 				o->lines = LINES_MAX;
 			++i;
 		}
+		else if (!strcmp(argv[i], "--trace")) {
+			o->trace = true;
+		}
 		else if (!strcmp(argv[i], "--file") && val) {
 			o->file = val;
 			++i;
 		}
 		else {
 			cli_error("log: what is '%s'? usage: junctor log "
-				  "[-n N] [--no-follow] [--file PATH], or "
-				  "log level LEVEL", argv[i]);
+				  "[-n N] [--no-follow] [--trace] [--file "
+				  "PATH], or log level LEVEL", argv[i]);
 			return CLI_USAGE;
 		}
 	}
@@ -214,7 +217,7 @@ static int options_read(struct options *o, int argc, char **argv)
 }
 
 /* Another place is a setting, which the server knows if it lives. */
-static int path_ask(char **pathp, struct cli *cli)
+static int path_ask(char **pathp, struct cli *cli, const char *key)
 {
 	struct odict *args = NULL;
 	struct answer ans = {0};
@@ -224,13 +227,13 @@ static int path_ask(char **pathp, struct cli *cli)
 	if (odict_alloc(&args, 4))
 		return CLI_FAILED;
 
-	ret = arg_set(args, "key", "log.file");
+	ret = arg_set(args, "key", key);
 	if (!ret)
 		ret = client_call(cli, &ans, "get", args);
 	if (!ret && ans.scode == 200)
-		file = odict_string(ans.od, "log.file");
+		file = odict_string(ans.od, key);
 	if (!ret && (!file || !file[0])) {
-		cli_error("this server writes no log file");
+		cli_error("this server writes no such file (%s)", key);
 		ret = CLI_FAILED;
 	}
 	if (!ret && (file[0] == '/' ? str_dup(pathp, file)
@@ -242,16 +245,18 @@ static int path_ask(char **pathp, struct cli *cli)
 	return ret;
 }
 
-static int path_find(char **pathp, struct cli *cli)
+static int path_find(char **pathp, struct cli *cli, bool trace)
 {
 	char *path = NULL;
 
-	if (re_sdprintf(&path, "%s/junctord.log", cli->dir))
+	if (re_sdprintf(&path, "%s/%s", cli->dir,
+			trace ? "trace.log" : "junctord.log"))
 		return CLI_FAILED;
 
 	if (access(path, R_OK)) {
 		mem_deref(path);
-		return path_ask(pathp, cli);
+		return path_ask(pathp, cli, trace ? "trace.file"
+				: "log.file");
 	}
 
 	*pathp = path;
@@ -259,7 +264,7 @@ static int path_find(char **pathp, struct cli *cli)
 }
 
 /**
- * log [-n N] [--no-follow] [--file PATH], log level LEVEL
+ * log [-n N] [--no-follow] [--trace | --file PATH], log level LEVEL
  *
  * @param cli  Options
  * @param argc Number of arguments
@@ -282,7 +287,7 @@ int cmd_log(struct cli *cli, int argc, char **argv)
 		return ret;
 
 	ret = o.file ? (str_dup(&path, o.file) ? CLI_FAILED : CLI_OK)
-		: path_find(&path, cli);
+		: path_find(&path, cli, o.trace);
 	if (ret)
 		return ret;
 

@@ -88,33 +88,57 @@ static uint64_t epoch_sec(uint64_t v)
 	return v;
 }
 
+/* Seconds, except that keys ending in _time have microseconds. */
+static bool instant_sec(const struct odict_entry *e, int64_t *sec, int *ms)
+{
+	static const char *const planv[] = {"from", "to", "out_from",
+		"out_to", NULL};
+	const size_t len = strlen(e->key);
+
+	if (e->type != ODICT_INT || e->u.integer <= 0)
+		return false;
+
+	if (len > 5 && !strcmp(e->key + len - 5, "_time")) {
+		*sec = e->u.integer / 1000000;
+		*ms  = (int)(e->u.integer / 1000 % 1000);
+		return true;
+	}
+
+	*sec = e->u.integer;
+	*ms  = -1;
+
+	return key_is(e->key, planv) && *sec > 1000000000;
+}
+
 /**
- * A point in time, in microseconds since the epoch, as ISO 8601
+ * A point in time as ISO 8601
  *
  * @param buf Returned text
  * @param sz  Its size [bytes]
  * @param e   Value
  *
- * @return False if the value is none: its key has to end in _time
+ * @return False if the value is none, as its key tells
  */
 bool instant_text(char *buf, size_t sz, const struct odict_entry *e)
 {
-	const size_t len = strlen(e->key);
+	int64_t sec;
 	struct tm tm;
-	time_t sec;
+	time_t t;
 	size_t n;
+	int ms;
 
-	if (len < 6 || strcmp(e->key + len - 5, "_time") ||
-	    e->type != ODICT_INT || e->u.integer <= 0)
+	if (!instant_sec(e, &sec, &ms))
 		return false;
 
-	sec = (time_t)(e->u.integer / 1000000);
-	if (!gmtime_r(&sec, &tm))
+	t = (time_t)sec;
+	if (!gmtime_r(&t, &tm))
 		return false;
 
 	n = strftime(buf, sz, "%Y-%m-%dT%H:%M:%S", &tm);
-	(void)snprintf(buf + n, sz - n, ".%03dZ",
-		       (int)(e->u.integer / 1000 % 1000));
+	if (ms >= 0)
+		(void)snprintf(buf + n, sz - n, ".%03dZ", ms);
+	else
+		(void)snprintf(buf + n, sz - n, "Z");
 
 	return true;
 }

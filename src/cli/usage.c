@@ -1,11 +1,9 @@
 /**
  * @file cli/usage.c  Usage records
  */
-#define _GNU_SOURCE 1
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <re.h>
 #include "cli/cli.h"
 
@@ -17,38 +15,6 @@ struct options {
 	uint64_t limit;          /* most records                           */
 	bool csv;
 };
-
-/* seconds since 1970, YYYY-MM-DD, or YYYY-MM-DDTHH:MM[:SS][Z]; UTC */
-static int time_decode(int64_t *sec, const char *str)
-{
-	static const char *const formatv[] = {
-		"%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%MZ",
-		"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ",
-	};
-	const size_t len = strlen(str);
-	size_t i;
-
-	if (len && len <= 10 && strspn(str, "0123456789") == len) {
-		*sec = strtoll(str, NULL, 10);
-		return *sec <= UINT32_MAX ? 0 : EINVAL;
-	}
-
-	for (i = 0; i < ARRAY_SIZE(formatv); i++) {
-
-		struct tm tm;
-		const char *end;
-
-		memset(&tm, 0, sizeof(tm));
-		end = strptime(str, formatv[i], &tm);
-		if (!end || *end)
-			continue;
-
-		*sec = timegm(&tm);
-		return *sec >= 0 && *sec <= UINT32_MAX ? 0 : EINVAL;
-	}
-
-	return EINVAL;
-}
 
 static int option_set(struct options *o, const char *opt, const char *val)
 {
@@ -78,13 +44,7 @@ static int option_set(struct options *o, const char *opt, const char *val)
 		return CLI_USAGE;
 	}
 
-	if (time_decode(strcmp(opt, "--to") ? &o->from : &o->to, val)) {
-		cli_error("usage: '%s' is no time: YYYY-MM-DD, "
-			  "YYYY-MM-DDTHH:MM:SSZ or seconds since 1970", val);
-		return CLI_USAGE;
-	}
-
-	return CLI_OK;
+	return time_decode(strcmp(opt, "--to") ? &o->from : &o->to, val);
 }
 
 static int options_read(struct options *o, int argc, char **argv)

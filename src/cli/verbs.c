@@ -21,6 +21,8 @@ static const struct verb verbv[] = {
 	 "media servers and what they have left", NULL},
 	{"table", "conference-table", "", "table",
 	 "which media server holds which conference", NULL},
+	{"plan", "plan-out", NULL, "plan SERVER FROM TO|off",
+	 "no new conferences for a media server in that time", cmd_plan},
 	{"mute", "mute", NULL, "mute CONF WHO",
 	 "nobody hears WHO: a user, a name, id=N or all", cmd_who},
 	{"unmute", "unmute", NULL, "unmute CONF WHO",
@@ -108,6 +110,8 @@ static const char *more_help(const char *name)
 	} morev[] = {
 		{"mute", "WHO is a user (alice@example.net), a display "
 		 "name, id=N as 'junctor show'\nprints it, or all."},
+		{"plan", "FROM and TO: YYYY-MM-DD, YYYY-MM-DDTHH:MM:SSZ "
+		 "(UTC) or seconds since 1970;\noff takes the plan back."},
 		{"set", "Also KEY=VALUE. What can only change with a "
 		 "restart says so."},
 		{"trace", "  trace SERVICE on|off         trace events of "
@@ -117,6 +121,7 @@ static const char *more_help(const char *name)
 		{"log", "  -n N          begin with the last N lines "
 		 "(default 20)\n"
 		 "  --no-follow   do not wait for more\n"
+		 "  --trace       the trace, DIR/trace.log\n"
 		 "  --file PATH   another file than DIR/junctord.log\n"
 		 "  log level LEVEL  error, warn, notice, info or debug"},
 		{"events", "NAME is an event such as connect.joined; "

@@ -21,7 +21,7 @@
 #include "server/server.h"
 #include "talk.h"
 
-enum { COMMANDS = 8 };
+enum { COMMANDS = 9 };
 
 struct scene {
 	struct server *srv;
@@ -246,6 +246,7 @@ static void scene_commands(struct scene *sc)
 		{"capacity", COMMAND_READ, list_handler},
 		{"participants", COMMAND_READ, people_handler},
 		{"mute", COMMAND_CHANGE, echo_handler},
+		{"plan-out", COMMAND_CHANGE, echo_handler},
 	};
 	size_t i;
 
@@ -651,6 +652,12 @@ static const struct {
 	{"mute coffee eve", 1, "no such conference"},
 	{"complete participants tea", 0,
 	 "alice@a.net\nbob@a.net\n1001@a.net\n"},
+	{"plan media-1 2026-01-01 2026-01-02T03:04:05Z", 0,
+	 "server  media-1\nfrom    2026-01-01T00:00:00Z\n"
+	 "to      2026-01-02T03:04:05Z\n"},
+	{"plan --json media-1 0 1767225600", 0,
+	 "{\"server\":\"media-1\",\"from\":0,\"to\":1767225600}"},
+	{"plan media-1 off --json", 0, "\"to\":0}"},
 	{"run test.change", 0, "done\n"},
 	{"get server.name", 0, "server.name  "},
 	{"settings remote", 0, "remote.listen"},
@@ -667,7 +674,7 @@ static const struct {
 	{"get no.such", 1, "no such setting"},
 	{"set remote.metrics_open maybe", 1, "remote.metrics_open"},
 	{"run test.fail", 1, "test.fail: as \"asked\""},
-	{"log --no-follow", 1, "writes no log file"},
+	{"log --no-follow", 1, "writes no such file (log.file)"},
 	{"", 2, "say what to do"},
 	{"cpacity", 2, "did you mean 'capacity'?"},
 	{"xyzzy", 2, "unknown command 'xyzzy'"},
@@ -683,6 +690,9 @@ static const struct {
 	{"run ../x", 2, "cannot be the name"},
 	{"usage --from yesterday", 2, "is no time"},
 	{"usage --frob x", 2, "unknown option"},
+	{"plan media-1", 2, "usage: junctor plan"},
+	{"plan media-1 2026-01-02 2026-01-01", 2, "ends before it begins"},
+	{"plan media-1 2026-01-02 2026-01-99", 2, "is no time"},
 	{"top -n 0", 2, "number from 1"},
 	{"trace remote maybe", 2, "say on or off"},
 	{"events 'a b'", 2, "cannot be the name"},
