@@ -78,6 +78,8 @@ void codec_dec_reset(struct codec_dec *dec);
 int  codec_enc_get(struct codec_enc **ep, struct codec_pool *pool,
 		   const struct mesh_format *fmt,
 		   const struct codec_enc_params *prm);
+int  codec_enc_copy(struct codec_enc **ep, const struct codec_enc *from,
+		    uint32_t rate);
 struct codec_enc *codec_enc_put(struct codec_enc *enc);
 int  codec_encode(struct codec_enc *enc, const int16_t *sampv, size_t sampc,
 		  uint8_t *buf, size_t *len);

@@ -147,6 +147,51 @@ int codec_enc_get(struct codec_enc **ep, struct codec_pool *pool,
 
 
 /**
+ * Take an encoder out of the pool that goes on exactly where another one is:
+ * a decoder that followed the one follows the other as well
+ *
+ * @param ep    Where the encoder goes; give back with codec_enc_put
+ * @param from  The other one, unchanged
+ * @param rate  Of the PCM that will be given [Hz]
+ *
+ * @return 0 if success, ENOMEM if the pool is empty, ENOTSUP if Opus shall
+ *         change its rate, EINVAL
+ */
+int codec_enc_copy(struct codec_enc **ep, const struct codec_enc *from,
+		   uint32_t rate)
+{
+	struct codec_enc *enc;
+	int err = 0;
+
+	if (!ep || !from || !rate)
+		return EINVAL;
+	if (from->codec == MESH_OPUS && rate != from->rate)
+		return ENOTSUP;
+
+	enc = codec_pool_get(from->pool, obj_kind(from->codec));
+	if (!enc)
+		return ENOMEM;
+
+	/* the states of libopus and spandsp hold no pointers into themselves,
+	   and none to what one encoder alone would own */
+	memcpy(enc, from, codec_enc_size(obj_kind(from->codec)));
+
+	if (rate != from->rate) {
+		err = resample_init(&enc->rs, rate, from->rs.out);
+		enc->rate = rate;
+		enc->sampc = from->sampc * rate / from->rate;
+	}
+
+	if (err)
+		codec_enc_put(enc);
+	else
+		*ep = enc;
+
+	return err;
+}
+
+
+/**
  * Give an encoder back
  *
  * @param enc  Encoder, may be NULL

@@ -26,7 +26,9 @@
 
 enum {
 	SILENT_FRAMES = 4,       /* then the last one is repeated          */
-	QUIET_LEVEL   = 48,      /* soft enough to change streams [-dBov]  */
+	MEET          = 15,      /* ticks for two encoders to come close  */
+	MEET_PLAIN    = 2,       /* the same if only resampling has state */
+	MEET_MAX      = 250,     /* ticks to wait for a quiet moment       */
 	FEC_LOSS      = 10,      /* what FEC is made for [%]               */
 };
 
@@ -93,12 +95,20 @@ void sender_follow(struct sender *s, const struct sender *from)
 	s->pass   = from->pass;
 	s->silent = from->silent;
 	s->tick   = from->tick;
+	s->rate   = from->rate;
 	s->fill   = from->fill;
 	memcpy(s->prev, from->prev, sizeof(s->prev));
 	memcpy(s->gather, from->gather, from->fill * sizeof(s->gather[0]));
+	s->loud   = from->loud;
 
-	if (from->silent < SILENT_FRAMES)
+	if (from->silent < SILENT_FRAMES) {
+		if (!from->pass && from->primed && !s->enc &&
+		    !codec_enc_copy(&s->enc, from->enc, from->enc_rate)) {
+			s->enc_rate = from->enc_rate;
+			s->primed = true;
+		}
 		return;
+	}
 
 	/* silence can be repeated without an encoder */
 	for (unsigned i = 0; i < SENDER_PACKETS; i++) {
@@ -109,17 +119,37 @@ void sender_follow(struct sender *s, const struct sender *from)
 }
 
 
+static bool stateless(enum mesh_codec codec)
+{
+	return codec == MESH_PCMU || codec == MESH_PCMA;
+}
+
+
 /**
  * Can a listener change between two senders now, without hearing it
  *
- * @param s     Sender
- * @param other Another one that hears the same mix
+ * @param s     Sender that it hears
+ * @param other Another one
+ * @param key   Of both
+ * @param quiet There is little to hear in this tick
+ * @param ticks For how long both have had the same mix [ticks]
  *
- * @return True if both pass the same frames, or both do not
+ * @return True if so, or if there has been no good moment for very long
  */
-bool sender_meets(const struct sender *s, const struct sender *other)
+bool sender_meets(const struct sender *s, const struct sender *other,
+		  const struct sender_key *key, bool quiet, unsigned ticks)
 {
-	return s->pass == other->pass;
+	if (ticks >= MEET_MAX)
+		return true;
+
+	if (ticks < MEET_PLAIN || s->pass != other->pass)
+		return false;
+
+	/* the same frames as they came: nothing can differ */
+	if (s->pass || stateless(key->fmt.codec))
+		return true;
+
+	return quiet && ticks >= MEET;
 }
 
 
@@ -135,12 +165,6 @@ bool sender_key_equal(const struct sender_key *a, const struct sender_key *b)
 {
 	return a->ptime == b->ptime && a->ext_mixer == b->ext_mixer &&
 		codec_equal(&a->fmt, &b->fmt);
-}
-
-
-static bool stateless(enum mesh_codec codec)
-{
-	return codec == MESH_PCMU || codec == MESH_PCMA;
 }
 
 
@@ -187,7 +211,7 @@ static bool pass_wanted(const struct sender *s, const struct sender_key *key,
 	if (s->pass == t->who || stateless(key->fmt.codec))
 		return true;
 
-	return s->silent || t->level >= QUIET_LEVEL;
+	return s->silent || t->level >= SENDER_QUIET;
 }
 
 
@@ -234,11 +258,22 @@ static int encoder_get(struct sender *s, const struct sender_key *key,
 		.loss       = key->fmt.fec ? FEC_LOSS : 0,
 	};
 
-	s->enc = codec_enc_put(s->enc);
-	s->enc_rate = env->rate;
-	s->primed = false;
+	struct codec_enc *enc = NULL;
+	int err = ENOTSUP;
 
-	return codec_enc_get(&s->enc, env->pool, &key->fmt, &prm);
+	/* with another rate some can go on, with new resampling only */
+	if (s->enc && s->primed)
+		err = codec_enc_copy(&enc, s->enc, env->rate);
+	if (err) {
+		s->primed = false;
+		err = codec_enc_get(&enc, env->pool, &key->fmt, &prm);
+	}
+
+	codec_enc_put(s->enc);
+	s->enc = enc;
+	s->enc_rate = env->rate;
+
+	return err;
 }
 
 
@@ -254,12 +289,12 @@ static int encoder_ready(struct sender *s, const struct sender_key *key,
 		if (err)
 			return err;
 	}
-	else if (s->primed) {
-		return 0;
-	}
-	else {
+	else if (!s->primed) {
 		codec_enc_reset(s->enc);
 	}
+
+	if (s->primed)
+		return 0;
 
 	s->primed = true;
 
@@ -365,6 +400,12 @@ int sender_run(struct sender *s, const struct sender_key *key,
 		memset(s->prev, 0, sizeof(s->prev));
 	}
 	s->tick = env->tick;
+
+	if (s->rate != env->rate) {
+		memset(s->prev, 0, sizeof(s->prev));
+		memset(s->gather, 0, sizeof(s->gather));
+		s->rate = env->rate;
+	}
 
 	if (pass_wanted(s, key, mix, env)) {
 		if (mix->lone->frame->len)

@@ -4,7 +4,10 @@
 #ifndef JUNCTOR_MESH_SENDER_H
 #define JUNCTOR_MESH_SENDER_H
 
-enum { SENDER_PACKETS = 2 };     /* of 10 ms in a tick of 20              */
+enum {
+	SENDER_PACKETS = 2,      /* of 10 ms in a tick of 20              */
+	SENDER_QUIET   = 48,     /* soft enough to change streams [-dBov] */
+};
 
 struct sender_key {              /* listeners equal in this can share     */
 	struct mesh_format fmt;  /* its payload type is of no meaning     */
@@ -37,6 +40,7 @@ struct sender {
 	unsigned silent;         /* silence encoded in a row [frames]     */
 	bool primed;             /* encoder knows the audio before this   */
 	uint32_t tick;           /* when it last ran                      */
+	uint32_t rate;           /* of the audio in `prev`, `gather` [Hz]  */
 	size_t fill;             /* in `gather` [samples]                 */
 	bool loud;               /* it is not all silence                 */
 	unsigned packetc;        /* ready in this tick                    */
@@ -53,7 +57,8 @@ void sender_follow(struct sender *s, const struct sender *from);
 void sender_clear(struct sender *s);
 int  sender_run(struct sender *s, const struct sender_key *key,
 		const struct filter_mix *mix, struct sender_env *env);
-bool sender_meets(const struct sender *s, const struct sender *other);
+bool sender_meets(const struct sender *s, const struct sender *other,
+		  const struct sender_key *key, bool quiet, unsigned ticks);
 bool sender_key_equal(const struct sender_key *a,
 		      const struct sender_key *b);
 

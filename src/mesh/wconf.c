@@ -26,12 +26,6 @@
 #include "mesh/sender.h"
 #include "mesh/worker.h"
 
-enum {
-	HOLD = 15,               /* ticks until two senders agree         */
-	HOLD_MAX = 100,          /* ticks to wait for a moment to change  */
-};
-
-
 static void speak_handler(void *who, bool on, int level, void *arg)
 {
 	struct wpart *part = who;
@@ -98,6 +92,31 @@ static void talker_fade(const struct wconf *conf, struct filter_talker *t,
 }
 
 
+/* What the audio was made of, for those who hear nothing else */
+static void frame_fetch(const struct wconf *conf, struct filter_talker *t,
+			struct scheduler_frame *frame, struct wpart *part)
+{
+	/* of three, everybody hears at least two */
+	if (!conf->env.pass_through || conf->sorter.seatc > 2)
+		return;
+
+	switch (scheduler_frame(part->sched, frame)) {
+
+	case 0:
+		t->frame = frame;
+		break;
+
+	case ENODATA:
+		memset(frame, 0, sizeof(*frame));
+		t->frame = frame;
+		break;
+
+	default:
+		break;
+	}
+}
+
+
 /* Audio of one who is mixed; false if there is none */
 static bool talker_fetch(struct wconf *conf, unsigned ix,
 			 const struct sorter_entry *e)
@@ -112,8 +131,7 @@ static bool talker_fetch(struct wconf *conf, unsigned ix,
 	t->ssrc  = part->tx.ssrc;
 	t->level = part->level;
 
-	if (!scheduler_frame(part->sched, &sc->framev[ix]))
-		t->frame = &sc->framev[ix];
+	frame_fetch(conf, t, &sc->framev[ix], part);
 
 	if (scheduler_pcm(part->sched, t->sampv, conf->rate))
 		return false;
@@ -144,7 +162,6 @@ static void chime(struct wconf *conf)
 
 	memset(t, 0, sizeof(*t));
 	t->sampv = sc->seatv[sc->talkc];
-	t->level = 127;
 	memset(t->sampv, 0, conf->rate / 50 * sizeof(int16_t));
 	(void)tone_mix(&conf->tone, t->sampv, conf->rate / 50);
 	++sc->talkc;
@@ -162,6 +179,10 @@ static void mix(struct wconf *conf)
 			++sc->talkc;
 	}
 	chime(conf);
+
+	sc->quiet = true;
+	for (unsigned i = 0; i < sc->talkc; i++)
+		sc->quiet &= sc->talkv[i].level >= SENDER_QUIET;
 
 	filter_sum(sc->sumv, tick, sc->talkv, sc->talkc);
 	filter_all(&sc->all, sc->allv, sc->sumv, tick, sc->talkv, sc->talkc);
@@ -288,31 +309,16 @@ static void own_run(struct wconf *conf, struct wpart *part)
 }
 
 
-/* Back to the shared sender, once both say the same */
-static bool own_done(const struct wpart *part)
-{
-	const struct sender *shared = part->group->sender;
-
-	if (part->hold < 2)
-		return false;
-
-	/* the same frames as they came: nothing can differ */
-	if (part->own->pass)
-		return shared->pass == part->own->pass ||
-			part->hold >= HOLD_MAX;
-
-	return part->hold >= HOLD_MAX ||
-		(part->hold >= HOLD && sender_meets(part->own, shared));
-}
-
-
 static void part_send(struct wconf *conf, struct wpart *part)
 {
 	if (part->own) {
 		own_run(conf, part);
 		if (part->tx.on)
 			wpart_send(part, part->own);
-		if (!part->apart && own_done(part))
+		if (!part->apart &&
+		    sender_meets(part->own, part->group->sender,
+				 &part->group->key, conf->w->scratch.quiet,
+				 part->hold))
 			own_drop(conf, part);
 	}
 	else if (part->tx.on && !part->apart) {

@@ -106,6 +106,7 @@ struct worker_scratch {          /* audio of one tick                     */
 	struct filter_talker talkv[MESH_TALKERS_MAX + 2];
 	unsigned talkc;
 	struct filter_mix all;
+	bool quiet;              /* little to hear                        */
 };
 
 struct worker {

@@ -338,6 +338,7 @@ void phone_media(const struct phone *ph, struct mesh_media *media)
 	media->ptime = ph->ptime;
 	media->rtp = ph->laddr;
 	media->rtcp = ph->laddr_rtcp;
+	media->telev_rx = media->telev_tx = 101;
 	media->send = media->recv = true;
 }
 

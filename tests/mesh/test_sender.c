@@ -24,7 +24,7 @@ struct bed {                     /* a tone, two senders, one listener     */
 	struct sender_key key;
 	struct sender_env env;
 	uint32_t rate;
-	double phase;
+	double phase, amp;
 	int16_t buf[CODEC_TICK_MAX];
 	struct filter_mix mix;
 	struct filter_talker talker;
@@ -48,6 +48,7 @@ static void bed_init(struct bed *b, enum mesh_codec codec, uint32_t rate,
 
 	memset(b, 0, sizeof(*b));
 	b->rate = rate;
+	b->amp = AMP;
 	b->key.fmt.codec = codec;
 	b->key.fmt.rate = codec == MESH_OPUS ? 48000 : 8000;
 	b->key.ptime = ptime;
@@ -88,7 +89,7 @@ static void bed_tick(struct bed *b, bool tone)
 	memset(&b->mix, 0, sizeof(b->mix));
 	for (size_t i = 0; i < n; i++) {
 		b->phase += 2 * M_PI * FREQ / b->rate;
-		b->buf[i] = (int16_t)(AMP * sin(b->phase));
+		b->buf[i] = (int16_t)(b->amp * sin(b->phase));
 	}
 	if (!tone)
 		return;
@@ -186,10 +187,31 @@ static const struct {
 };
 
 
+/* When a change is allowed */
+static void meets(struct bed *b)
+{
+	const struct sender_key *key = &b->key;
+	const bool plain = key->fmt.codec == MESH_PCMU;
+
+	ck_assert(!sender_meets(b->own, b->shared, key, true, 1));
+	ck_assert(sender_meets(b->own, b->shared, key, true, 2) == plain);
+	ck_assert(sender_meets(b->own, b->shared, key, true, 20));
+	ck_assert(sender_meets(b->own, b->shared, key, false, 20) == plain);
+	ck_assert(sender_meets(b->own, b->shared, key, false, 1000));
+
+	b->own->pass = &b->who;
+	ck_assert(!sender_meets(b->own, b->shared, key, true, 20));
+	b->shared->pass = &b->who;
+	ck_assert(sender_meets(b->own, b->shared, key, false, 2));
+}
+
+
 /*
- * shared  ======\                      /========
- * own            \====================/
- *                1 s                  2 s
+ *                own voice in the shared mix, pause
+ *                |------------------|      |---|  both equal again
+ * shared  ======\                            /========
+ * own            \==========================/
+ *              960                1680     1980 ms
  */
 START_TEST(test_switch)
 {
@@ -199,22 +221,38 @@ START_TEST(test_switch)
 	bed_init(&b, kindv[_i].codec, kindv[_i].rate, kindv[_i].ptime);
 
 	for (unsigned t = 0; t < 150; t++) {
+
+		const bool own = t >= 48 && t < 99;
+		int16_t loud[CODEC_TICK_MAX];
+		const int16_t *others;
+
+		b.amp = t >= 96 && t < 102 ? AMP / 100 : AMP;
 		bed_tick(&b, true);
-		if (t == 49)
+		if (t == 48)
 			sender_follow(b.own, b.shared);
+
+		others = b.mix.sampv;
+		for (size_t i = 0; i < b.rate / 50; i++)
+			loud[i] = (int16_t)(others[i] + rand_u16() % 16000 -
+					    8000);
+		if (t >= 48 && t < 84)
+			b.mix.sampv = loud;
 		run(&b, b.shared);
-		if (t >= 49 && t < 99)
+		b.mix.sampv = others;
+
+		if (own)
 			run(&b, b.own);
-		hear(&b, t >= 49 && t < 99 ? b.own : b.shared);
+		hear(&b, own ? b.own : b.shared);
 	}
 
 	ck_assert_uint_eq(b.packets, 3000 / kindv[_i].ptime);
-	steady = max(rest(&b, 400, 900), rest(&b, 1500, 1900));
+	steady = max(rest(&b, 400, 900), rest(&b, 1500, 1850));
 	there = rest(&b, 920, 1200);
-	back = rest(&b, 1920, 2200);
+	back = rest(&b, 1960, 2030);
+	meets(&b);
 
 	/* not more noise than the codec makes all the time, give or take */
-	ck_assert_msg(there < 2.5 * steady + 150 && back < 2.5 * steady + 150,
+	ck_assert_msg(there < 2.5 * steady + 150 && back < AMP / 100 + 60,
 		      "%d: steady %.0f, there %.0f, back %.0f", _i, steady,
 		      there, back);
 
