@@ -7,8 +7,10 @@
  * the bit allocation, is left out: it is half a step at most, either way, and
  * the sum of all bands is right within 1 dB for noise, 6 dB for tones.
  *
- * SILK (also as the lower part of a hybrid frame) has no such thing, but
- * begins with its encoder's own voice flag (4.2.3).
+ * SILK (also as the lower part of a hybrid frame) begins with its encoder's
+ * own voice flag (4.2.3), and soon after tells the gain of its excitation
+ * (4.2.7.4). That is no level, as nobody knows what the filters make of it,
+ * but it rises and falls with the level.
  */
 #include <math.h>
 #include <opus/opus.h>
@@ -355,13 +357,73 @@ static uint8_t to_dbov(float sum)
 }
 
 
+/* The symbol at the decoder's position, for probabilities of 1/256 */
+static unsigned range_symbol(struct range *r, const uint8_t *pdf, unsigned n)
+{
+	const uint32_t s = r->rng >> 8;
+	const unsigned at = 256 - min(r->val / s + 1, 256u);
+	unsigned lo = 0, i;
+
+	for (i = 0; i + 1 < n && at >= lo + pdf[i]; i++)
+		lo += pdf[i];
+
+	range_update(r, lo, lo + pdf[i], s, 256);
+
+	return i;
+}
+
+
+/* RFC 6716 4.2.7.3, 4.2.7.4: 64 steps of 1.37 dB */
+static uint8_t gain_read(const uint8_t *p, size_t len, unsigned flags)
+{
+	static const uint8_t quiet[] = {26, 230}, loud[] = {24, 74, 148, 10};
+	static const uint8_t gainv[3][8] = {
+		{32, 112, 68, 29, 12, 1, 1, 1},
+		{2, 17, 45, 60, 62, 47, 19, 4},
+		{1, 3, 26, 71, 94, 50, 9, 2},
+	};
+	unsigned i, type, gain;
+	struct range r;
+	bool voice = false;
+
+	range_init(&r, p, len);
+
+	for (i = 0; i < flags; i++)
+		voice |= range_bit(&r, 1) && !i;
+	if (range_bit(&r, 1))
+		return OPUS_LEVEL_NONE;
+
+	type = voice ? 1 + range_symbol(&r, loud, 4) / 2
+		: 0;
+	if (!voice)
+		(void)range_symbol(&r, quiet, 2);
+	gain = range_symbol(&r, gainv[type], 8) << 3;
+	gain |= range_uniform(&r, 8);
+
+	return (uint8_t)(88 - gain * 350 / 256);
+}
+
+
+static enum opus_look silk_look(const uint8_t *p, size_t len, uint8_t toc,
+				uint8_t *level)
+{
+	const unsigned flags = toc >= 0x60 ? 1 : max(1, toc >> 3 & 3);
+
+	*level = toc & 4 || len < 3 ? OPUS_LEVEL_NONE
+		: gain_read(p, len, flags);
+
+	return p[0] >> (8 - flags) ? OPUS_LOOK_VOICE : OPUS_LOOK_NOVOICE;
+}
+
+
 /**
  * Look at an Opus packet
  *
  * @param st     What was known before; must see every packet of a stream
  * @param p      Payload
  * @param len    Its length [bytes]
- * @param level  Set to the level, if OPUS_LOOK_LEVEL [-dBov]
+ * @param level  Set to the level, if OPUS_LOOK_LEVEL [-dBov]; else to what
+ *               rises and falls as the level does, or OPUS_LEVEL_NONE
  *
  * @return What was seen
  */
@@ -385,13 +447,9 @@ enum opus_look opus_level_look(struct opus_level *st, const uint8_t *p,
 	}
 
 	if (!(toc & 0x80)) {
-		const int flags = toc >= 0x60 ? 1 : max(1, toc >> 3 & 3);
-
-		for (i = 0; i < n; i++) {
-			if (sizev[i] > 1 && framev[i][0] >> (8 - flags))
-				return OPUS_LOOK_VOICE;
-		}
-		return OPUS_LOOK_NOVOICE;
+		*level = OPUS_LEVEL_NONE;
+		return sizev[0] ? silk_look(framev[0], (size_t)sizev[0], toc,
+					    level) : OPUS_LOOK_NOVOICE;
 	}
 
 	for (i = 0; i < n; i++) {

@@ -4,7 +4,10 @@
 #ifndef JUNCTOR_MESH_OPUS_LEVEL_H
 #define JUNCTOR_MESH_OPUS_LEVEL_H
 
-enum { OPUS_LEVEL_BANDS = 21 };
+enum {
+	OPUS_LEVEL_BANDS = 21,
+	OPUS_LEVEL_NONE  = 255,   /* cannot tell                           */
+};
 
 enum opus_look {
 	OPUS_LOOK_LEVEL,      /* the level is known                         */

@@ -141,6 +141,8 @@ void scheduler_reset(struct scheduler *s)
 	memset(&s->g722, 0, sizeof(s->g722));
 	memset(&s->rx, 0, sizeof(s->rx));
 	memset(&s->opus, 0, sizeof(s->opus));
+	s->gain = s->gain_ref = OPUS_LEVEL_NONE;
+	s->verdict = LEVEL_SILENCE;
 }
 
 

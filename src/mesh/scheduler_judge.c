@@ -1,9 +1,10 @@
 /**
  * @file mesh/scheduler_judge.c  Does an Opus sender talk?
  *
- * CELT tells its level by itself. SILK tells only whether its encoder heard a
- * voice; when it did, and now and then when it did not (a steady tone is none
- * to it), the last few packets are decoded at 8 kHz for a verdict.
+ * CELT tells its level by itself. SILK tells whether its encoder heard a voice
+ * (a steady tone is none to it), and how its gain changed; when that may be
+ * talk, and else now and then, the last few packets are decoded at 8 kHz for
+ * a verdict.
  */
 #include <string.h>
 #include <re.h>
@@ -22,10 +23,59 @@
 enum {
 	JUDGE_RATE = 8000,
 	JUDGE_HIST = 2,          /* packets decoded before the one judged   */
-	VOICE_US   = 80000,      /* between verdicts if there is a voice    */
-	NOVOICE_US = 300000,     /* ... and if there is none                */
-	AHEAD_US   = 130000,     /* keep packets this long before a verdict */
+	NEAR_US    = 80000,      /* between verdicts if it may be talk      */
+	NOVOICE_US = 300000,     /* ... if the encoder hears no voice       */
+	SURE_US    = 3000000,    /* ... if it is far too quiet              */
+	TALK_US    = 500000,     /* ... of a talker                         */
+	AHEAD_US   = 50000,      /* keep packets this long before a verdict */
+	NEAR_DB    = 8,          /* to the threshold                        */
+	QUIET      = 70,         /* quieter makes no difference [-dBov]     */
 };
+
+
+/* The level, as far as the last verdict and what has changed since tell */
+static uint8_t estimate(const struct scheduler *s)
+{
+	const int ref = min(s->verdict, (uint8_t)QUIET);
+	const int est = ref + s->gain - s->gain_ref;
+
+	return (uint8_t)max(0, min(est, (int)LEVEL_SILENCE));
+}
+
+
+static bool silk_hear(struct scheduler *s, bool onset, uint64_t now)
+{
+	const uint64_t since = now - s->judged;
+	const bool known = s->gain != OPUS_LEVEL_NONE &&
+		s->gain_ref != OPUS_LEVEL_NONE;
+	const uint8_t est = known ? estimate(s) : s->verdict;
+	bool near = onset;
+	uint64_t wait;
+
+	if (s->tk) {
+		/* Between verdicts, a voice goes on as it was judged */
+		if (known || s->voice)
+			talk_hear(&s->talk, est, now);
+		s->judge |= since >= TALK_US;
+		return true;
+	}
+
+	if (known)
+		near = est <= talk_threshold(&s->talk) + NEAR_DB &&
+			(onset || est + 3 <= s->verdict ||
+			 s->verdict <= talk_threshold(&s->talk) + NEAR_DB);
+
+	wait = near ? NEAR_US : known ? SURE_US
+		: s->voice ? NEAR_US : NOVOICE_US;
+
+	/* At once when a voice begins */
+	if (since >= wait || (onset && near)) {
+		s->judge = true;
+		return true;
+	}
+
+	return near || since + AHEAD_US >= wait;
+}
 
 
 /**
@@ -43,7 +93,6 @@ bool sched_judge_hear(struct scheduler *s, const struct scheduler_packet *pkt,
 {
 	const bool voiced = s->voice;
 	enum opus_look look;
-	uint64_t wait, since;
 
 	/* What is played is heard then */
 	if (s->tk && s->pcm_heard)
@@ -53,27 +102,20 @@ bool sched_judge_hear(struct scheduler *s, const struct scheduler_packet *pkt,
 
 	s->voice = look == OPUS_LOOK_VOICE;
 
-	if (look == OPUS_LOOK_BAD) {
+	switch (look) {
+
+	case OPUS_LOOK_BAD:
 		++s->st.malformed;
 		return false;
-	}
-	if (look == OPUS_LOOK_LEVEL)
+
+	case OPUS_LOOK_LEVEL:
 		return talk_hear(&s->talk, *level, now);
 
-	/* Between verdicts, a voice goes on as it was judged */
-	if (s->tk && s->voice)
-		talk_hear(&s->talk, s->verdict, now);
-
-	wait  = s->voice ? VOICE_US : NOVOICE_US;
-	since = now - s->judged;
-
-	/* At once when a voice begins */
-	if (since >= wait || (s->voice && !voiced)) {
-		s->judge = true;
-		return true;
+	default:
+		s->gain = *level;
+		*level  = LEVEL_SILENCE;
+		return silk_hear(s, s->voice && !voiced, now);
 	}
-
-	return s->voice || since + AHEAD_US >= wait;
 }
 
 
@@ -116,8 +158,9 @@ void sched_judge_tick(struct scheduler *s)
 
 	codec_dec_put(dec);
 	codec_pool_count_judged(s->pool);
-	s->judged  = s->now;
-	s->verdict = level;
+	s->judged   = s->now;
+	s->verdict  = level;
+	s->gain_ref = s->gain;
 
 	/* Until the next one, nobody needs what was kept */
 	if (!talk_hear(&s->talk, level, s->now) && !s->voice && !s->tk)

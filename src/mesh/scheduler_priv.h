@@ -113,6 +113,8 @@ struct scheduler {
 	struct opus_level opus;
 	uint64_t judged;           /* last time [us]                        */
 	uint8_t verdict;           /* level [-dBov]                         */
+	uint8_t gain;              /* of the last SILK packet, or ..._NONE  */
+	uint8_t gain_ref;          /* when the verdict was given            */
 	bool judge;                /* in this tick                          */
 	bool voice;                /* the last SILK packet had some         */
 
