@@ -45,12 +45,19 @@ void signal_noise(struct signal *s, int16_t *v, size_t n, double dbov)
 }
 
 
-static double resonate(double *z, double x, double f, double bw,
-		       uint32_t rate)
+/* A two-pole resonance; its coefficients are worked out once per block */
+static void resonance(double *c, double f, double bw, uint32_t rate)
 {
 	const double r = exp(-M_PI * bw / rate);
-	const double y = x + 2 * r * cos(2 * M_PI * f / rate) * z[0] -
-		r * r * z[1];
+
+	c[0] = 2 * r * cos(2 * M_PI * f / rate);
+	c[1] = -r * r;
+}
+
+
+static double resonate(double *z, double x, const double *c)
+{
+	const double y = x + c[0] * z[0] + c[1] * z[1];
 
 	z[1] = z[0];
 	z[0] = y;
@@ -63,16 +70,24 @@ static double resonate(double *z, double x, double f, double bw,
    three formants that wander: enough of speech for codecs and detectors */
 void signal_speech(struct signal *s, int16_t *v, size_t n, uint32_t rate)
 {
+	double c1[2] = {0}, c2[2] = {0}, c3[2] = {0}, pitch = 0, env = 0;
 	size_t i;
 
 	for (i = 0; i < n; i++, s->n++) {
 
-		const double t = (double)s->n / rate;
-		const double in = fmod(t, .9);
-		const double pitch = 110 + 25 * sin(2 * M_PI * .7 * t);
-		const double env = in > .62 ? 0
-			: pow(sin(M_PI * fmod(in, .2067) / .2067), 2);
 		double x = 0, y;
+
+		if (i % 16 == 0) {
+			const double t = (double)s->n / rate;
+			const double in = fmod(t, .9);
+
+			pitch = 110 + 25 * sin(2 * M_PI * .7 * t);
+			env   = in > .62 ? 0
+				: pow(sin(M_PI * fmod(in, .2067) / .2067), 2);
+			resonance(c1, 550 + 200 * sin(3 * t), 70, rate);
+			resonance(c2, 1400 + 400 * sin(2 * t), 90, rate);
+			resonance(c3, 2500, 140, rate);
+		}
 
 		s->phase += pitch / rate;
 		if (s->phase >= 1) {
@@ -81,9 +96,9 @@ void signal_speech(struct signal *s, int16_t *v, size_t n, uint32_t rate)
 		}
 		x = x * 40 + uniform(s) * .4;
 
-		y  = resonate(s->f1, x, 550 + 200 * sin(3 * t), 70, rate);
-		y += resonate(s->f2, x, 1400 + 400 * sin(2 * t), 90, rate);
-		y += resonate(s->f3, x, 2500, 140, rate);
+		y  = resonate(s->f1, x, c1);
+		y += resonate(s->f2, x, c2);
+		y += resonate(s->f3, x, c3);
 
 		y = y * env * 26 * sqrt(8000. / rate);
 		v[i] = (int16_t)lrint(max(-32768., min(32767., y)));
