@@ -162,8 +162,9 @@ static double rest(const struct bed *b, unsigned from, unsigned to)
 		c /= 20;
 		s /= 20;
 		for (size_t i = 0; i < 40; i++) {
+			const double x = w * (double)i;
 			const double d = b->heard[pos + i] -
-				c * cos(w * (double)i) - s * sin(w * (double)i);
+				c * cos(x) - s * sin(x);
 
 			e += d * d;
 		}
