@@ -141,6 +141,7 @@ static void join_handle(struct siphost *sh, struct sipcall *call,
 	join.src        = ev->src;
 	join.media      = offer ? offer->media : MEDIA_AUDIO;
 	join.offer      = offer;
+	join.admitted   = lights_admitted(sh, ev->callid);
 
 	err = peer_alloc(&p, sh, call, ev, &join);
 	mem_deref(offer);

@@ -11,9 +11,11 @@ struct client;
 struct client_event;
 struct command;
 struct join;
+struct light;
 struct listener;
 struct media_desc;
 struct metric;
+struct mqueue;
 struct redirect;
 struct service;
 struct sipcall;
@@ -28,6 +30,11 @@ struct siphost {
 	struct siphost_api api;
 	struct sipstack *stack;        /* while running                     */
 	struct redirect *redirect;     /* as long as the service            */
+	struct mqueue *lightq;         /* there are joins in the fast path  */
+	struct listener *lightlis;
+	struct list lightl;            /* struct light                      */
+	struct list admittedl;         /* struct admitted, oldest first     */
+	struct light *lightnow;        /* whose join is being told, or NULL */
 	struct hash *peers;            /* by user, struct peer              */
 	unsigned peerc;
 	struct listener *stopping;
@@ -57,6 +64,11 @@ int  peer_alloc(struct peer **pp, struct siphost *sh, struct sipcall *call,
 struct peer *peer_find(struct siphost *sh, const char *user,
 		       const char *conference);
 void peers_bye(struct siphost *sh, uint16_t scode, const char *reason);
+
+/* light.c */
+int  lights_start(struct siphost *sh);
+void lights_stop(struct siphost *sh);
+bool lights_admitted(struct siphost *sh, const char *callid);
 
 /* calls.c */
 void calls_handle(struct sipcall *call, const struct sipcall_event *ev,

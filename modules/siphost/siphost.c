@@ -119,6 +119,7 @@ static void destructor(void *arg)
 		mem_deref(sh->metricv[i]);
 
 	mem_deref(sh->stack);
+	lights_stop(sh);
 	hash_flush(sh->peers);
 	mem_deref(sh->peers);
 	mem_deref(sh->redirect);
@@ -181,8 +182,13 @@ static int start(struct service *svc)
 
 	conf.redirect = sh->redirect;
 
+	err = lights_start(sh);
+	if (err)
+		return err;
+
 	err = sipstack_alloc(&sh->stack, &conf, calls_handle, sh);
 	if (err) {
+		lights_stop(sh);
 		log_event(LOG_ERROR, "siphost", NULL, "cannot listen: %s",
 			  strerror(err));
 		return err;
@@ -211,6 +217,7 @@ static void stop(struct service *svc)
 
 	/* whoever still holds a client finds it gone */
 	sh->stack = mem_deref(sh->stack);
+	lights_stop(sh);
 	hash_flush(sh->peers);
 }
 

@@ -301,15 +301,16 @@ static bool uri(struct uriref *u, struct scan *s, bool params)
 
 /* From, To, Contact: a name and a URI in brackets, or the URI alone; then
  * parameters to the end of the line, of which the tag is told. */
-static bool name_addr(struct uriref *u, struct pl *tag, struct scan s)
+static bool name_addr(struct uriref *u, struct pl *tag, struct pl *display,
+		      struct scan s)
 {
 	struct pl name, val;
 	bool bracket;
 
-	*tag = pl_null;
+	*tag = *display = pl_null;
 
 	if (accept_ch(&s, '"')) {
-		(void)span(&s, C_QUOTE);
+		(void)take(display, &s, C_QUOTE);
 		if (!accept_ch(&s, '"'))
 			return false;
 		(void)accept_ch(&s, ' ');
@@ -318,11 +319,14 @@ static bool name_addr(struct uriref *u, struct pl *tag, struct scan s)
 	else {
 		struct scan at = s;
 
-		bracket = span(&at, C_TOKEN) && accept_ch(&at, ' ');
-		if (bracket)
+		bracket = take(display, &at, C_TOKEN) && accept_ch(&at, ' ');
+		if (bracket) {
 			s = at;
-		else
-			bracket = s.p < s.end && *s.p == '<';
+		}
+		else {
+			*display = pl_null;
+			bracket  = s.p < s.end && *s.p == '<';
+		}
 	}
 
 	if (bracket && !accept_ch(&s, '<'))
@@ -436,7 +440,7 @@ static bool from(struct preparse *pp, struct scan s)
 	pp->from.p = s.p;
 	pp->from.l = (size_t)(s.end - s.p);
 
-	if (!name_addr(&u, &tag, s) || !tag.l || !u.user.l)
+	if (!name_addr(&u, &tag, &pp->name, s) || !tag.l || !u.user.l)
 		return false;
 
 	/* user and host stand side by side */
@@ -451,11 +455,12 @@ static bool from(struct preparse *pp, struct scan s)
 static bool to(struct preparse *pp, struct scan s)
 {
 	struct uriref u;
+	struct pl name;
 
 	pp->to.p = s.p;
 	pp->to.l = (size_t)(s.end - s.p);
 
-	return name_addr(&u, &pp->to_tag, s);
+	return name_addr(&u, &pp->to_tag, &name, s);
 }
 
 
@@ -514,7 +519,7 @@ static bool line(struct preparse *pp, unsigned *seen, uint32_t *length,
 	case H_CALLID:  return callid(pp, s);
 	case H_CSEQ:    return cseq(pp, s);
 	case H_LIST:    return tokens(s);
-	case H_CONTACT: return name_addr(&u, &tag, s);
+	case H_CONTACT: return name_addr(&u, &tag, &name, s);
 
 	case H_LENGTH:  return number(length, &s, 65535) && s.p == s.end;
 
@@ -526,6 +531,8 @@ static bool line(struct preparse *pp, unsigned *seen, uint32_t *length,
 			is_name(&name, "application/sdp", 15);
 
 	case H_AGENT:
+		return take(&pp->agent, &s, C_TEXT) && s.p == s.end;
+
 	case H_SUBJECT:
 	case H_FREE:
 		return span(&s, C_TEXT) && s.p == s.end;
@@ -599,6 +606,9 @@ int preparse_invite(struct preparse *pp, const char *buf, size_t len)
 
 	if ((seen & needed) != needed || length != (size_t)(s.end - s.p))
 		return EBADMSG;
+
+	pp->body.p = s.p;
+	pp->body.l = length;
 
 	/* a body without a type, or a type without a body */
 	return !length == !(seen & 1u << H_TYPE) ? 0 : EBADMSG;

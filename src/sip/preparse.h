@@ -23,6 +23,9 @@ struct preparse {
 	struct pl branch;
 	struct pl rport;             /* "rport" in the topmost, l 0: none    */
 	struct pl from, to;          /* values                               */
+	struct pl name;              /* display name of From, no quotes      */
+	struct pl agent;             /* User-Agent                           */
+	struct pl body;
 	struct pl to_tag;            /* of an ACK                            */
 	struct pl callid;
 	struct pl cseq;              /* value                                */

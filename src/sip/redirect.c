@@ -4,7 +4,9 @@
  *
  *  datagrams -> pre-parser -> came back? -> look-up -> 302
  *                   |             |            |
- *                   +-------------+------------+-----> sofia
+ *                   |             |            +-> main thread -> any answer
+ *                   |             |                     |
+ *                   +-------------+---------------------+----> sofia
  *
  * No transaction is kept. The To tag is a keyed hash of branch and Call-ID,
  * so a retransmitted INVITE gets the 302 it got before, and the ACK, which
@@ -29,46 +31,7 @@
 #include "sip/redirect.h"
 #include "sip/redirmsg.h"
 #include "sip/udpsock.h"
-
-
-enum {
-	RECENT      = 8192,     /* power of two                             */
-	RECENT_LIFE = 32,       /* [s], 64*T1                               */
-};
-
-/* The last redirect of the Call-IDs that fall here */
-struct recent {
-	uint64_t callid;        /* keyed hashes                             */
-	uint64_t tag;
-	uint32_t conf;
-	uint32_t cseq;
-	uint32_t sec;           /* when, 0: never                           */
-};
-
-struct rthread {
-	struct redirect *r;
-	unsigned ix;
-	struct udpsock *us;     /* NULL: not entered; under the lock        */
-	pthread_t tid;          /* who entered                              */
-
-	/* of the signalling thread; the counters are read by all */
-	struct redirect_stats st;
-	uint32_t now;           /* [s], of this batch                       */
-	struct recent recentv[RECENT];
-};
-
-struct redirect {
-	unsigned threads;       /* that are there, set before they enter    */
-	unsigned threadc;       /* room for                                 */
-	struct siphash_key key;
-	struct rthread *threadv[REDIRECT_THREADS_MAX]; /* see rthread_get   */
-
-	/* read-locked for each batch and each datagram handed across */
-	pthread_rwlock_t lock;
-	redirect_lookup_h *lookuph;
-	void *arg;
-	unsigned hold;          /* set of enum redirect_hold                */
-};
+#include "sip/redirect_int.h"
 
 
 /* One writer, so no locked instruction is needed. */
@@ -89,6 +52,8 @@ static void destructor(void *arg)
 		mem_deref(r->threadv[i]);
 	}
 
+	list_flush(&r->joinl);
+	pthread_mutex_destroy(&r->join_lock);
 	pthread_rwlock_destroy(&r->lock);
 }
 
@@ -116,6 +81,7 @@ int redirect_alloc(struct redirect **rp, unsigned threads)
 		return ENOMEM;
 
 	pthread_rwlock_init(&r->lock, NULL);
+	pthread_mutex_init(&r->join_lock, NULL);
 	r->threads = threads;
 	r->threadc = threads;
 
@@ -144,6 +110,26 @@ void redirect_handler(struct redirect *r, redirect_lookup_h *h, void *arg)
 	pthread_rwlock_wrlock(&r->lock);
 	r->lookuph = h;
 	r->arg     = arg;
+	pthread_rwlock_unlock(&r->lock);
+}
+
+
+/**
+ * Have joins that the look-up could not answer given to the main thread
+ *
+ * @param r   Fast path
+ * @param h   Called in the signalling threads: there is something for
+ *            redirect_join_next; NULL: sofia gets them
+ * @param arg Its argument
+ */
+void redirect_defer_handler(struct redirect *r, redirect_wake_h *h, void *arg)
+{
+	if (!r)
+		return;
+
+	pthread_rwlock_wrlock(&r->lock);
+	r->wakeh   = h;
+	r->wakearg = arg;
 	pthread_rwlock_unlock(&r->lock);
 }
 
@@ -216,6 +202,7 @@ void redirect_stats(struct redirect *r, struct redirect_stats *st)
 		ADD(redirected);
 		ADD(retransmitted);
 		ADD(acked);
+		ADD(deferred);
 		ADD(handed_over);
 		ADD(malformed);
 		ADD(unsent);
@@ -267,50 +254,75 @@ static bool recent_came_back(const struct rthread *t, const struct recent *rec,
 }
 
 
+static bool recent_again(const struct recent *rec, const struct recent *now)
+{
+	return rec->sec && rec->callid == now->callid &&
+		rec->tag == now->tag && rec->cseq == now->cseq;
+}
+
+
+/* Not known, or not so simple: the main thread finds out, or else sofia. What
+ * is repeated meanwhile waits for the same answer. */
+static enum udpsock_verdict defer(struct rthread *t, struct udpsock_msg *msg,
+				  struct recent *rec, struct recent *now)
+{
+	if (recent_again(rec, now) && rec->deferred &&
+	    t->now - rec->sec < DEFER_LIFE)
+		return UDPSOCK_ABSORB;
+
+	if (!t->r->wakeh || redirect_defer(t, msg, now->tag))
+		return UDPSOCK_HAND;
+
+	now->deferred = true;
+	*rec = *now;
+	count(&t->st.deferred);
+
+	return UDPSOCK_ABSORB;
+}
+
+
 static enum udpsock_verdict invite(struct rthread *t, struct udpsock_msg *msg)
 {
 	struct redirect *r = t->r;
+	struct redirmsg rm = {.status = "302 Moved Temporarily"};
 	struct preparse pp;
-	struct recent *rec;
+	struct recent *rec, now;
 	char contact[REDIRECT_CONTACT_MAX];
-	uint64_t callid, tag;
-	uint32_t conf;
 	size_t len = 0;
-	bool again;
 
 	if (!r->lookuph || r->hold ||
 	    preparse_invite(&pp, msg->buf, msg->len))
 		return UDPSOCK_HAND;
 
-	callid = siphash(&r->key, pp.callid.p, pp.callid.l);
-	conf   = (uint32_t)siphash(&r->key, pp.conf.p, pp.conf.l);
-	tag    = tag_make(r, &pp, callid);
-	rec    = &t->recentv[callid & (RECENT - 1)];
+	now.callid   = siphash(&r->key, pp.callid.p, pp.callid.l);
+	now.tag      = tag_make(r, &pp, now.callid);
+	now.conf     = (uint32_t)siphash(&r->key, pp.conf.p, pp.conf.l);
+	now.cseq     = pp.cseq_num;
+	now.sec      = t->now;
+	now.deferred = false;
+	rec = &t->recentv[now.callid & (RECENT - 1)];
 
-	if (recent_came_back(t, rec, &pp, callid, conf))
+	if (recent_came_back(t, rec, &pp, now.callid, now.conf))
 		return UDPSOCK_HAND;
 
 	if (r->lookuph(pp.conf.p, pp.conf.l, pp.user.p, pp.user.l,
 		       contact, sizeof(contact), &len, r->arg) ||
 	    !len || len > sizeof(contact))
-		return UDPSOCK_HAND;
+		return defer(t, msg, rec, &now);
+
+	rm.tag       = now.tag;
+	rm.contact.p = contact;
+	rm.contact.l = len;
 
 	if (redirmsg_encode(msg->reply, UDPSOCK_REPLY_MAX, &msg->replylen,
-			    &pp, msg->src, tag, contact, len))
+			    &pp, msg->src, &rm))
 		return UDPSOCK_HAND;
 
 	redirmsg_reply_port(msg->src, &pp);
 
-	again = rec->callid == callid && rec->tag == tag &&
-		rec->cseq == pp.cseq_num && rec->sec;
-
-	rec->callid = callid;
-	rec->tag    = tag;
-	rec->conf   = conf;
-	rec->cseq   = pp.cseq_num;
-	rec->sec    = t->now;
-
-	count(again ? &t->st.retransmitted : &t->st.redirected);
+	count(recent_again(rec, &now) && !rec->deferred
+	      ? &t->st.retransmitted : &t->st.redirected);
+	*rec = now;
 
 	return UDPSOCK_REPLY;
 }
@@ -378,12 +390,13 @@ static void batch_handler(struct udpsock_msg *msgv, unsigned msgc, void *arg)
 			hand_over(t, msg);
 	}
 
+	redirect_defer_wake(t);
+
 	pthread_rwlock_unlock(&t->r->lock);
 }
 
 
-static int hand_handler(const struct udpsock_msg *msg, unsigned sockix,
-			void *arg)
+static int hand_handler(const struct udpsock_msg *msg, void *arg)
 {
 	struct rthread *t = arg;
 	const struct rthread *to;
@@ -393,7 +406,7 @@ static int hand_handler(const struct udpsock_msg *msg, unsigned sockix,
 
 	to = t->r->threadv[msg->owner];
 	if (to && to->us)
-		err = udpsock_push(to->us, sockix, msg);
+		err = udpsock_push(to->us, msg);
 
 	pthread_rwlock_unlock(&t->r->lock);
 

@@ -9,6 +9,7 @@
 #define JUNCTOR_SIP_REDIRECT_H
 
 struct redirect;
+struct redirect_join;      /* sip/redirjoin.h                               */
 
 enum {
 	REDIRECT_THREADS_MAX = 64,
@@ -29,10 +30,13 @@ typedef int (redirect_lookup_h)(const char *conf, size_t conflen,
 				char *contact, size_t sz, size_t *len,
 				void *arg);
 
+typedef void (redirect_wake_h)(void *arg);
+
 struct redirect_stats {
 	uint64_t redirected;      /* 302 sent, retransmissions not counted   */
 	uint64_t retransmitted;   /* 302 sent again                          */
 	uint64_t acked;           /* ACKs for our 302 absorbed               */
+	uint64_t deferred;        /* INVITEs given to the main thread        */
 	uint64_t handed_over;     /* datagrams given to sofia                */
 	uint64_t malformed;       /* of these: not even the start of SIP     */
 	uint64_t unsent;          /* 302 that the kernel did not take        */
@@ -40,6 +44,7 @@ struct redirect_stats {
 
 int  redirect_alloc(struct redirect **rp, unsigned threads);
 void redirect_handler(struct redirect *r, redirect_lookup_h *h, void *arg);
+void redirect_defer_handler(struct redirect *r, redirect_wake_h *h, void *arg);
 void redirect_threads_set(struct redirect *r, unsigned threads);
 void redirect_hold(struct redirect *r, enum redirect_hold why, bool on);
 void redirect_stats(struct redirect *r, struct redirect_stats *st);

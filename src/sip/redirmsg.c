@@ -1,5 +1,5 @@
 /**
- * @file redirmsg.c  The 302 for an INVITE that the pre-parser accepted
+ * @file redirmsg.c  The final answer to an INVITE that the pre-parser accepted
  */
 #include <string.h>
 #include <re.h>
@@ -144,27 +144,27 @@ static void put_via_top(struct out *o, const struct preparse *pp,
 
 
 /**
- * Write a 302
+ * Write a final answer
  *
- * @param buf        Written to
- * @param sz         Its size [bytes]
- * @param len        Set to what was written [bytes]
- * @param pp         The INVITE
- * @param src        Where it came from
- * @param tag        For our To tag
- * @param contact    URI, without brackets
- * @param contactlen Its length [bytes]
+ * @param buf Written to
+ * @param sz  Its size [bytes]
+ * @param len Set to what was written [bytes]
+ * @param pp  The INVITE
+ * @param src Where it came from
+ * @param rm  What to answer
  *
  * @return 0 for success, EOVERFLOW if it does not fit
  */
 int redirmsg_encode(char *buf, size_t sz, size_t *len,
 		    const struct preparse *pp, const struct sockaddr *src,
-		    uint64_t tag, const char *contact, size_t contactlen)
+		    const struct redirmsg *rm)
 {
 	struct out o = {buf, buf + sz, false};
 	unsigned i;
 
-	put_lit(&o, "SIP/2.0 302 Moved Temporarily\r\nVia: ");
+	put_lit(&o, "SIP/2.0 ");
+	put(&o, rm->status, strlen(rm->status));
+	put_lit(&o, "\r\nVia: ");
 	put_via_top(&o, pp, src);
 
 	for (i=1; i<pp->viac; i++) {
@@ -177,14 +177,19 @@ int redirmsg_encode(char *buf, size_t sz, size_t *len,
 	put_lit(&o, "\r\nTo: ");
 	put_pl(&o, &pp->to);
 	put_lit(&o, ";tag=");
-	put_tag(&o, tag);
+	put_tag(&o, rm->tag);
 	put_lit(&o, "\r\nCall-ID: ");
 	put_pl(&o, &pp->callid);
 	put_lit(&o, "\r\nCSeq: ");
 	put_pl(&o, &pp->cseq);
-	put_lit(&o, "\r\nContact: <");
-	put(&o, contact, contactlen);
-	put_lit(&o, ">\r\nContent-Length: 0\r\n\r\n");
+
+	if (rm->contact.l) {
+		put_lit(&o, "\r\nContact: <");
+		put_pl(&o, &rm->contact);
+		put_lit(&o, ">");
+	}
+
+	put_lit(&o, "\r\nContent-Length: 0\r\n\r\n");
 
 	*len = (size_t)(o.p - buf);
 

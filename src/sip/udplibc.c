@@ -82,14 +82,14 @@ static void sock_add(struct udpsock *us, int epfd, int fd, uint64_t data)
 		return;
 
 	/* EEXIST when this is not the first socket */
-	if (us->shared)
-		(void)syscall(SYS_epoll_ctl, epfd, EPOLL_CTL_ADD, us->efd,
-			      &ev);
+	(void)syscall(SYS_epoll_ctl, epfd, EPOLL_CTL_ADD, us->efd, &ev);
 
+	pthread_mutex_lock(&us->lock);
 	sock = &us->sockv[us->sockc++];
 	sock->fd   = fd;
 	sock->epfd = epfd;
 	sock->data = data;
+	pthread_mutex_unlock(&us->lock);
 }
 
 
@@ -100,15 +100,23 @@ static void sock_remove(struct udpsock *us, struct udpsock_sock *sock)
 
 	udpsock_left_flush(us);
 
+	pthread_mutex_lock(&us->lock);
 	--us->sockc;
 	memmove(sock, sock + 1, (us->sockc - ix) * sizeof(*sock));
+	pthread_mutex_unlock(&us->lock);
 }
 
 
+/* sofia takes a socket out before it closes it: then nobody may use it. */
 int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 {
 	struct udpsock_sock *sock = sock_find(self, fd);
-	const int ret = (int)syscall(SYS_epoll_ctl, epfd, op, fd, ev);
+	int ret;
+
+	if (sock && op == EPOLL_CTL_DEL)
+		sock_remove(self, sock);
+
+	ret = (int)syscall(SYS_epoll_ctl, epfd, op, fd, ev);
 
 	if (!self || ret)
 		return ret;
@@ -117,8 +125,6 @@ int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 		sock_add(self, epfd, fd, ev->data.u64);
 	else if (op == EPOLL_CTL_MOD && sock)
 		sock->data = ev->data.u64;
-	else if (op == EPOLL_CTL_DEL && sock)
-		sock_remove(self, sock);
 
 	return ret;
 }

@@ -184,17 +184,15 @@ int udpsock_enter(struct udpsock **up, unsigned ix, bool shared,
 /**
  * Give a thread a datagram that another one has read
  *
- * @param us     Of the thread that gets it; thread-safe as long as the
- *               caller keeps it from being freed
- * @param sockix Number of the socket that it came to: each thread has opened
- *               the same ones in the same order
- * @param msg    Datagram, copied
+ * @param us  Of the thread that gets it; thread-safe as long as the caller
+ *            keeps it from being freed
+ * @param msg Datagram, copied. Each thread has opened the same sockets in the
+ *            same order, so the number of the socket means the same in each
  *
  * @return 0 for success, EOVERFLOW if that thread has too many already,
  *         otherwise errorcode
  */
-int udpsock_push(struct udpsock *us, unsigned sockix,
-		 const struct udpsock_msg *msg)
+int udpsock_push(struct udpsock *us, const struct udpsock_msg *msg)
 {
 	const uint64_t one = 1;
 	struct udpsock_left *left;
@@ -216,7 +214,7 @@ int udpsock_push(struct udpsock *us, unsigned sockix,
 	memcpy(left->copy, msg->buf, msg->len);
 	left->buf    = left->copy;
 	left->len    = msg->len;
-	left->sockix = sockix;
+	left->sockix = msg->sockix;
 	left->srclen = msg->src->sa_family == AF_INET6
 		? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 	memcpy(&left->src, msg->src, left->srclen);
@@ -237,6 +235,48 @@ int udpsock_push(struct udpsock *us, unsigned sockix,
 		return errno;
 
 	return 0;
+}
+
+
+/**
+ * Send on a socket of a thread
+ *
+ * @param us     Of that thread; thread-safe as long as the caller keeps it
+ *               from being freed
+ * @param sockix Number of the socket
+ * @param buf    Datagram
+ * @param len    Its length [bytes]
+ * @param dst    Where to
+ *
+ * @return 0 for success, ENOENT if the socket is gone, otherwise errorcode
+ */
+int udpsock_send(struct udpsock *us, unsigned sockix, const void *buf,
+		 size_t len, const struct sockaddr *dst)
+{
+	const socklen_t dstlen = dst->sa_family == AF_INET6
+		? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	unsigned tries = 2;
+	int err = ENOENT;
+
+	/* the lock keeps the socket from being closed meanwhile */
+	pthread_mutex_lock(&us->lock);
+
+	while (sockix < us->sockc && tries--) {
+
+		err = sendto(us->sockv[sockix].fd, buf, len, MSG_NOSIGNAL,
+			     dst, dstlen) < 0 ? errno : 0;
+
+		/* an error of an earlier datagram is reported once */
+		if (err != ECONNREFUSED)
+			break;
+	}
+
+	pthread_mutex_unlock(&us->lock);
+
+	if (err)
+		__atomic_fetch_add(&us->unsent, 1, __ATOMIC_RELAXED);
+
+	return err;
 }
 
 
@@ -345,7 +385,7 @@ static unsigned batch_judged(struct udpsock *us, unsigned sockix, unsigned n)
 
 		case UDPSOCK_HAND:
 			if (msg->owner == us->ix ||
-			    us->hh(msg, sockix, us->arg))
+			    us->hh(msg, us->arg))
 				left_append(us, i, sockix);
 			break;
 
@@ -413,6 +453,7 @@ static bool batch_read(struct udpsock *us, unsigned sockix)
 		us->msgv[i].len     = us->rxv[i].msg_len;
 		us->msgv[i].verdict = UDPSOCK_HAND;
 		us->msgv[i].owner   = us->ix;
+		us->msgv[i].sockix  = sockix;
 	}
 
 	us->bh(us->msgv, n, us->arg);

@@ -26,6 +26,7 @@ struct udpsock_msg {
 	size_t replylen;
 	enum udpsock_verdict verdict;   /* UDPSOCK_HAND at first             */
 	unsigned owner;                 /* this thread at first              */
+	unsigned sockix;                /* number of the socket it came to   */
 };
 
 /* Sets the verdict of each. */
@@ -34,13 +35,13 @@ typedef void (udpsock_batch_h)(struct udpsock_msg *msgv, unsigned msgc,
 
 /* Gives a copy of what belongs to another thread to it: ENOENT if it is not
  * there (then sofia of this thread gets it). */
-typedef int (udpsock_hand_h)(const struct udpsock_msg *msg, unsigned sockix,
-			     void *arg);
+typedef int (udpsock_hand_h)(const struct udpsock_msg *msg, void *arg);
 
 int  udpsock_enter(struct udpsock **up, unsigned ix, bool shared,
 		   udpsock_batch_h *bh, udpsock_hand_h *hh, void *arg);
-int  udpsock_push(struct udpsock *us, unsigned sockix,
-		  const struct udpsock_msg *msg);
+int  udpsock_push(struct udpsock *us, const struct udpsock_msg *msg);
+int  udpsock_send(struct udpsock *us, unsigned sockix, const void *buf,
+		  size_t len, const struct sockaddr *dst);
 uint64_t udpsock_unsent(const struct udpsock *us);
 
 #endif

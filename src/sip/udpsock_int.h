@@ -37,7 +37,7 @@ struct udpsock {
 	udpsock_batch_h *bh;
 	udpsock_hand_h *hh;
 	void *arg;
-	struct udpsock_sock sockv[UDPSOCK_SOCKS];
+	struct udpsock_sock sockv[UDPSOCK_SOCKS]; /* changed under the lock */
 	unsigned sockc;
 	int efd;
 	struct list leftl;              /* of the last batch, or from the

@@ -21,7 +21,9 @@ static void within(const struct pl *pl, const char *buf, size_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char contact[] = "sip:conf@10.0.0.1;ticket=0";
+	static const struct redirmsg rm = {
+		"302 Moved Temporarily", 1, PL("sip:conf@10.0.0.1;ticket=0")
+	};
 	struct sockaddr_in src = {.sin_family = AF_INET};
 	const char *buf = (const char *)data;
 	struct preparse pp;
@@ -47,8 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	within(&pp.rport, buf, size);
 
 	if (redirmsg_encode(reply, sizeof(reply), &len, &pp,
-			    (struct sockaddr *)&src, 1, contact,
-			    sizeof(contact) - 1))
+			    (struct sockaddr *)&src, &rm))
 		return 0;
 
 	/* a line of ours is never broken by what was in theirs */
