@@ -39,7 +39,7 @@ packages() {
 # build DIR [CONFIGURE-OPTION...]: make everything in DIR; says nothing when
 # there is nothing to do.
 build() {
-	local dir=$1 log
+	local dir=$1 log telling
 	shift
 	log=$dir/build.log
 	mkdir -p "$dir" || die "cannot write to $dir"
@@ -54,10 +54,12 @@ build() {
 		(cd "$dir" && "$top/configure" -q "$@") >"$log" 2>&1 ||
 			{ cat "$log" >&2; die "configure failed"; }
 	fi
-	if ! make -C "$dir" -q all >/dev/null 2>&1; then
-		say "building in $dir"
-		make -C "$dir" -s -j"$(nproc)" all >"$log" 2>&1 ||
-			{ tail -n 40 "$log" >&2
-			  die "build failed, see $log"; }
-	fi
+	(sleep 1; say "building in $dir") 2>/dev/null &
+	telling=$!
+	make -C "$dir" -s -j"$(nproc)" all >"$log" 2>&1 ||
+		{ kill "$telling" 2>/dev/null
+		  tail -n 40 "$log" >&2
+		  die "build failed, see $log"; }
+	kill "$telling" 2>/dev/null
+	wait "$telling" 2>/dev/null
 }

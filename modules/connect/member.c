@@ -191,24 +191,56 @@ static int describe(struct member *m, struct media_desc *md)
 }
 
 
+/* A re-INVITE without an offer asks for ours. */
 static int offer_ours(struct member *m)
 {
+	struct mesh_media unused;
 	struct media_desc md;
 	int err;
 
 	memset(&md, 0, sizeof md);
 
-	err = negotiate_offer(&md, codecs_allowed(m));
-	if (err)
-		return err;
-
-	err = describe(m, &md);
+	err = negotiate_offer(&unused, &md, codecs_allowed(m));
+	if (!err)
+		err = describe(m, &md);
 	if (err)
 		return err;
 
 	m->offered = true;
 
 	return client_accept(m->client, &md);
+}
+
+
+/* What we will answer, or offer if nothing was offered to us; the address is
+   not known before the mesh has made room. */
+static int describe_begin(struct member *m, struct media_desc *md,
+			  struct mesh_media *media, const struct join *join,
+			  const struct media_desc *offer)
+{
+	struct sa unknown;
+	int err;
+
+	memset(md, 0, sizeof *md);
+
+	if (!offer) {
+		m->offered = m->private_port = true;
+		return negotiate_offer(media, md, codecs_allowed(m));
+	}
+
+	sa_init(&unknown, AF_INET);
+
+	err = sdp_answer_init(md, offer, &unknown, 0);
+	if (err)
+		return err;
+
+	m->private_port = behind_nat(join, offer);
+
+	err = negotiate_media(media, md, m->codec, sizeof m->codec, offer,
+			      codecs_allowed(m));
+	m->held = !media->send;
+
+	return err;
 }
 
 
@@ -261,9 +293,8 @@ int member_alloc(struct member **mp, struct room *room,
 		 const struct join *join, const struct media_desc *offer)
 {
 	struct mesh_media media;
-	struct media_desc answer;
+	struct media_desc md;
 	struct member *m;
-	struct sa laddr;
 	int err;
 
 	if (!mp || !room || !join)
@@ -276,37 +307,24 @@ int member_alloc(struct member **mp, struct room *room,
 	m->room = mem_ref(room);
 	m->client = mem_ref(join->client);
 	m->id = ++room->c->next_id;
-	memset(&media, 0, sizeof media);
-	sa_init(&laddr, AF_INET);
 
-	if (offer) {
-		err = sdp_answer_init(&answer, offer, &laddr, 0);
-		if (err)
-			goto out;
-
-		err = negotiate_media(&media, &answer, m->codec,
-				      sizeof m->codec, offer,
-				      codecs_allowed(m));
-		if (err)
-			goto out;
-
-		m->private_port = behind_nat(join, offer);
-		m->held = !media.send;
-	}
+	err = describe_begin(m, &md, &media, join, offer);
+	if (err)
+		goto out;
 
 	err = mesh_part_alloc(&m->part, room->conf, &media, m->private_port,
 			      join->user, mesh_event, m);
 	if (err)
 		goto out;
 
-	err = offer ? describe(m, &answer) : 0;
+	err = describe(m, &md);
 	if (err)
 		goto out;
 
 	list_append(&room->memberl, &m->le, m);
 	hash_append(room->c->memberh, client_key(m->client), &m->he, m);
 
-	err = offer ? client_accept(m->client, &answer) : offer_ours(m);
+	err = client_accept(m->client, &md);
 
  out:
 	if (err)

@@ -240,15 +240,19 @@ int negotiate_media(struct mesh_media *media, struct media_desc *answer,
  * Write our own offer, for an INVITE that came without one (RFC 3261
  * section 13.3.1)
  *
+ * @param media   Filled in: what the mesh may expect until the answer comes
  * @param offer   Its codecs, extensions and direction are set
  * @param allowed Codecs of use here, comma-separated
  *
- * @return 0, or EINVAL
+ * @return 0, EINVAL, or ENOENT if no codec is allowed that we know
  */
-int negotiate_offer(struct media_desc *offer, const char *allowed)
+int negotiate_offer(struct mesh_media *media, struct media_desc *offer,
+		    const char *allowed)
 {
-	if (!offer || !allowed)
+	if (!media || !offer || !allowed)
 		return EINVAL;
+
+	memset(media, 0, sizeof *media);
 
 	offer->media     = MEDIA_AUDIO;
 	offer->mediac    = 1;
@@ -262,12 +266,21 @@ int negotiate_offer(struct media_desc *offer, const char *allowed)
 	for (size_t i = 0; i < ARRAY_SIZE(knownv); i++) {
 		const struct known *k = &knownv[i];
 
-		if (list_has(allowed, k->name))
-			codec_add(offer, k->name, k->pt, k->srate, k->ch,
-				  k->fmtp);
+		if (!list_has(allowed, k->name))
+			continue;
+
+		codec_add(offer, k->name, k->pt, k->srate, k->ch, k->fmtp);
+		format_set(&media->rxv[media->rxc++], k,
+			   &offer->codecv[offer->codecc - 1]);
 	}
 
+	if (!media->rxc)
+		return ENOENT;
+
 	codec_add(offer, "telephone-event", TELEV_PT, 8000, 1, "0-15");
+	media->telev_rx = TELEV_PT;
+	media->tx = media->rxv[0];
+	media->ptime = offer->ptime;
 
 	return 0;
 }

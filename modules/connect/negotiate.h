@@ -10,6 +10,7 @@ struct mesh_media;
 int  negotiate_media(struct mesh_media *media, struct media_desc *answer,
 		     char *codec, size_t sz, const struct media_desc *offer,
 		     const char *allowed);
-int  negotiate_offer(struct media_desc *offer, const char *allowed);
+int  negotiate_offer(struct mesh_media *media, struct media_desc *offer,
+		     const char *allowed);
 
 #endif

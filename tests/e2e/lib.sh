@@ -38,7 +38,7 @@ e2e_clean() {
 		kill "$pid" 2>/dev/null
 	done
 	wait 2>/dev/null
-	rm -rf "$work"
+	[ -n "${E2E_KEEP:-}" ] && note "kept $work" || rm -rf "$work"
 }
 
 e2e_end() {

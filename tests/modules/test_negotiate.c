@@ -193,14 +193,21 @@ END_TEST
 START_TEST(our_offer)
 {
 	struct media_desc offer;
+	struct mesh_media media;
 
 	memset(&offer, 0, sizeof offer);
-	ck_assert_int_eq(negotiate_offer(&offer, "PCMU,opus"), 0);
+	ck_assert_int_eq(negotiate_offer(&media, &offer, "none"), ENOENT);
+
+	memset(&offer, 0, sizeof offer);
+	ck_assert_int_eq(negotiate_offer(&media, &offer, "PCMU,opus"), 0);
+	ck_assert_uint_eq(media.rxc, 2);
+	ck_assert_int_eq(media.rxv[1].codec, MESH_PCMU);
+	ck_assert(!media.send && !media.recv);
 	ck_assert_uint_eq(offer.codecc, 3);
 	ck_assert_str_eq(offer.codecv[0].name, "opus");
 	ck_assert_str_eq(offer.codecv[1].name, "PCMU");
 	ck_assert_str_eq(offer.codecv[2].name, "telephone-event");
-	ck_assert_int_eq(negotiate_offer(NULL, ALL), EINVAL);
+	ck_assert_int_eq(negotiate_offer(NULL, &offer, ALL), EINVAL);
 }
 END_TEST
 
