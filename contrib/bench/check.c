@@ -85,6 +85,8 @@ int check_prepare(struct crowd *c)
 
 struct tally {
 	uint32_t right, wrong;
+	double least, most;     /* share recognised: of those that should be
+				 * heard, and of those that should not */
 	struct hist *delays;    /* [us] */
 };
 
@@ -102,6 +104,10 @@ static void ear_check(struct tally *t, struct crowd *c, const struct ear *e,
 			       want ? t->delays : NULL))
 			continue;
 
+		if (want && h.share < t->least)
+			t->least = h.share;
+		if (!want && h.share > t->most)
+			t->most = h.share;
 		if (h.heard == want) {
 			++t->right;
 			continue;
@@ -124,7 +130,7 @@ static void ear_check(struct tally *t, struct crowd *c, const struct ear *e,
  */
 void check_run(struct bench *b, struct crowd *c)
 {
-	struct tally t = {0, 0, NULL};
+	struct tally t = {0, 0, 1, 0, NULL};
 
 	if (hist_alloc(&t.delays, 50, 20000))   /* 50 us, to 1 s */
 		return;
@@ -150,6 +156,10 @@ void check_run(struct bench *b, struct crowd *c)
 	result_num(b->res, "heard_right", t.right, "",
 		   "pairs heard, or not heard, as it should be");
 	result_num(b->res, "heard_wrong", t.wrong, "", "pairs wrongly heard or not heard");
+	result_num(b->res, "heard_least", 100 * t.least, "%",
+		   "recognised, of the least heard");
+	result_num(b->res, "heard_most", 100 * t.most, "%",
+		   "recognised, of those not to be heard");
 	if (hist_count(t.delays)) {
 		result_num(b->res, "delay_p50_ms",
 			   (double)hist_percentile(t.delays, 0.5) / 1e3, "ms",

@@ -8,21 +8,31 @@
 static const int64_t ms = 1000000, second = 1000000000;
 
 
+/* Where a talker begins in the sample, in twelfths of it. Those who are
+ * checked together are never at the same place: they would be taken for one
+ * another. The first two talkers are half a sample apart, so that one always
+ * speaks with the one voice, the other with the other. */
+static uint32_t talker_place(uint32_t conf, uint32_t member)
+{
+	static const uint8_t placev[3][4] = {
+		{0, 1, 2, 3}, {6, 7, 8, 9}, {4, 5, 10, 11},
+	};
+
+	return placev[member % 3][conf % 4];
+}
+
+
 static void loops_set(struct crowd *c)
 {
-	const uint32_t conferences = c->o->conferences;
-
 	for (uint32_t i = 0; i < c->n; i++) {
 		struct part *p = media_part(c->media, i);
-		const uint32_t member = i / conferences;
-		const uint32_t g = i % conferences + member * conferences;
+		const uint32_t conf = i % c->o->conferences;
+		const uint32_t member = i / c->o->conferences;
 
 		if (member < c->o->talkers) {
-			/* the two voices of the sample by turns, and no two
-			 * talkers at the same place in it */
 			p->loop = c->speech;
-			p->off = (member % 2 * c->speech->framec / 2 +
-				  g * 37) % c->speech->framec;
+			p->off = talker_place(conf, member) *
+				c->speech->framec / 12;
 		}
 		else {
 			p->loop = c->quiet;

@@ -20,7 +20,7 @@
 enum {
 	PIECE = 2400,           /* samples of a search, 300 ms */
 	SHORT = 1600,           /* samples of a measurement, 200 ms */
-	SEARCH_MS = 400,        /* delays searched */
+	SEARCH_MS = 500,        /* delays searched */
 	LATE_MS = 30,           /* a likely delay */
 	AHEAD_MS = 10,          /* clocks are read before the send */
 	PIECES_MAX = 24,
@@ -29,7 +29,7 @@ enum {
 };
 
 #define FOUND 0.30f             /* correlation of a piece that is found */
-#define HEARD_SHARE 0.45        /* of the pieces */
+#define HEARD_SHARE 0.25        /* of the pieces; strangers reach 0.1 */
 #define LOUD 1e5f               /* energy/sample after pre-emphasis */
 
 typedef float vec __attribute__((vector_size(16)));

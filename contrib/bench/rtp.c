@@ -359,11 +359,24 @@ static void source_set(struct media *m, unsigned k, const struct part *p)
 }
 
 
+/* All loops run from the start of the media, whenever their participant
+ * joins, so that talkers keep their distance in the speech sample. */
+static uint32_t frame_next(struct part *p, uint64_t round)
+{
+	const uint32_t framec = p->loop->framec;
+
+	if (!p->frame)
+		p->off = (uint32_t)((p->off + round) % framec);
+
+	return (p->frame + p->off) % framec;
+}
+
+
 static void packet_make(struct media *m, unsigned k, struct part *p,
-			int64_t at)
+			int64_t at, uint64_t round)
 {
 	const struct loop *l = p->loop;
-	const uint32_t f = (p->frame + p->off) % l->framec;
+	const uint32_t f = frame_next(p, round);
 	struct msghdr *mh = &m->msgv[k].msg_hdr;
 
 	header_write(m->hdr[k], p);
@@ -386,14 +399,14 @@ static void packet_make(struct media *m, unsigned k, struct part *p,
 }
 
 
-static void group_send(struct media *m, struct group *g)
+static void group_send(struct media *m, struct group *g, uint64_t round)
 {
 	const int64_t at = wall_ns();
 	unsigned n = 0, i = 0;
 
 	for (uint32_t k = 0; k < g->n; k++) {
 		if (g->partv[k]->active)
-			packet_make(m, n++, g->partv[k], at);
+			packet_make(m, n++, g->partv[k], at, round);
 	}
 
 	while (i < n) {
@@ -414,7 +427,7 @@ static void tick_run(struct media *m, uint64_t tick)
 	pthread_mutex_lock(&m->lock);
 	for (uint32_t i = 0; i < m->groupc; i++) {
 		if (m->groupv[i].slot == slot)
-			group_send(m, &m->groupv[i]);
+			group_send(m, &m->groupv[i], tick / m->o->ptime);
 	}
 	pthread_mutex_unlock(&m->lock);
 

@@ -9,6 +9,7 @@
 
 enum {
 	TAPS = 24,              /* of the interpolation, each side */
+	SPEECH_MIN_S = 6,       /* twelve places in it must be told apart */
 	SPEECH_MAX_S = 30,
 	QUIET_S = 2,
 };
@@ -96,7 +97,8 @@ static int wav_read(int16_t **pcmp, size_t *np, uint32_t *rate,
 		return ENOENT;
 
 	if (info.channels != 1 || info.samplerate < 8000 ||
-	    info.samplerate > 48000 || info.frames < info.samplerate ||
+	    info.samplerate > 48000 ||
+	    info.frames < (sf_count_t)info.samplerate * SPEECH_MIN_S ||
 	    info.frames > (sf_count_t)info.samplerate * SPEECH_MAX_S) {
 		sf_close(sf);
 		return EBADMSG;
@@ -123,7 +125,7 @@ static int wav_read(int16_t **pcmp, size_t *np, uint32_t *rate,
  *
  * @param pcmp Samples, freed with free()
  * @param np   How many
- * @param path Mono sound file of 1 to 30 s
+ * @param path Mono sound file of 6 to 30 s
  * @param rate Wanted rate [Hz]
  *
  * @return 0 if success, ENOENT, or EBADMSG if it is not such a file

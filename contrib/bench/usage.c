@@ -42,7 +42,7 @@ const char usage_text[] =
 "  --ptime MS         packet time                      (20)\n"
 "  --listeners KIND   who does not talk sends silence or noise (-60 dBFS)\n"
 "  --burst            all send at once, not spread over the packet time\n"
-"  --speech FILE      mono sound file of 1 to 30 s\n"
+"  --speech FILE      mono sound file of 6 to 30 s\n"
 "\n"
 "floor\n"
 "  --payload N        bytes in a packet                (160)\n"
