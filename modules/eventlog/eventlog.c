@@ -51,7 +51,8 @@ static bool event_handler(const struct event *ev, void *arg)
 
 	if (!strcmp(ev->name, "config.changed"))
 		level_set(el);
-	if (el->paused || event_odict(&od, ev))
+	if (el->paused || !log_event_wanted(el->level)
+	    || event_odict(&od, ev))
 		return false;
 
 	/* these have columns of their own */

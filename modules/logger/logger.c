@@ -87,7 +87,7 @@ static void level_set(struct logger *lg)
 
 	(void)log_level_decode(&level, config_str(server_config(lg->srv),
 						  "log.level"));
-	logwriter_level(lg->lw, level);
+	log_sink_level(lg->sink, level);
 }
 
 
@@ -154,13 +154,16 @@ static int logger_start(struct service *svc)
 	if (err)
 		goto out;
 
-	level_set(lg);
 	err = target_set(lg);
 	if (err)
 		goto out;
 
-	err  = log_sink_add(&lg->sink, LOG_KIND_EVENT, record_h, lg);
-	err |= event_listen(&lg->hup, evs, "server.hup", EVENT_PRIO_NORMAL,
+	err = log_sink_add(&lg->sink, LOG_KIND_EVENT, record_h, lg);
+	if (err)
+		goto out;
+
+	level_set(lg);
+	err  = event_listen(&lg->hup, evs, "server.hup", EVENT_PRIO_NORMAL,
 			    hup_h, lg);
 	err |= event_listen(&lg->changed, evs, "config.changed",
 			    EVENT_PRIO_NORMAL, changed_h, lg);

@@ -27,6 +27,7 @@ enum {
 struct log_sink {
 	struct le le;
 	enum log_kind kind;
+	enum log_level level;      /* the least important it wants          */
 	log_sink_h *h;
 	void *arg;
 };
@@ -37,9 +38,31 @@ static struct {
 	unsigned sinkc[2];                    /* by enum log_kind           */
 	char tracev[TRACE_MAX][SERVICE_MAX];
 	atomic_uint tracec;                   /* of tracev in use           */
+	atomic_int level;                     /* what any sink of events
+						 wants; without one, what
+						 goes to standard error     */
 } state = {
 	.lock = PTHREAD_RWLOCK_INITIALIZER,
+	.level = LOG_WARN,
 };
+
+
+/* With the write lock. */
+static void level_update(void)
+{
+	enum log_level level = state.sinkc[LOG_KIND_EVENT] ? LOG_ERROR
+							   : LOG_WARN;
+	struct le *le;
+
+	LIST_FOREACH(&state.sinkl, le) {
+		const struct log_sink *sink = le->data;
+
+		if (sink->kind == LOG_KIND_EVENT && sink->level > level)
+			level = sink->level;
+	}
+
+	atomic_store(&state.level, (int)level);
+}
 
 
 static void sink_destructor(void *data)
@@ -49,6 +72,7 @@ static void sink_destructor(void *data)
 	pthread_rwlock_wrlock(&state.lock);
 	list_unlink(&sink->le);
 	--state.sinkc[sink->kind];
+	level_update();
 	pthread_rwlock_unlock(&state.lock);
 }
 
@@ -78,17 +102,51 @@ int log_sink_add(struct log_sink **lp, enum log_kind kind,
 		return ENOMEM;
 
 	sink->kind = kind;
+	sink->level = LOG_DEBUG;
 	sink->h    = h;
 	sink->arg  = arg;
 
 	pthread_rwlock_wrlock(&state.lock);
 	list_append(&state.sinkl, &sink->le, sink);
 	++state.sinkc[kind];
+	level_update();
 	pthread_rwlock_unlock(&state.lock);
 
 	*lp = sink;
 
 	return 0;
+}
+
+
+/**
+ * Say what a sink wants, which saves the work for what nobody wants
+ *
+ * @param sink  Sink
+ * @param level The least important level to get; all at first
+ */
+void log_sink_level(struct log_sink *sink, enum log_level level)
+{
+	if (!sink)
+		return;
+
+	pthread_rwlock_wrlock(&state.lock);
+	sink->level = level;
+	level_update();
+	pthread_rwlock_unlock(&state.lock);
+}
+
+
+/**
+ * Tell whether somebody wants a level; cheap
+ *
+ * @param level Level
+ *
+ * @return true if log_event would reach somebody
+ */
+bool log_event_wanted(enum log_level level)
+{
+	return (int)level <= atomic_load_explicit(&state.level,
+						  memory_order_relaxed);
 }
 
 
@@ -157,7 +215,7 @@ static void record_give(enum log_kind kind, enum log_level level,
 	LIST_FOREACH(&state.sinkl, le) {
 		const struct log_sink *sink = le->data;
 
-		if (sink->kind == kind)
+		if (sink->kind == kind && level <= sink->level)
 			sink->h(&rec, sink->arg);
 	}
 
@@ -193,7 +251,7 @@ void log_event(enum log_level level, const char *service,
 {
 	va_list ap;
 
-	if (!fmt)
+	if (!fmt || !log_event_wanted(level))
 		return;
 
 	va_start(ap, fmt);
@@ -201,7 +259,7 @@ void log_event(enum log_level level, const char *service,
 	if (sinks_any(LOG_KIND_EVENT)) {
 		record_give(LOG_KIND_EVENT, level, service, callid, fmt, ap);
 	}
-	else if (level <= LOG_WARN) {
+	else {
 		char text[512];
 
 		(void)vsnprintf(text, sizeof(text), fmt, ap);

@@ -33,6 +33,8 @@ typedef void (log_sink_h)(const struct log_record *rec, void *arg);
 
 int  log_sink_add(struct log_sink **lp, enum log_kind kind,
 		  log_sink_h *h, void *arg);
+void log_sink_level(struct log_sink *sink, enum log_level level);
+bool log_event_wanted(enum log_level level);
 void log_event(enum log_level level, const char *service,
 	       const char *callid, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

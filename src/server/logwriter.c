@@ -47,7 +47,6 @@ struct logwriter {
 	bool threaded;
 
 	/* any thread */
-	atomic_int level;          /* enum log_level: the least that passes */
 	atomic_ullong dropped;     /* lines, ever                           */
 	atomic_bool quit;
 
@@ -329,7 +328,6 @@ int logwriter_alloc(struct logwriter **lwp, size_t queue)
 
 	lw->fd = lw->next_fd = -1;
 	lw->size = queue;
-	atomic_init(&lw->level, LOG_DEBUG);
 	pthread_mutex_init(&lw->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -391,23 +389,10 @@ int logwriter_target(struct logwriter *lw, const char *file, bool console)
 
 
 /**
- * Say which lines pass
- *
- * @param lw    Log writer
- * @param level The least important level that passes
- */
-void logwriter_level(struct logwriter *lw, enum log_level level)
-{
-	if (lw)
-		atomic_store(&lw->level, (int)level);
-}
-
-
-/**
  * Queue a line. Any thread; never waits for a file.
  *
  * @param lw  Log writer
- * @param rec Record; traces pass whatever the level
+ * @param rec Record
  */
 void logwriter_put(struct logwriter *lw, const struct log_record *rec)
 {
@@ -415,9 +400,6 @@ void logwriter_put(struct logwriter *lw, const struct log_record *rec)
 	size_t len;
 
 	if (!lw || !rec)
-		return;
-	if (rec->kind == LOG_KIND_EVENT
-	    && (int)rec->level > atomic_load(&lw->level))
 		return;
 
 	len = line_format(line, sizeof(line), rec);

@@ -14,7 +14,6 @@ enum {
 
 int  logwriter_alloc(struct logwriter **lwp, size_t queue);
 int  logwriter_target(struct logwriter *lw, const char *file, bool console);
-void logwriter_level(struct logwriter *lw, enum log_level level);
 void logwriter_put(struct logwriter *lw, const struct log_record *rec);
 uint64_t logwriter_dropped(const struct logwriter *lw);
 

@@ -162,6 +162,48 @@ START_TEST(test_level)
 END_TEST
 
 
+START_TEST(test_sink_level)
+{
+	struct seen few = {.n = 0}, many = {.n = 0}, trace = {.n = 0};
+	struct log_sink *sink, *sink2, *sink3;
+
+	/* without a sink what is bad goes to standard error */
+	ck_assert(log_event_wanted(LOG_WARN));
+	ck_assert(!log_event_wanted(LOG_NOTICE));
+
+	ck_assert_int_eq(0, log_sink_add(&sink, LOG_KIND_EVENT, seen_h,
+					 &few));
+	ck_assert_int_eq(0, log_sink_add(&sink2, LOG_KIND_EVENT, seen_h,
+					 &many));
+	ck_assert_int_eq(0, log_sink_add(&sink3, LOG_KIND_TRACE, seen_h,
+					 &trace));
+	log_sink_level(sink, LOG_ERROR);
+	ck_assert(log_event_wanted(LOG_DEBUG));
+	log_sink_level(sink2, LOG_INFO);
+	ck_assert(!log_event_wanted(LOG_DEBUG));
+	ck_assert(log_event_wanted(LOG_INFO));
+
+	log_event(LOG_DEBUG, "s", NULL, "x");
+	log_event(LOG_INFO, "s", NULL, "x");
+	log_event(LOG_ERROR, "s", NULL, "x");
+	ck_assert_uint_eq(1, few.n);
+	ck_assert_uint_eq(2, many.n);
+
+	/* traces have no level */
+	log_trace_set("s", true);
+	log_trace("s", NULL, "x");
+	log_trace_set("s", false);
+	ck_assert_uint_eq(1, trace.n);
+
+	mem_deref(sink2);
+	ck_assert(!log_event_wanted(LOG_WARN));
+	mem_deref(sink);
+	ck_assert(log_event_wanted(LOG_WARN));
+	mem_deref(sink3);
+}
+END_TEST
+
+
 static void dir_setup(void)
 {
 	re_snprintf(dir, sizeof(dir), "/tmp/junctor-log-XXXXXX");
@@ -248,10 +290,6 @@ START_TEST(test_writer)
 	rec.callid = NULL;
 	rec.kind = LOG_KIND_TRACE;
 	logwriter_put(lw, &rec);
-	rec.kind = LOG_KIND_EVENT;
-	rec.level = LOG_DEBUG;
-	logwriter_level(lw, LOG_INFO);
-	logwriter_put(lw, &rec);          /* too unimportant */
 	mem_deref(lw);
 
 	text = file_text("a");
@@ -470,6 +508,7 @@ int main(void)
 	tcase_add_test(tc, test_long);
 	tcase_add_test(tc, test_trace);
 	tcase_add_test(tc, test_level);
+	tcase_add_test(tc, test_sink_level);
 	suite_add_tcase(s, tc);
 
 	tcase_add_checked_fixture(tw, dir_setup, dir_teardown);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <signal.h>
 #include <unistd.h>
+#include <sys/wait.h>
 #include <check.h>
 #include <re.h>
 #include "server/server.h"
@@ -510,6 +511,39 @@ START_TEST(test_signal)
 END_TEST
 
 
+START_TEST(test_second_interrupt)
+{
+	int status = 0, i;
+	pid_t pid;
+
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid) {
+		struct server *srv;
+
+		fix.busy = 1000000;
+		if (!make(&srv, "service b\nserver.stop_timeout 60000"))
+			(void)server_run(srv);
+		_exit(0);
+	}
+
+	for (i = 0; i < 2000 && access(in_dir("junctord.pid"), F_OK); i++)
+		usleep(5000);
+	usleep(100 * 1000);
+
+	ck_assert_int_eq(0, kill(pid, SIGINT));
+	usleep(200 * 1000);
+	ck_assert_int_eq(0, waitpid(pid, &status, WNOHANG));
+	ck_assert_int_eq(0, kill(pid, SIGINT));
+	ck_assert_int_eq(pid, waitpid(pid, &status, 0));
+	ck_assert(WIFSIGNALED(status));
+	ck_assert_int_eq(SIGINT, WTERMSIG(status));
+
+	(void)unlink(in_dir("junctord.pid"));
+}
+END_TEST
+
+
 static void reload_act(void *arg)
 {
 	struct server *srv = arg;
@@ -800,6 +834,7 @@ int main(void)
 	tcase_add_test(tc, test_busy);
 	tcase_add_test(tc, test_busy_for_ever);
 	tcase_add_test(tc, test_signal);
+	tcase_add_test(tc, test_second_interrupt);
 	tcase_add_test(tc, test_reload);
 	tcase_add_test(tc, test_one_per_folder);
 	tcase_add_test(tc, test_bad_dir);

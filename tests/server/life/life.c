@@ -1,7 +1,7 @@
 /**
  * @file life.c  A plug-in that tells what is done to it
  *
- * Every handler fires the event "life.HANDLER".
+ * Every handler fires the event "life.HANDLER"; pause logs, too.
  */
 #include <string.h>
 #include <re.h>
@@ -9,6 +9,7 @@
 #include "server/service.h"
 #include "server/settings.h"
 #include "server/event.h"
+#include "server/log.h"
 
 
 static const struct setting settings[] = {
@@ -41,6 +42,9 @@ static void life_stop(struct service *svc)
 
 static int life_pause(struct service *svc)
 {
+	log_trace("life", "c@h", "pauses");
+	log_event(LOG_DEBUG, "life", "c@h", "pauses");
+
 	return say(svc, "life.pause");
 }
 
