@@ -151,14 +151,23 @@ static bool subscribe_handler(const struct event *ev, void *arg)
 }
 
 
+static void settings_get(struct dispatch *d)
+{
+	const struct config *cfg = dispatch_config(d);
+
+	d->conf.claim_ms = 1000 * config_u32(cfg, "dispatch.claim_life");
+	d->conf.reserve_ms = config_u32(cfg, "dispatch.reserve_timeout");
+	d->conf.waiting_max = config_u32(cfg, "dispatch.waiting_max");
+	route_ticket_set(d->route, config_u32(cfg, "dispatch.ticket_life"));
+}
+
+
 static bool changed_handler(const struct event *ev, void *arg)
 {
-	struct dispatch *d = arg;
 	const struct config_change *ch = ev->data;
 
-	if (ch && !strcmp(ch->key, "dispatch.ticket_life"))
-		route_ticket_set(d->route,
-				 config_u32(dispatch_config(d), ch->key));
+	if (ch && !strncmp(ch->key, "dispatch.", 9))
+		settings_get(arg);
 
 	return false;
 }
@@ -302,6 +311,7 @@ static int dispatch_start(struct service *svc)
 	if (err)
 		goto out;
 
+	settings_get(d);
 	err = listen_all(d);
 
  out:

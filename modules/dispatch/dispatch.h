@@ -48,6 +48,11 @@ enum dispatch_count {
 	COUNTS,
 };
 
+/* Settings that every new conference needs */
+struct dispatch_conf {
+	uint32_t claim_ms, reserve_ms, waiting_max;
+};
+
 enum { DISPATCH_COMMANDS = 3, DISPATCH_METRICS = 12 };
 
 struct dispatch {
@@ -57,6 +62,7 @@ struct dispatch {
 	struct ticket_key *key;
 	struct route *route;       /* NULL unless started                   */
 	const struct siphost_api *host;
+	struct dispatch_conf conf;
 
 	struct mqueue *mq;         /* joins wait to be handed over          */
 	struct tmr handover;

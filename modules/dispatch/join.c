@@ -349,8 +349,7 @@ static void claim_handler(int err, uint64_t rev, const uint8_t *buf,
 
 static void pending_claim(struct pending *p)
 {
-	const uint32_t ttl = 1000 * config_u32(dispatch_config(p->d),
-					       "dispatch.claim_life");
+	const uint32_t ttl = p->d->conf.claim_ms;
 	struct wire_claim c = { .running = false };
 	char key[NAME_KEY_MAX];
 	uint8_t buf[WIRE_SMALL_MAX];
@@ -484,8 +483,6 @@ static int reserve_encode(struct pending *p, uint8_t *buf, size_t sz,
 
 static void pending_reserve(struct pending *p)
 {
-	const uint32_t timeout = config_u32(dispatch_config(p->d),
-					    "dispatch.reserve_timeout");
 	uint8_t buf[64 + ASK_MAX * WIRE_JOIN_MAX];
 	char subject[NAME_KEY_MAX + 32], key[NAME_KEY_MAX];
 	size_t n;
@@ -499,8 +496,8 @@ static void pending_reserve(struct pending *p)
 		goto out;
 
 	(void)re_snprintf(subject, sizeof(subject), "server.%s.reserve", key);
-	err = bus_request(&p->req, p->d->bus, subject, buf, n, timeout,
-			  reserve_handler, p);
+	err = bus_request(&p->req, p->d->bus, subject, buf, n,
+			  p->d->conf.reserve_ms, reserve_handler, p);
 
  out:
 	if (err)
@@ -610,8 +607,7 @@ static void find_server(struct dispatch *d, const struct join *join,
 	struct pending *p = pending_find(d, join->conference);
 	int err;
 
-	if (d->waiting >= config_u32(dispatch_config(d),
-				     "dispatch.waiting_max")) {
+	if (d->waiting >= d->conf.waiting_max) {
 		dispatch_reject(d, join->client, 503,
 				"Too many wait, try again later");
 		return;

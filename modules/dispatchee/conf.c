@@ -133,8 +133,7 @@ int local_expect(struct dispatchee *d, const char *name)
 	if (c->running)
 		return 0;
 
-	c->expires = tmr_jiffies() + config_u32(dispatchee_config(d),
-						"dispatchee.lease");
+	c->expires = tmr_jiffies() + d->lease_ms;
 	list_unlink(&c->expect);
 	list_append(&d->expectl, &c->expect, c);
 	share_update(c);
@@ -412,6 +411,12 @@ static void watch_handler(const char *key, uint64_t rev, const uint8_t *buf,
 		return;
 
 	claim_set(c, rev, buf, len);
+
+	/* of an earlier life of this server, which ended without goodbye */
+	if (wc.running && !c->foreign && !c->running && !c->op) {
+		c->held = true;
+		local_sync(c);
+	}
 }
 
 

@@ -27,6 +27,11 @@
 #include "dispatchee/dispatchee.h"
 
 
+enum {
+	CONF_BUCKETS  = 1 << 16,   /* claims of all servers are in there    */
+	GUEST_BUCKETS = 1 << 12,
+};
+
 static const struct setting settings[] = {
 	{"dispatchee.open", SETTING_BOOL, "no", 0, 0, NULL, SETTING_RUNTIME,
 	 "let in who has neither ticket nor will-call entry"},
@@ -119,9 +124,16 @@ static void drain_command(struct command_req *req, const struct odict *args,
 			  void *arg)
 {
 	struct dispatchee *d = arg;
+	const char *word = odict_string(args, "on");
 	bool on;
 
-	if (!odict_get_boolean(args, &on, "on")) {
+	if (word && (!strcmp(word, "true") || !strcmp(word, "yes"))) {
+		on = true;
+	}
+	else if (word && (!strcmp(word, "false") || !strcmp(word, "no"))) {
+		on = false;
+	}
+	else if (!odict_get_boolean(args, &on, "on")) {
 		command_fail(req, EINVAL, "on: true or false");
 		return;
 	}
@@ -189,8 +201,8 @@ static int dispatchee_init(struct service *svc)
 	(void)gettimeofday(&tv, NULL);
 	d->seq = (uint64_t)tv.tv_sec * 1000000 + (uint64_t)tv.tv_usec;
 
-	err  = hash_alloc(&d->confh, 4096);
-	err |= hash_alloc(&d->guesth, 4096);
+	err  = hash_alloc(&d->confh, CONF_BUCKETS);
+	err |= hash_alloc(&d->guesth, GUEST_BUCKETS);
 	if (err)
 		mem_deref(d);
 	else
@@ -206,12 +218,21 @@ static int contact_set(struct dispatchee *d)
 	const struct siphost_api *host = service_api(srv, "siphost");
 	const char *contact = config_str(dispatchee_config(d),
 					 "dispatchee.contact");
-	struct sa laddr;
+	struct sa laddr, any;
 	int err = 0;
 
 	if (!contact) {
 		err = host && host->laddr ? host->laddr(host->sh, &laddr)
 					  : ENOENT;
+		if (!err && sa_is_any(&laddr)) {
+			const uint16_t port = sa_port(&laddr);
+
+			/* what listens everywhere is reached at one */
+			err = net_default_source_addr_get(sa_af(&laddr),
+							  &any);
+			laddr = any;
+			sa_set_port(&laddr, port);
+		}
 		if (!err && re_snprintf(d->report.contact,
 					sizeof(d->report.contact),
 					sa_af(&laddr) == AF_INET6 ?

@@ -47,6 +47,7 @@ struct dispatchee {
 	bool paused;
 	bool stopping;
 
+	uint32_t lease_ms, report_ms;      /* settings                       */
 	const struct estimator *est;
 	struct estimator_config est_cfg;
 	uint32_t participants;

@@ -146,8 +146,7 @@ void report_changed(struct dispatchee *d)
 	if (d->scheduled)
 		return;
 
-	due = d->reported + config_u32(dispatchee_config(d),
-				       "capacity.report_interval");
+	due = d->reported + d->report_ms;
 	d->scheduled = true;
 	tmr_start(&d->report_tmr, due > now ? due - now : 0, report_handler,
 		  d);
@@ -287,7 +286,9 @@ int report_settings(struct dispatchee *d)
 	ec->conferences = config_u32(cfg, "capacity.conferences");
 	ec->contracted  = config_u32(cfg, "capacity.contracted");
 
-	willcall_ttl_set(d->willcall, config_u32(cfg, "dispatchee.lease"));
+	d->lease_ms  = config_u32(cfg, "dispatchee.lease");
+	d->report_ms = config_u32(cfg, "capacity.report_interval");
+	willcall_ttl_set(d->willcall, d->lease_ms);
 	local_recount(d);
 
 	return 0;

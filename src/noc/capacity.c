@@ -38,6 +38,16 @@ bool server_in_contact(const struct tables *t, const struct noc_server *s,
 }
 
 
+/* Known conferences are still found while nobody at all is heard of: then the
+   trouble is between us and the bus. */
+bool server_presumed(const struct tables *t, const struct noc_server *s,
+		     uint64_t now)
+{
+	return !s->lost && (now < s->heard + t->cfg.contact_ms ||
+			    now >= t->heard + t->cfg.contact_ms);
+}
+
+
 static uint64_t slot_of(const struct tables *t, uint64_t now)
 {
 	const uint32_t width = t->cfg.lease_ms / (LEASE_SLOTS - 1);
@@ -219,7 +229,7 @@ int tables_server_report(struct tables *t, const struct wire_server *rep,
 
 	pthread_mutex_lock(t->lock);
 	report_set(s, rep);
-	s->heard = now;
+	s->heard = t->heard = now;
 	s->lost  = false;
 	pthread_mutex_unlock(t->lock);
 
@@ -256,7 +266,7 @@ int tables_server_granted(struct tables *t, const char *server,
 	pthread_mutex_lock(t->lock);
 	s->report.unused = unused;
 	s->report.seq    = seq;
-	s->heard = now;
+	s->heard = t->heard = now;
 	pthread_mutex_unlock(t->lock);
 
 	return 0;

@@ -317,7 +317,8 @@ static void pend(struct tables *t, struct noc_server *s,
  * @param route   Set if success
  *
  * @return 0 if success; ENOENT if it is not known, or its server out of
- *         contact or service; ENOSPC if its server is full; EINVAL
+ *         contact (while others are in contact) or service; ENOSPC if its
+ *         server is full; EINVAL
  */
 int tables_lookup(struct tables *t, const char *name, size_t namelen,
 		  const struct willcall_join *join, uint64_t now,
@@ -339,7 +340,7 @@ int tables_lookup(struct tables *t, const char *name, size_t namelen,
 	s = c ? c->server : NULL;
 
 	if (!s || s->report.state == CAPACITY_OUT ||
-	    !server_in_contact(t, s, now)) {
+	    !server_presumed(t, s, now)) {
 		err = ENOENT;
 	}
 	else if (join && !server_left(t, s, now)) {

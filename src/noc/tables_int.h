@@ -50,6 +50,7 @@ struct tables {
 	pthread_mutex_t *lock;
 
 	struct list serverl;
+	uint64_t heard;               /* latest of any server [ms]          */
 	uint32_t serverc;
 	struct noc_conf **bucketv;
 	size_t bucketc;               /* power of 2                         */
@@ -62,6 +63,8 @@ struct tables {
 struct noc_server *server_find(const struct tables *t, const char *name);
 bool server_in_contact(const struct tables *t, const struct noc_server *s,
 		       uint64_t now);
+bool server_presumed(const struct tables *t, const struct noc_server *s,
+		     uint64_t now);
 uint32_t server_left(const struct tables *t, struct noc_server *s,
 		     uint64_t now);
 void server_route(const struct noc_server *s, struct conf_route *route);

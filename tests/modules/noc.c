@@ -267,7 +267,7 @@ void other_start(uint32_t unused, enum other_mode mode)
 
 void claim_put(const char *conf, const char *server, uint32_t ttl_ms)
 {
-	struct wire_claim c = { .running = true };
+	struct wire_claim c = { .running = strcmp(server, "m1") != 0 };
 	char key[NAME_KEY_MAX];
 	uint8_t buf[WIRE_SMALL_MAX];
 	size_t n;

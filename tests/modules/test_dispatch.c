@@ -532,6 +532,33 @@ START_TEST(test_claims)
 END_TEST
 
 
+static void claim_of_before(void)
+{
+	struct wire_claim c = { "a", "m1", true };
+	uint8_t buf[WIRE_SMALL_MAX];
+	size_t n;
+
+	ck_assert_int_eq(0, wire_claim_encode(buf, sizeof(buf), &n, &c));
+	ck_assert_int_eq(0, bus_kv_put(NULL, server_bus(noc.srv),
+				       "conferences", "a", buf, n, 0, NULL,
+				       NULL));
+}
+
+
+static void claim_is_gone(void)
+{
+	ck_assert_uint_eq(0, table_count("conference-table", "conferences"));
+}
+
+
+START_TEST(test_claim_of_before)
+{
+	/* this server says that it has a conference which it has not */
+	RUN(BOTH, claim_of_before, claim_is_gone, call_one, next_best_0);
+}
+END_TEST
+
+
 static void other_claims(void)
 {
 	other_start(5000, OTHER_CLAIMS);
@@ -887,6 +914,7 @@ int main(void)
 	tcase_add_test(tc, test_next_best);
 	tcase_add_test(tc, test_nobody_answers);
 	tcase_add_test(tc, test_claims);
+	tcase_add_test(tc, test_claim_of_before);
 	tcase_add_test(tc, test_claim_race);
 	tcase_add_test(tc, test_claim_expiry);
 	tcase_add_test(tc, test_elsewhere);

@@ -406,7 +406,10 @@ START_TEST(test_lookup)
 	ck_assert_int_eq(0, tables_server_report(t, &s, 0));
 	ck_assert_int_eq(ENOENT, tables_lookup(t, "x", 1, &j, 0, &cr));
 
-	/* out of contact */
+	/* nobody is heard of: trouble of ours; one is not: trouble of it */
+	ck_assert_int_eq(0, tables_lookup(t, "y", 1, NULL, CONTACT, &cr));
+	ck_assert_int_eq(0, tables_server_report(t, &s, CONTACT - 1));
+	ck_assert_int_eq(0, tables_lookup(t, "y", 1, NULL, CONTACT - 1, &cr));
 	ck_assert_int_eq(ENOENT, tables_lookup(t, "y", 1, NULL, CONTACT,
 					       &cr));
 
