@@ -42,7 +42,7 @@ static void make_filter(struct resample *r)
 			(float)h;
 	}
 
-	/* Each phase passes DC as it is: no ripple at the rate of the phases */
+	/* Each phase passes DC as it is: no ripple at the phases' rate */
 	for (ph = 0; ph < r->up; ph++) {
 		float *c = &r->coefv[ph * r->taps], sum = 0;
 

@@ -248,6 +248,10 @@ int scheduler_put(struct scheduler *s, const struct scheduler_packet *pkt,
 		stream_begin(s);
 	s->rx.last = now;
 
+	if (ix >= SCHED_PT_TELEV && s->ready &&
+	    seq_diff(pkt->seq, s->next) >= 0 && s->others < 250)
+		++s->others;
+
 	if (ix == SCHED_PT_TELEV)
 		return put_telev(s, pkt, now);
 
@@ -291,7 +295,8 @@ void scheduler_stats(const struct scheduler *s, struct scheduler_stats *st)
 	st->jitter_ts = (uint32_t)((uint64_t)st->jitter * rx->clock
 				   / 1000000);
 	st->ssrc      = rx->ssrc;
-	st->stretched = s->stretched / 1000;
+	st->stretched = (uint32_t)(s->stretched / 1000);
+	st->concealed = (uint32_t)(s->made_all / 1000);
 	st->depth     = s->tk ? s->depth.now_us / 1000 : 0;
 
 	if (rx->any) {

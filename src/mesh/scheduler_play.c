@@ -76,6 +76,7 @@ void sched_talk_init(struct sched_talk *tk)
 	tk->out     = 0;
 	tk->have    = 0;
 	tk->started = false;
+	tk->again   = false;
 	tk->tone    = false;
 	dtmf_rx_init(tk->dtmf, NULL, NULL);
 }
@@ -170,6 +171,12 @@ static int decoder_set(struct scheduler *s, const struct sched_slot *slot)
 }
 
 
+static uint32_t usec(const struct sched_talk *tk, size_t sampc)
+{
+	return (uint32_t)((uint64_t)sampc * 1000000 / tk->rate);
+}
+
+
 static void conceal(struct scheduler *s, size_t sampc,
 		    const struct sched_slot *fec)
 {
@@ -194,7 +201,7 @@ static void conceal(struct scheduler *s, size_t sampc,
 		(void)codec_decode_lost(tk->dec, sampv, sampc);
 
 	if (err && tk->started)
-		s->st.concealed += (uint32_t)(sampc * 1000 / tk->rate);
+		s->made += usec(tk, sampc);
 
 	tk->have += sampc;
 	s->clean = false;
@@ -258,7 +265,7 @@ static void lost(struct scheduler *s, const struct sched_slot *slot)
 	else
 		slot = NULL;
 
-	us = (uint32_t)((uint64_t)n * 1000000 / s->tk->rate);
+	us = usec(s->tk, n);
 	conceal(s, n, slot);
 	s->stalled += us;
 }
@@ -271,8 +278,7 @@ static void empty(struct scheduler *s, size_t missing)
 	/* What this tick lacks is known to the depth already if a frame was
 	   asked for first */
 	if (!s->turn_taken) {
-		s->stalled += (uint32_t)((uint64_t)missing * 1000000 /
-					 s->tk->rate);
+		s->stalled += usec(s->tk, missing);
 	}
 
 	conceal(s, (missing + piece - 1) / piece * piece, NULL);
@@ -306,12 +312,6 @@ static void fill(struct scheduler *s, size_t want)
 			break;
 		}
 	}
-}
-
-
-static uint32_t usec(const struct sched_talk *tk, size_t sampc)
-{
-	return (uint32_t)((uint64_t)sampc * 1000000 / tk->rate);
 }
 
 
@@ -472,7 +472,8 @@ int scheduler_pcm(struct scheduler *s, int16_t *sampv, uint32_t rate)
 	if (err)
 		return err;
 
-	begin    = !tk->started;
+	begin    = !tk->started || tk->again;
+	tk->again = false;
 	s->clean = true;
 	s->first = false;
 

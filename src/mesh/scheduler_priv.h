@@ -49,6 +49,7 @@ struct sched_talk {
 	size_t have;               /* samples in the FIFO                   */
 	bool dec_any;              /* dec_seq is valid                      */
 	bool started;              /* sound has come out                    */
+	bool again;                /* faded out, and now goes on            */
 	bool tone;                 /* a key is being heard                  */
 	struct resample rs;
 	struct dtmf_rx_state_s *dtmf;
@@ -130,7 +131,9 @@ struct scheduler {
 	uint16_t next;             /* to play                               */
 	int64_t expect;            /* media time of `next`, if none is lost */
 	uint32_t stalled;          /* concealed beyond `expect` [us]        */
+	uint32_t made;             /* sound made up since a packet came [us]*/
 	uint32_t skip;             /* owed by ticks not fetched [us]        */
+	uint8_t others;            /* since `next`, packets without sound   */
 	bool ready;                /* `next` and `expect` are valid         */
 	bool waiting;              /* the spurt's first packet has to wait  */
 	uint16_t frame_seq;        /* valid if frame_taken                  */
@@ -146,7 +149,8 @@ struct scheduler {
 	uint8_t lossc, playc;      /* lost, played since the last count     */
 
 	struct scheduler_stats st;
-	uint32_t stretched;        /* [us]                                  */
+	uint64_t made_all;         /* concealed [us]                        */
+	uint64_t stretched;        /* [us]                                  */
 };
 
 /* rx */

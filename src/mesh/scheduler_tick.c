@@ -54,6 +54,8 @@ void sched_talk_begin(struct scheduler *s)
 	s->expect  = slot ? slot->media : 0;
 	s->stalled = 0;
 	s->skip    = 0;
+	s->made    = 0;
+	s->others  = 0;
 	s->ready   = slot != NULL;
 	s->first   = true;
 	s->waiting = true;
@@ -85,6 +87,13 @@ void sched_talk_end(struct scheduler *s)
 }
 
 
+/* How many packets before this one are missing: what was no sound is not */
+static int missing(const struct scheduler *s, const struct sched_slot *slot)
+{
+	return max(0, seq_diff(slot->seq, s->next) - s->others);
+}
+
+
 /**
  * A packet has had its turn
  *
@@ -93,13 +102,20 @@ void sched_talk_end(struct scheduler *s)
  */
 void sched_advance(struct scheduler *s, const struct sched_slot *slot)
 {
+	const int gone = missing(s, slot);
+	const bool late = !gone && slot->media - s->expect < LOST_US;
+
 	/* What was waited for was not lost but late */
-	if (s->stalled && slot->seq == s->next &&
-	    slot->media - s->expect < LOST_US && !s->first)
+	if (s->stalled && late && !s->first)
 		sched_depth_late(s);
 
-	s->lossc  = (uint8_t)(s->lossc +
-			      min(seq_diff(slot->seq, s->next), 8));
+	/* A pause that the sender made needs no concealment */
+	if (late || gone)
+		s->made_all += s->made;
+	s->made   = 0;
+	s->others = 0;
+
+	s->lossc  = (uint8_t)(s->lossc + min(gone, 8));
 	s->next   = (uint16_t)(slot->seq + 1);
 	s->expect = slot->media + slot->dur;
 	s->stalled = 0;
@@ -153,7 +169,7 @@ enum sched_turn sched_turn(struct scheduler *s, struct sched_slot **slotp)
 
 	gap = slot->media - s->expect - s->stalled;
 
-	if (s->waiting || (gap > LOST_US && (slot->seq == s->next ||
+	if (s->waiting || (gap > LOST_US && (!missing(s, slot) ||
 					     gap > BURST_US))) {
 
 		/* A spurt begins, or goes on after a pause: choose the depth
@@ -218,10 +234,11 @@ static void tick_talking(struct scheduler *s, bool talking)
 	const struct sched_slot *slot;
 	unsigned hist = 0;
 
-	if (s->ending || s->stalled > STALL_MAX_US) {
+	if ((s->ending && !talking) || s->stalled > STALL_MAX_US) {
 		sched_talk_end(s);
 		return;
 	}
+	s->tk->again |= s->ending;
 
 	if (s->frame_taken && !s->pcm_taken) {
 		slot = sched_slot_at(s, s->frame_seq);
@@ -229,7 +246,11 @@ static void tick_talking(struct scheduler *s, bool talking)
 			sched_advance(s, slot);
 		s->pcm_heard = false;
 	}
-	else if (!s->pcm_taken && !s->turn_taken) {
+	else if (!s->pcm_taken && s->turn_taken) {
+		/* it is the listener's decoder that makes up for it */
+		s->made += s->waiting ? 0 : SCHED_TICK_US;
+	}
+	else if (!s->pcm_taken) {
 		tick_skip(s);
 	}
 
@@ -322,8 +343,6 @@ int scheduler_frame(struct scheduler *s, struct scheduler_frame *frame)
 
 		default:
 			s->stalled += SCHED_TICK_US;
-			if (!s->waiting)
-				s->st.concealed += CODEC_TICK_MS;
 			s->turn_taken = true;
 			return ENODATA;
 		}

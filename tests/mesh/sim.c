@@ -8,6 +8,7 @@
 #include <re.h>
 #include "mesh/mesh.h"
 #include "mesh/codec.h"
+#include "mesh/g711.h"
 #include "mesh/level.h"
 #include "mesh/scheduler.h"
 #include "signal.h"
@@ -268,4 +269,66 @@ void sim_close(struct sim *sim)
 	mem_deref(sim->pool);
 	free(sim->in);
 	free(sim->out);
+}
+
+
+struct scheduler_stats sim_stats(const struct sim *sim)
+{
+	struct scheduler_stats st;
+
+	scheduler_stats(sim->s, &st);
+
+	return st;
+}
+
+
+/* Nothing that was taken from the pool may stay out */
+void sim_close_clean(struct sim *sim)
+{
+	struct codec_pool_stats st;
+	int i;
+
+	sim->s = mem_deref(sim->s);
+	sim->enc = codec_enc_put(sim->enc);
+	codec_pool_stats(sim->pool, &st);
+	for (i = 0; i < CODEC_OBJ_MAX; i++) {
+		ck_assert_uint_eq(st.made[i], st.free[i]);
+		ck_assert_uint_eq(0, st.failed[i]);
+	}
+	sim_close(sim);
+}
+
+
+/* A packet put by hand */
+void sim_put(struct sim *sim, uint16_t seq, uint32_t ts, uint32_t ssrc,
+	     uint8_t pt, const uint8_t *p, size_t len)
+{
+	const struct scheduler_packet pkt = {.ssrc = ssrc, .ts = ts,
+		.seq = seq, .pt = pt, .level = -1, .p = p, .len = len};
+
+	(void)scheduler_put(sim->s, &pkt, (uint64_t)sim->now - 9000);
+}
+
+
+enum scheduler_state sim_tick(struct sim *sim, int16_t *out)
+{
+	enum scheduler_state st;
+
+	st = scheduler_tick(sim->s, (uint64_t)sim->now, NULL);
+	memset(out, 0, 960 * sizeof(*out));
+	if (st == SCHEDULER_TALKING)
+		ck_assert_int_eq(0, scheduler_pcm(sim->s, out, sim->rate));
+	sim->now += 20000;
+
+	return st;
+}
+
+
+void sim_loud(uint8_t *p, size_t len, unsigned k)
+{
+	struct signal s = {.n = k * len};
+	int16_t v[480];
+
+	signal_sine(&s, v, len, 8000, 400, -12);
+	g711_from_pcm(false, p, v, len);
 }

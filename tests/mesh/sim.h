@@ -61,6 +61,12 @@ void sim_run(struct sim *sim, double seconds);
 void sim_send(struct sim *sim);
 void sim_close(struct sim *sim);
 double sim_random(struct sim *sim);
+struct scheduler_stats sim_stats(const struct sim *sim);
+void sim_close_clean(struct sim *sim);
+void sim_put(struct sim *sim, uint16_t seq, uint32_t ts, uint32_t ssrc,
+	     uint8_t pt, const uint8_t *p, size_t len);
+enum scheduler_state sim_tick(struct sim *sim, int16_t *out);
+void sim_loud(uint8_t *p, size_t len, unsigned k);
 double sim_delay_ms(const struct sim *sim, double seconds);
 
 #endif
