@@ -54,7 +54,7 @@ build() {
 		(cd "$dir" && "$top/configure" -q "$@") >"$log" 2>&1 ||
 			{ cat "$log" >&2; die "configure failed"; }
 	fi
-	(sleep 1; say "building in $dir") 2>/dev/null &
+	(sleep 1; say "building in $dir") &
 	telling=$!
 	make -C "$dir" -s -j"$(nproc)" all >"$log" 2>&1 ||
 		{ kill "$telling" 2>/dev/null
