@@ -29,6 +29,7 @@
 #include "server/siphash.h"
 #include "sip/preparse.h"
 #include "sip/redirect.h"
+#include "sip/headlimit.h"
 #include "sip/redirmsg.h"
 #include "sip/udpsock.h"
 #include "sip/redirect_int.h"
@@ -349,6 +350,17 @@ static enum udpsock_verdict ack(struct rthread *t, struct udpsock_msg *msg)
 }
 
 
+static enum udpsock_verdict refuse(struct rthread *t,
+				   struct udpsock_msg *msg)
+{
+	count(&t->st.malformed);
+
+	return headlimit_refuse(msg->reply, UDPSOCK_REPLY_MAX,
+				&msg->replylen, msg->buf, msg->len)
+		? UDPSOCK_ABSORB : UDPSOCK_REPLY;
+}
+
+
 static void hand_over(struct rthread *t, struct udpsock_msg *msg)
 {
 	struct pl callid;
@@ -385,6 +397,10 @@ static void batch_handler(struct udpsock_msg *msgv, unsigned msgc, void *arg)
 			msg->verdict = ack(t, msg);
 		else if (!msg->len)
 			msg->verdict = UDPSOCK_ABSORB;
+
+		if (msg->verdict == UDPSOCK_HAND &&
+		    headlimit_exceeded(msg->buf, msg->len))
+			msg->verdict = refuse(t, msg);
 
 		if (msg->verdict == UDPSOCK_HAND)
 			hand_over(t, msg);
