@@ -163,12 +163,35 @@ static void mesh_event(struct mesh_part *part, enum mesh_event ev,
 }
 
 
-/* RTP that will not come from where the SDP says, because its address is not
-   the one the request came from, must not be mixed up with somebody else's
-   behind the same address. */
+static bool addr_local(const struct sa *sa)
+{
+	const uint32_t a = sa_in(sa);
+
+	switch (sa_af(sa)) {
+
+	case AF_INET: /* RFC 1918, RFC 6598, RFC 3927, and this host */
+		return a >> 24 == 10 || a >> 20 == 0xac1 ||
+			a >> 16 == 0xc0a8 || a >> 22 == 0x191 ||
+			a >> 16 == 0xa9fe || a >> 24 == 127;
+
+	case AF_INET6:
+		return sa_is_linklocal(sa) || sa_is_loopback(sa) ||
+			(sa->u.in6.sin6_addr.s6_addr[0] & 0xfe) == 0xfc;
+
+	default:
+		return false;
+	}
+}
+
+
+/* RTP that will not come from where the SDP says must not be mixed up with
+   somebody else's behind the same address: the SDP names an address that
+   means nothing outside, and the request came from outside. A gateway whose
+   media have a host of their own is no such case. */
 static bool behind_nat(const struct join *j, const struct media_desc *offer)
 {
-	return !sa_cmp(&j->src, &offer->rtp, SA_ADDR);
+	return !sa_cmp(&j->src, &offer->rtp, SA_ADDR) &&
+		addr_local(&offer->rtp) && !addr_local(&j->src);
 }
 
 

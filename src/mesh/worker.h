@@ -161,6 +161,7 @@ void worker_post(struct worker *w, struct msg *msg);
 void worker_event(struct worker *w, struct wpart *part,
 		  enum mesh_event event, int value);
 void worker_rx(struct worker *w);
+uint64_t worker_port_key(struct wpart *part, bool rtcp);
 uint64_t worker_clock(void);
 
 void wconf_tick(struct wconf *conf);

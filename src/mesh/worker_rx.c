@@ -130,6 +130,20 @@ static void socket_port(struct worker *w, struct wpart *part, int fd)
 }
 
 
+/**
+ * What epoll says when a port of a single caller has something
+ *
+ * @param part Participant, whose address is even
+ * @param rtcp Whether it is the RTCP port
+ *
+ * @return Value for epoll
+ */
+uint64_t worker_port_key(struct wpart *part, bool rtcp)
+{
+	return (uint64_t)(uintptr_t)part | rtcp;
+}
+
+
 /* Ports of single callers: only those that have something */
 static void ports_read(struct worker *w)
 {
@@ -142,10 +156,12 @@ static void ports_read(struct worker *w)
 		n = epoll_wait(w->portfd, evv, PORTS_MAX, 0);
 
 		for (int i = 0; i < n; i++) {
-			struct wpart *part = evv[i].data.ptr;
+			const uint64_t key = evv[i].data.u64;
+			struct wpart *part;
 
-			socket_port(w, part, part->port->rtp);
-			socket_port(w, part, part->port->rtcp);
+			part = (void *)(uintptr_t)(key & ~(uint64_t)1);
+			socket_port(w, part, key & 1 ? part->port->rtcp
+				    : part->port->rtp);
 		}
 
 		left -= min(left, (unsigned)max(n, 0));

@@ -41,10 +41,13 @@ enum {
 
 static int port_watch(struct wpart *part, struct worker *w)
 {
-	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = part };
+	struct epoll_event ev = { .events = EPOLLIN };
 
+	ev.data.u64 = worker_port_key(part, false);
 	if (epoll_ctl(w->portfd, EPOLL_CTL_ADD, part->port->rtp, &ev))
 		return errno;
+
+	ev.data.u64 = worker_port_key(part, true);
 	if (epoll_ctl(w->portfd, EPOLL_CTL_ADD, part->port->rtcp, &ev)) {
 		(void)epoll_ctl(w->portfd, EPOLL_CTL_DEL, part->port->rtp,
 				NULL);
