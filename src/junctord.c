@@ -1,11 +1,11 @@
 /**
  * @file junctord.c  The server: command line around server/server.h
  */
+#define _GNU_SOURCE         /* close_range */
 #include <string.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <unistd.h>
@@ -27,6 +27,7 @@ struct options {
 	const char *setv[SETS_MAX];
 	enum mode mode;
 	int ready_fd;              /* -1: nobody waits                      */
+	struct log_sink *startup;  /* until all runs                        */
 };
 
 static const struct option longopts[] = {
@@ -136,11 +137,23 @@ static int options_parse(struct options *o, int argc, char **argv)
 }
 
 
+/* Whoever starts a server looks at the terminal, not yet at its log. */
+static void startup_error(const struct log_record *rec, void *arg)
+{
+	(void)arg;
+
+	(void)fprintf(stderr, "%s: %s: %s\n", log_level_name(rec->level),
+		      rec->service, rec->text);
+}
+
+
 static bool running(const struct event *ev, void *arg)
 {
 	struct options *o = arg;
 	static const char ready[] = "ready\n";
 	(void)ev;
+
+	o->startup = mem_deref(o->startup);
 
 	if (o->ready_fd >= 0) {
 		if (write(o->ready_fd, ready, sizeof(ready) - 1) < 0)
@@ -160,6 +173,12 @@ static int run(struct options *o, bool *restart)
 	struct listener *l = NULL;
 	int err;
 
+	err = log_sink_add(&o->startup, LOG_KIND_EVENT, startup_error, NULL);
+	if (err)
+		return err;
+
+	log_sink_level(o->startup, LOG_WARN);
+
 	err = server_alloc(&srv, &o->srv);
 	if (err)
 		goto out;
@@ -173,6 +192,7 @@ static int run(struct options *o, bool *restart)
 	*restart = !err && server_restarting(srv);
 
  out:
+	o->startup = mem_deref(o->startup);
 	mem_deref(l);
 	mem_deref(srv);
 	if (err && err != EBADMSG)
@@ -221,8 +241,7 @@ static void again(const char *exe, int argc, char **argv)
 	}
 	argv[n] = NULL;
 
-	for (i = 3; i < 1024; i++)
-		(void)fcntl(i, F_SETFD, FD_CLOEXEC);
+	(void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 
 	(void)execv(exe, argv);
 	(void)fprintf(stderr, "junctord: cannot restart: %s: %s\n", exe,
