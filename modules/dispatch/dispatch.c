@@ -322,6 +322,18 @@ static int dispatch_start(struct service *svc)
 }
 
 
+static int dispatch_pause(struct service *svc)
+{
+	return dispatch_fast(service_data(svc), false);
+}
+
+
+static int dispatch_resume(struct service *svc)
+{
+	return dispatch_fast(service_data(svc), true);
+}
+
+
 static unsigned dispatch_busy(const struct service *svc)
 {
 	const struct dispatch *d = service_data(svc);
@@ -349,6 +361,8 @@ const struct service_export service_export = {
 	.init     = dispatch_init,
 	.start    = dispatch_start,
 	.stop     = dispatch_stop,
+	.pause    = dispatch_pause,
+	.resume   = dispatch_resume,
 	.busy     = dispatch_busy,
 	.close    = dispatch_close,
 };

@@ -90,6 +90,7 @@ void dispatch_reject(struct dispatch *d, struct client *cl, uint16_t scode,
 /* handover.c */
 int  dispatch_handover_start(struct dispatch *d);
 void dispatch_handover_stop(struct dispatch *d);
+int  dispatch_fast(struct dispatch *d, bool on);
 
 /* follow.c */
 int  dispatch_follow(struct dispatch *d);

@@ -181,6 +181,25 @@ static int redirect_handler(const char *conf, size_t conflen,
 
 
 /**
+ * Let signalling threads redirect by themselves, or no longer
+ *
+ * @param d  Dispatch
+ * @param on True to begin; after false, none of them uses the tables
+ *
+ * @return 0 if success
+ */
+int dispatch_fast(struct dispatch *d, bool on)
+{
+	if (!d->host || !d->host->redirect_set)
+		return 0;
+
+	return d->host->redirect_set(d->host->sh,
+				     on ? redirect_handler : NULL,
+				     on ? d : NULL);
+}
+
+
+/**
  * Begin to answer signalling threads
  *
  * @param d Dispatch, with tables and key
@@ -203,10 +222,7 @@ int dispatch_handover_start(struct dispatch *d)
 	if (err)
 		return err;
 
-	if (d->host && d->host->redirect_set)
-		err = d->host->redirect_set(d->host->sh, redirect_handler, d);
-
-	return err;
+	return dispatch_fast(d, true);
 }
 
 
@@ -217,8 +233,8 @@ int dispatch_handover_start(struct dispatch *d)
  */
 void dispatch_handover_stop(struct dispatch *d)
 {
-	if (d->route && d->host && d->host->redirect_set)
-		(void)d->host->redirect_set(d->host->sh, NULL, NULL);
+	if (d->route)
+		(void)dispatch_fast(d, false);
 
 	tmr_cancel(&d->handover);
 	d->mq = mem_deref(d->mq);

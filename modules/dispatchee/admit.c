@@ -77,7 +77,8 @@ static int admit(struct dispatchee *d, const struct join *join,
 
 
 /* A place that was not reserved, or no longer is, must be there now. */
-static bool has_place(struct dispatchee *d, const struct willcall_join *j)
+static bool has_place(struct dispatchee *d, const struct willcall_join *j,
+		      bool ticket)
 {
 	const uint64_t now = tmr_jiffies();
 	const struct conf *c;
@@ -90,9 +91,14 @@ static bool has_place(struct dispatchee *d, const struct willcall_join *j)
 	    d->est->need(&d->est_cfg, c ? c->participants : 0))
 		return false;
 
-	/* kept until it is in */
-	(void)willcall_add(d->willcall, j, now);
-	(void)willcall_admit(d->willcall, j, now, NULL, 0);
+	/* kept until it is in; dispatch will tell of it in a moment */
+	if (ticket) {
+		(void)willcall_early(d->willcall, j, now);
+	}
+	else {
+		(void)willcall_add(d->willcall, j, now);
+		(void)willcall_admit(d->willcall, j, now, NULL, 0);
+	}
 	report_changed(d);
 
 	return true;
@@ -150,7 +156,7 @@ bool admit_handler(const struct event *ev, void *arg)
 	if (runs_elsewhere(d, join->conference))
 		return false;
 
-	if (!has_place(d, &j)) {
+	if (!has_place(d, &j, str_isset(join->ticket))) {
 		++d->countv[REFUSED_FULL];
 		return refuse(d, join, 503, "Server is full");
 	}

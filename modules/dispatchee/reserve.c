@@ -49,7 +49,8 @@ static void join_handler(const struct willcall_join *join, void *arg)
 	j.media = res->r.media ? res->r.media : MEDIA_AUDIO;
 
 	/* who has a place already needs no other */
-	n = willcall_has(res->d->willcall, &j, res->now) ? 0 : need(res, &j);
+	n = willcall_is_new(res->d->willcall, &j, res->now) ? need(res, &j)
+							     : 0;
 	if (n > res->room) {
 		++res->d->countv[NOT_GRANTED];
 		return;

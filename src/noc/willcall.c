@@ -6,6 +6,10 @@
  * so the list is always in the order of expiry. A user who is sent to the same
  * conference again, by a retransmission or a second device, renews the entry
  * and may come in once more, but takes one place until it has come.
+ *
+ * Dispatch tells of those it has redirected at once a little later, so
+ * somebody with a ticket may be here before the list knows. Such an entry is
+ * owed to the list: what is told of it afterwards is not another lease.
  */
 #include <string.h>
 #include <re.h>
@@ -24,6 +28,9 @@ struct entry {
 	uint64_t hash;
 	uint64_t expires;     /* [ms]                                       */
 	unsigned uses;        /* times it still lets somebody in            */
+	unsigned owed;        /* times the list will yet be told of it      */
+	bool lease;           /* a place is kept; what lives has this or is
+				 owed                                       */
 	unsigned media;       /* set of media types                         */
 	size_t keylen;        /* conference and user with their lengths     */
 	char *account;        /* within key                                 */
@@ -35,8 +42,9 @@ struct willcall {
 	struct list lst;
 	struct hash *ht;
 	struct siphash_key hkey;
-	size_t count, max;
-	uint32_t mediav[WILLCALL_MEDIA];   /* entries with that type        */
+	size_t count, max;    /* entries                                    */
+	size_t leases;        /* of these                                   */
+	uint32_t mediav[WILLCALL_MEDIA];   /* leases with that type         */
 	uint32_t ttl;         /* [ms]                                       */
 };
 
@@ -131,6 +139,13 @@ static int key_make(struct key *k, const struct willcall *w,
 }
 
 
+static bool account_valid(const struct willcall_join *j)
+{
+	return j->accountlen < CLIENT_ACCOUNT_MAX &&
+		(j->account || !j->accountlen);
+}
+
+
 static struct entry *entry_find(const struct willcall *w, const struct key *k)
 {
 	struct le *le = list_head(hash_list(w->ht, (uint32_t)k->hash));
@@ -147,12 +162,18 @@ static struct entry *entry_find(const struct willcall *w, const struct key *k)
 }
 
 
-static void media_count(struct willcall *w, unsigned media, int n)
+static void lease_set(struct willcall *w, struct entry *e, bool lease)
 {
+	const int n = lease ? 1 : -1;
 	unsigned i;
 
+	if (e->lease == lease)
+		return;
+
+	e->lease = lease;
+	w->leases += n;
 	for (i=0; i<WILLCALL_MEDIA; i++) {
-		if (media & 1u << i)
+		if (e->media & 1u << i)
 			w->mediav[i] += n;
 	}
 }
@@ -160,8 +181,8 @@ static void media_count(struct willcall *w, unsigned media, int n)
 
 static void entry_drop(struct willcall *w, struct entry *e)
 {
+	lease_set(w, e, false);
 	--w->count;
-	media_count(w, e->media, -1);
 	mem_deref(e);
 }
 
@@ -181,8 +202,17 @@ static void purge(struct willcall *w, uint64_t now)
 }
 
 
-static int entry_add(struct willcall *w, const struct key *k,
-		     const struct willcall_join *j, uint64_t now)
+static void entry_renew(struct willcall *w, struct entry *e, uint64_t now)
+{
+	e->expires = now + w->ttl;
+	list_unlink(&e->le);
+	list_append(&w->lst, &e->le, e);
+}
+
+
+static int entry_add(struct entry **ep, struct willcall *w,
+		     const struct key *k, const struct willcall_join *j,
+		     uint64_t now)
 {
 	struct entry *e;
 
@@ -195,7 +225,6 @@ static int entry_add(struct willcall *w, const struct key *k,
 
 	memset(e, 0, sizeof(*e));
 	e->hash    = k->hash;
-	e->uses    = 1;
 	e->media   = j->media;
 	e->expires = now + w->ttl;
 	e->keylen  = k->len;
@@ -208,7 +237,8 @@ static int entry_add(struct willcall *w, const struct key *k,
 	list_append(&w->lst, &e->le, e);
 	hash_append(w->ht, (uint32_t)e->hash, &e->he, e);
 	++w->count;
-	media_count(w, e->media, 1);
+	lease_set(w, e, true);
+	*ep = e;
 
 	return 0;
 }
@@ -221,8 +251,8 @@ static int entry_add(struct willcall *w, const struct key *k,
  * @param j   Conference, user and account, within the bounds of noc/client.h
  * @param now Monotonic time [ms]
  *
- * @return 0 if success; EALREADY if it was on the list and is renewed; EINVAL;
- *         ENOMEM
+ * @return 0 if success; EALREADY if it was on the list, and no further place
+ *         is kept; EINVAL; ENOMEM
  */
 int willcall_add(struct willcall *w, const struct willcall_join *j,
 		 uint64_t now)
@@ -231,8 +261,7 @@ int willcall_add(struct willcall *w, const struct willcall_join *j,
 	struct key k;
 	int err;
 
-	if (!w || !j || j->accountlen >= CLIENT_ACCOUNT_MAX ||
-	    (!j->account && j->accountlen))
+	if (!w || !j || !account_valid(j))
 		return EINVAL;
 
 	err = key_make(&k, w, j);
@@ -242,16 +271,67 @@ int willcall_add(struct willcall *w, const struct willcall_join *j,
 	purge(w, now);
 
 	e = entry_find(w, &k);
-	if (!e)
-		return entry_add(w, &k, j, now);
+	if (!e) {
+		err = entry_add(&e, w, &k, j, now);
+		if (!err)
+			e->uses = 1;
+		return err;
+	}
 
-	e->expires = now + w->ttl;
+	if (e->owed) {
+		if (!--e->owed && !e->lease)
+			entry_drop(w, e);
+		return EALREADY;
+	}
+
 	if (e->uses < USES_MAX)
 		++e->uses;
-	list_unlink(&e->le);
-	list_append(&w->lst, &e->le, e);
+	lease_set(w, e, true);
+	entry_renew(w, e, now);
 
 	return EALREADY;
+}
+
+
+/**
+ * Keep a place for somebody who came with a ticket before the list was told.
+ * It is let in already.
+ *
+ * @param w   Will-call list
+ * @param j   as willcall_add
+ * @param now Monotonic time [ms]
+ *
+ * @return 0 if success; EINVAL; ENOMEM
+ */
+int willcall_early(struct willcall *w, const struct willcall_join *j,
+		   uint64_t now)
+{
+	struct entry *e;
+	struct key k;
+	int err;
+
+	if (!w || !j || !account_valid(j))
+		return EINVAL;
+
+	err = key_make(&k, w, j);
+	if (err)
+		return err;
+
+	purge(w, now);
+
+	e = entry_find(w, &k);
+	if (!e) {
+		err = entry_add(&e, w, &k, j, now);
+		if (err)
+			return err;
+	}
+
+	if (e->owed < USES_MAX)
+		++e->owed;
+	lease_set(w, e, true);
+	entry_renew(w, e, now);
+
+	return 0;
 }
 
 
@@ -317,8 +397,11 @@ unsigned willcall_joined(struct willcall *w, const struct willcall_join *j)
 		return 0;
 
 	media = e->media;
-	if (!e->uses)
-		entry_drop(w, e);
+	if (!e->uses) {
+		lease_set(w, e, false);
+		if (!e->owed)
+			entry_drop(w, e);
+	}
 
 	return media;
 }
@@ -336,6 +419,7 @@ unsigned willcall_joined(struct willcall *w, const struct willcall_join *j)
 bool willcall_has(struct willcall *w, const struct willcall_join *j,
 		  uint64_t now)
 {
+	const struct entry *e;
 	struct key k;
 
 	if (!w || !j || key_make(&k, w, j))
@@ -343,7 +427,32 @@ bool willcall_has(struct willcall *w, const struct willcall_join *j,
 
 	purge(w, now);
 
-	return entry_find(w, &k) != NULL;
+	e = entry_find(w, &k);
+
+	return e && e->lease;
+}
+
+
+/**
+ * Tell if willcall_add would take another place
+ *
+ * @param w   Will-call list
+ * @param j   Conference and user
+ * @param now Monotonic time [ms]
+ *
+ * @return True if so
+ */
+bool willcall_is_new(struct willcall *w, const struct willcall_join *j,
+		     uint64_t now)
+{
+	struct key k;
+
+	if (!w || !j || key_make(&k, w, j))
+		return true;
+
+	purge(w, now);
+
+	return !entry_find(w, &k);
 }
 
 
@@ -353,7 +462,7 @@ bool willcall_has(struct willcall *w, const struct willcall_join *j,
  * @param w   Will-call list
  * @param now Monotonic time [ms]
  *
- * @return Number of entries that have not expired
+ * @return Number of leases that have not expired
  */
 size_t willcall_count(struct willcall *w, uint64_t now)
 {
@@ -362,7 +471,7 @@ size_t willcall_count(struct willcall *w, uint64_t now)
 
 	purge(w, now);
 
-	return w->count;
+	return w->leases;
 }
 
 
@@ -371,7 +480,7 @@ size_t willcall_count(struct willcall *w, uint64_t now)
  *
  * @param w      Will-call list
  * @param now    Monotonic time [ms]
- * @param mediav Number of entries with each bit of enum media_type
+ * @param mediav Number of leases with each bit of enum media_type
  */
 void willcall_media(struct willcall *w, uint64_t now,
 		    uint32_t mediav[WILLCALL_MEDIA])

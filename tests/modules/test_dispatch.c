@@ -8,6 +8,7 @@
 #include <check.h>
 #include <re.h>
 #include "server/server.h"
+#include "server/service.h"
 #include "server/settings.h"
 #include "server/command.h"
 #include "bus/bus.h"
@@ -108,8 +109,12 @@ static void no_row(int err, const char *reason, const struct odict *result,
 	ck_assert_str_eq("in service", odict_string(e->u.odict, "state"));
 	ck_assert(odict_get_number(e->u.odict, &n, "participants"));
 	ck_assert_uint_eq(*(unsigned *)arg, n);
+	/* bob alone was sent here and has not come: of those who are in,
+	   nobody is counted twice, however late the server was told */
 	ck_assert(odict_get_number(e->u.odict, &n, "unused"));
-	ck_assert_uint_le(n, 1000 - *(unsigned *)arg);
+	ck_assert_uint_eq(n, 1000 - *(unsigned *)arg - 1);
+	ck_assert(odict_get_number(e->u.odict, &n, "reserved"));
+	ck_assert_uint_eq(0, n);
 }
 
 
@@ -872,6 +877,98 @@ START_TEST(test_rubbish)
 END_TEST
 
 
+static void services_restart(void)
+{
+	static const char *const namev[] = { "dispatchee", "dispatch" };
+	struct service *svc;
+	char uri[512];
+	size_t i;
+
+	phone_is(0, 302, HERE);
+	ck_assert_int_eq(0, fast("a", "x@h", uri, sizeof(uri)));
+
+	/* with a reservation and a handover under way */
+	phone_call(1, "b", "u@h", "");
+	for (i=0; i<ARRAY_SIZE(namev); i++) {
+		svc = service_find(noc.srv, namev[i]);
+		ck_assert_ptr_nonnull(svc);
+		ck_assert_int_eq(0, service_stop(svc));
+	}
+	ck_assert_ptr_null(noc.redirect);
+	phone_is(1, 503, NULL);
+	for (i=ARRAY_SIZE(namev); i-->0; ) {
+		svc = service_find(noc.srv, namev[i]);
+		ck_assert_int_eq(0, service_start(svc));
+	}
+	noc.delay = 80;
+}
+
+
+static void services_again(void)
+{
+	phone_call(0, "a", "x@h", "");
+	phone_call(1, "c", "u@h", "");
+}
+
+
+static void services_work(void)
+{
+	char uri[512];
+
+	phone_is(0, 302, HERE);
+	phone_is(1, 302, HERE);
+	ck_assert_int_eq(0, fast("a", "x@h", uri, sizeof(uri)));
+}
+
+
+START_TEST(test_restart)
+{
+	RUN(BOTH, call_one, services_restart, services_again, services_work);
+}
+END_TEST
+
+
+static void pause_both(void)
+{
+	struct service *svc = service_find(noc.srv, "dispatchee");
+
+	ck_assert_int_eq(0, service_pause(svc));
+	noc.delay = 80;
+}
+
+
+static void paused(void)
+{
+	/* known, but takes nobody; nobody else does */
+	phone_call(1, "a", "v@h", "");
+	phone_is(1, 503, NULL);
+	phone_call(2, "a", "u@h", phone_ticket(&noc.phonev[0]));
+	phone_is(2, 503, NULL);
+	ck_assert_int_eq(0, service_resume(service_find(noc.srv,
+							"dispatchee")));
+	ck_assert_int_eq(0, service_pause(service_find(noc.srv, "dispatch")));
+}
+
+
+static void paused_dispatch(void)
+{
+	phone_call(1, "a", "v@h", "");
+	phone_is(1, 503, NULL);
+	ck_assert_ptr_null(noc.redirect);
+	ck_assert_int_eq(0, service_resume(service_find(noc.srv, "dispatch")));
+	ck_assert_ptr_nonnull(noc.redirect);
+	phone_call(1, "a", "v@h", "");
+	phone_is(1, 302, HERE);
+}
+
+
+START_TEST(test_pause)
+{
+	RUN(BOTH, call_one, pause_both, paused, paused_dispatch);
+}
+END_TEST
+
+
 static void stop_while_waiting(void)
 {
 	other_start(5000, OTHER_SILENT);
@@ -924,6 +1021,8 @@ int main(void)
 	tcase_add_test(tc, test_contracted);
 	tcase_add_test(tc, test_runtime_setting);
 	tcase_add_test(tc, test_rubbish);
+	tcase_add_test(tc, test_restart);
+	tcase_add_test(tc, test_pause);
 	tcase_add_test(tc, test_stop_while_waiting);
 	suite_add_tcase(s, tc);
 

@@ -85,6 +85,53 @@ START_TEST(test_willcall_expiry)
 END_TEST
 
 
+/* With a ticket here before the list is told */
+START_TEST(test_willcall_early)
+{
+	struct willcall_join ab = join("a", "b"), ac = join("a", "c");
+	uint32_t mediav[WILLCALL_MEDIA];
+	struct willcall *w;
+
+	ck_assert_int_eq(0, willcall_alloc(&w, 10, 1000));
+
+	/* came, told, in */
+	ck_assert_int_eq(0, willcall_early(w, &ab, 0));
+	ck_assert(willcall_has(w, &ab, 0));
+	ck_assert_int_eq(ENOENT, willcall_admit(w, &ab, 0, NULL, 0));
+	ck_assert_int_eq(EALREADY, willcall_add(w, &ab, 1));
+	ck_assert_uint_eq(1, willcall_count(w, 1));
+	ck_assert_int_eq(ENOENT, willcall_admit(w, &ab, 1, NULL, 0));
+	willcall_joined(w, &ab);
+	ck_assert_uint_eq(0, willcall_count(w, 1));
+	ck_assert(willcall_is_new(w, &ab, 1));
+
+	/* came, in, told */
+	ck_assert_int_eq(0, willcall_early(w, &ac, 0));
+	ck_assert_uint_eq(MEDIA_AUDIO | MEDIA_TEXT, willcall_joined(w, &ac));
+	ck_assert_uint_eq(0, willcall_count(w, 0));
+	willcall_media(w, 0, mediav);
+	ck_assert_uint_eq(0, mediav[0]);
+	ck_assert(!willcall_has(w, &ac, 0));
+	ck_assert(!willcall_is_new(w, &ac, 0));
+	ck_assert_int_eq(EALREADY, willcall_add(w, &ac, 1));
+	ck_assert_uint_eq(0, willcall_count(w, 1));
+	ck_assert(willcall_is_new(w, &ac, 1));
+
+	/* the next time is a new one */
+	ck_assert_int_eq(0, willcall_add(w, &ac, 2));
+	ck_assert_uint_eq(1, willcall_count(w, 2));
+	ck_assert_int_eq(0, willcall_admit(w, &ac, 2, NULL, 0));
+
+	/* never told: forgotten */
+	ck_assert_int_eq(0, willcall_early(w, &ab, 10));
+	willcall_joined(w, &ab);
+	ck_assert(!willcall_is_new(w, &ab, 1009));
+	ck_assert(willcall_is_new(w, &ab, 1010));
+	mem_deref(w);
+}
+END_TEST
+
+
 START_TEST(test_willcall_bounds)
 {
 	char s[CLIENT_CONFERENCE_MAX + 1], user[16];
@@ -132,6 +179,7 @@ TCase *case_willcall(void)
 
 	tcase_add_test(tc, test_willcall);
 	tcase_add_test(tc, test_willcall_expiry);
+	tcase_add_test(tc, test_willcall_early);
 	tcase_add_test(tc, test_willcall_bounds);
 
 	return tc;
