@@ -62,6 +62,7 @@ static int port_open(int *fdp, struct sa *bound, const struct sa *laddr,
 		     bool big)
 {
 	const int size = big ? SOCKBUF : SOCKBUF_ONE, tos = DSCP_EF << 2;
+	const int df = IP_PMTUDISC_PROBE;
 	int fd, err = 0;
 
 	fd = socket(sa_af(laddr), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
@@ -78,6 +79,10 @@ static int port_open(int *fdp, struct sa *bound, const struct sa *laddr,
 	}
 	else {
 		(void)setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
+		/* voice needs no fragments, and without them no datagram
+		   needs a number of its own */
+		(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &df,
+				 sizeof(df));
 	}
 
 	if (bind(fd, &laddr->u.sa, laddr->len)) {

@@ -161,6 +161,7 @@ int mesh_conf_alloc(struct mesh_conf **cp, struct mesh *mesh,
 	conf->rate_max = prm && prm->rate_max ? prm->rate_max
 		: CODEC_RATE_MAX;
 	conf->rate = 8000;
+	conf->ssrc_seed = rand_u32();
 
 	err = wconf_alloc(&conf->conf, conf);
 	if (err)
@@ -217,41 +218,43 @@ int mesh_conf_tone(struct mesh_conf *conf, enum mesh_tone tone)
 }
 
 
+static const uint32_t ratev[] = {8000, 16000, 24000, 48000};
+
+
 /* The second highest of what the members can use, or that of the only one */
 static uint32_t rate_best(const struct mesh_conf *conf)
 {
-	uint32_t first = 0, second = 0;
-	struct le *le;
+	const unsigned want = min(conf->partc, 2u);
+	unsigned n = 0;
 
-	LIST_FOREACH(&conf->partl, le) {
-		const struct mesh_part *part = le->data;
-		const uint32_t rate = codec_rate(&part->media.tx);
+	for (size_t i = ARRAY_SIZE(ratev); i--; ) {
 
-		if (rate > first) {
-			second = first;
-			first = rate;
-		}
-		else if (rate > second) {
-			second = rate;
-		}
+		n += conf->ratev[i];
+		if (n >= want && ratev[i] <= conf->rate_max)
+			return ratev[i];
 	}
 
-	if (!second)
-		second = first;
-
-	return min(second, conf->rate_max);
+	return ratev[0];
 }
 
 
-/* The nearest rate that all codecs can work with */
-static uint32_t rate_round(uint32_t rate)
+/**
+ * Count a member by the rate it can use
+ *
+ * @param conf Conference
+ * @param fmt  What the member is sent
+ * @param by   1 or -1
+ */
+void mesh_conf_rate_count(struct mesh_conf *conf,
+			  const struct mesh_format *fmt, int by)
 {
-	if (rate >= 48000)
-		return 48000;
-	if (rate >= 24000)
-		return 24000;
+	const uint32_t rate = codec_rate(fmt);
+	size_t i = ARRAY_SIZE(ratev) - 1;
 
-	return rate >= 16000 ? 16000 : 8000;
+	while (i && ratev[i] > rate)
+		--i;
+
+	conf->ratev[i] += (unsigned)by;
 }
 
 
@@ -264,11 +267,11 @@ static uint32_t rate_round(uint32_t rate)
  */
 int mesh_conf_rate(struct mesh_conf *conf)
 {
-	const uint32_t rate = rate_round(rate_best(conf));
+	const uint32_t rate = rate_best(conf);
 	struct order *ord;
 	int err;
 
-	if (rate == conf->rate || !conf->partl.head)
+	if (rate == conf->rate || !conf->partc)
 		return 0;
 
 	err = order_alloc(&ord, conf->conf, NULL, conf_rate_set);
@@ -303,7 +306,8 @@ int mesh_conf_part_add(struct mesh_conf *conf, struct mesh_part *part)
 			return err;
 	}
 
-	list_append(&conf->partl, &part->le, part);
+	part->added = true;
+	mesh_conf_rate_count(conf, &part->media.tx, 1);
 	++conf->partc;
 	++conf->w->parts;
 
@@ -319,7 +323,13 @@ int mesh_conf_part_add(struct mesh_conf *conf, struct mesh_part *part)
  */
 void mesh_conf_part_remove(struct mesh_conf *conf, struct mesh_part *part)
 {
-	list_unlink(&part->le);
+	struct le *le;
+
+	list_unlink(&part->rule_le);
+	LIST_FOREACH(&conf->rulel, le)
+		mesh_part_forget(le->data, part);
+
+	mesh_conf_rate_count(conf, &part->media.tx, -1);
 	--conf->partc;
 	--conf->w->parts;
 	(void)mesh_conf_rate(conf);

@@ -149,13 +149,8 @@ static void part_destructor(void *arg)
 	if (part->own_port)
 		--mesh->ports;
 
-	if (part->le.list) {
-		struct le *le;
-
+	if (part->added) {
 		mesh_conf_part_remove(part->conf, part);
-		LIST_FOREACH(&part->conf->partl, le)
-			mesh_part_forget(le->data, part);
-
 		part->part->handle = NULL;
 		worker_post(part->conf->w, &part->leave->msg);
 	}
@@ -271,22 +266,22 @@ static int wpart_alloc(struct mesh_part *part, const char *cname)
 }
 
 
-static uint32_t ssrc_new(const struct mesh_conf *conf)
+/* A number that looks random, and is another one each time: every step can be
+   undone, so two different numbers stay different */
+static uint32_t ssrc_new(struct mesh_conf *conf)
 {
-	for (;;) {
-		const uint32_t ssrc = rand_u32();
-		bool used = !ssrc;
-		struct le *le;
+	uint32_t v;
 
-		LIST_FOREACH(&conf->partl, le) {
-			const struct mesh_part *p = le->data;
+	do {
+		v = conf->ssrc_seed + conf->ssrc_next++;
+		v ^= v >> 16;
+		v *= 0x85ebca6bu;
+		v ^= v >> 13;
+		v *= 0xc2b2ae35u;
+		v ^= v >> 16;
+	} while (!v);
 
-			used |= p->ssrc == ssrc;
-		}
-
-		if (!used)
-			return ssrc;
-	}
+	return v;
 }
 
 
@@ -452,6 +447,8 @@ int mesh_part_update(struct mesh_part *part, const struct mesh_media *media)
 		address_forget(part);
 	}
 
+	mesh_conf_rate_count(part->conf, &part->media.tx, -1);
+	mesh_conf_rate_count(part->conf, &media->tx, 1);
 	part->media = *media;
 	laddr_set(part);
 	worker_post(part->conf->w, &ord->msg);

@@ -33,15 +33,18 @@ struct mesh_conf {
 	struct worker *w;
 	struct wconf *conf;      /* the worker's                          */
 	struct order *leave;     /* for the end, so that it cannot fail   */
-	struct list partl;
 	unsigned partc;
+	struct list rulel;       /* participants with rules               */
+	unsigned ratev[4];       /* members by what they can use          */
+	uint32_t ssrc_seed, ssrc_next;
 	unsigned senders;        /* that its listeners may need at once   */
 	unsigned seats;
 	uint32_t rate_max, rate; /* [Hz]                                  */
 };
 
 struct mesh_part {
-	struct le le;
+	struct le rule_le;
+	bool added;              /* counted by the conference             */
 	struct mesh_conf *conf;
 	struct wpart *part;      /* the worker's, but for `handle`        */
 	struct order *leave;
@@ -62,6 +65,8 @@ int  mesh_senders_need(struct mesh_conf *conf, unsigned need);
 int  mesh_conf_part_add(struct mesh_conf *conf, struct mesh_part *part);
 void mesh_conf_part_remove(struct mesh_conf *conf, struct mesh_part *part);
 void mesh_part_forget(struct mesh_part *part, const struct mesh_part *gone);
+void mesh_conf_rate_count(struct mesh_conf *conf,
+			  const struct mesh_format *fmt, int by);
 int  mesh_conf_rate(struct mesh_conf *conf);
 
 #endif

@@ -64,7 +64,7 @@ static void rules_apply(struct msg *msg, void *arg)
 	struct filter_rules *old = ord->part->rules;
 	(void)arg;
 
-	ord->part->rules = ord->rules;
+	wconf_rules(ord->conf, ord->part, ord->rules);
 	ord->rules = old;
 }
 
@@ -135,6 +135,9 @@ static int rules_set(struct mesh_part *part, const struct filter_rules *rules)
 	}
 
 	part->rules = *rules;
+	list_unlink(&part->rule_le);
+	if (rules_any(rules))
+		list_append(&part->conf->rulel, &part->rule_le, part);
 	worker_post(part->conf->w, &ord->msg);
 
 	return 0;

@@ -199,6 +199,7 @@ static void own_take(struct wconf *conf, struct wpart *part)
 		return;
 
 	list_unlink(&part->own->le);
+	list_append(&conf->ownl, &part->own_le, part);
 	if (part->group->sender->tick + 1 == w->tick)
 		sender_follow(part->own, part->group->sender);
 }
@@ -211,6 +212,7 @@ static void own_drop(struct wconf *conf, struct wpart *part)
 
 	/* its packets may be in the batch still */
 	list_append(&conf->w->usedl, &part->own->le, part->own);
+	list_unlink(&part->own_le);
 	part->own = NULL;
 }
 
@@ -399,6 +401,25 @@ void wconf_part_add(struct wconf *conf, struct wpart *part)
 
 
 /**
+ * Set the rules of a participant
+ *
+ * @param conf  Its conference
+ * @param part  Participant
+ * @param rules Rules, owned by it from now on, or NULL; the caller takes the
+ *              old ones
+ */
+void wconf_rules(struct wconf *conf, struct wpart *part,
+		 struct filter_rules *rules)
+{
+	part->rules = rules;
+
+	list_unlink(&part->rule_le);
+	if (rules)
+		list_append(&conf->rulel, &part->rule_le, part);
+}
+
+
+/**
  * Remove a participant from its conference
  *
  * @param conf Conference
@@ -410,17 +431,21 @@ void wconf_part_remove(struct wconf *conf, struct wpart *part)
 
 	sorter_remove(&conf->sorter, &part->entry);
 	own_drop(conf, part);
+	list_unlink(&part->rule_le);
 	list_unlink(&part->le);
 	--conf->w->stats.parts;
 
-	for (le = conf->partl.head; le; le = le->next) {
+	for (le = conf->rulel.head; le; le = le->next) {
 		struct wpart *p = le->data;
 
-		if (p->rules)
-			filter_rules_forget(p->rules, p, part);
+		filter_rules_forget(p->rules, p, part);
+	}
 
-		/* a later one may get the same address */
-		if (p->own && p->own->pass == part)
+	/* a later one may get the same address */
+	for (le = conf->ownl.head; le; le = le->next) {
+		struct wpart *p = le->data;
+
+		if (p->own->pass == part)
 			p->own->pass = NULL;
 	}
 

@@ -8,12 +8,14 @@
  * come in batches, one wake-up each. A worker without conferences sleeps.
  * Ticks of several workers are shifted against one another.
  */
+#define _GNU_SOURCE
 #include <re.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,6 +39,7 @@ enum {
 	CATCH_UP  = 5,           /* ticks made up for, then time jumps    */
 	SECOND    = 50,          /* [ticks]                               */
 	IDLE_WAIT = 50,          /* ticks without conferences, then sleep */
+	NICE      = -11,
 };
 
 struct clockwork {
@@ -389,12 +392,20 @@ static void sleep_begin(struct worker *w, bool *asleep)
 }
 
 
+/* Media come before all else, where the system lets them */
+static void priority_raise(void)
+{
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+}
+
+
 static void *worker_thread(void *arg)
 {
 	struct worker *w = arg;
 	struct clockwork cw;
 	bool asleep = false;
 
+	priority_raise();
 	timer_arm(w, &cw);
 
 	while (!atomic_load(&w->stop)) {

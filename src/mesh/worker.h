@@ -28,6 +28,8 @@ struct wconf {                   /* a conference                          */
 	struct worker *w;
 	struct sorter sorter;
 	struct list partl;
+	struct list rulel;       /* of them, those with rules             */
+	struct list ownl;        /* of them, those with their own sender  */
 	struct list groupl;
 	uint32_t rate;           /* of the mix [Hz]                       */
 	uint32_t rate_next;      /* as main wants it [Hz]                 */
@@ -76,6 +78,7 @@ struct wpart_rtcp {
 
 struct wpart {                   /* a participant                         */
 	struct le le;            /* in its conference                     */
+	struct le rule_le, own_le;
 	struct wconf *conf;
 	struct scheduler *sched;
 	struct wpart_rx rx;
@@ -167,6 +170,8 @@ uint64_t worker_clock(void);
 void wconf_tick(struct wconf *conf);
 void wconf_rate(struct wconf *conf, uint32_t rate);
 void wconf_part_add(struct wconf *conf, struct wpart *part);
+void wconf_rules(struct wconf *conf, struct wpart *part,
+		 struct filter_rules *rules);
 void wconf_part_remove(struct wconf *conf, struct wpart *part);
 
 int  wpart_attach(struct wpart *part, struct worker *w);
