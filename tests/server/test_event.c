@@ -383,7 +383,7 @@ START_TEST(test_bridge)
 	ck_assert_int_eq(0, bus_publish(bus, "event.c.connect.joined",
 					(const uint8_t *)junk,
 					sizeof(junk) - 1));
-	loop(30);
+	loop(150);
 
 	/* each hears its own, and of the other what both ends want; nothing
 	   comes back */
