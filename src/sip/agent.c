@@ -280,9 +280,10 @@ int agent_alloc(struct agent **agp, const struct agent_conf *conf)
 	ag->urlv    = conf->urlv;
 	ag->urlc    = conf->urlc;
 	ag->none    = calloc(1, sizeof(*ag->none));
+	ag->recent  = recent_alloc();
 	ag->fd      = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
-	if (su_init() < 0 || !ag->none || ag->fd < 0) {
+	if (su_init() < 0 || !ag->none || !ag->recent || ag->fd < 0) {
 		err = ENOMEM;
 		goto out;
 	}
@@ -345,6 +346,7 @@ struct agent *agent_free(struct agent *ag)
 	if (ag->fd >= 0)
 		close(ag->fd);
 
+	free(ag->recent);
 	free(ag->none);
 	free(ag);
 

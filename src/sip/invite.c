@@ -152,6 +152,11 @@ void invite_recv(struct agent *ag, nta_incoming_t *irq, sip_t const *sip)
 	struct leg *lg = NULL;
 	struct wire *w;
 
+	if (recent_has(ag->recent, sip, agent_now())) {
+		reply_end(ag, NULL, irq, 482, "Answered Before", NULL);
+		return;
+	}
+
 	if (receive_full(ag, irq) || !acceptable(ag, irq, sip))
 		return;
 
@@ -197,6 +202,7 @@ void invite_accept(struct leg *lg, const struct wire *w)
 	char extra[512], timer[128];
 
 	lg->contact = identity_contact(lg, sip_object(msg));
+	recent_add(ag->recent, sip_object(msg), agent_now());
 	msg_destroy(msg);
 
 	if (!lg->contact || !offer_keep(lg, w) ||

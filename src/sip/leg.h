@@ -80,6 +80,7 @@ struct leg {
 	bool trace:1;
 };
 
+struct recent;
 struct trace_match;
 
 struct agent {
@@ -106,6 +107,7 @@ struct agent {
 	su_timer_t *tick;
 	su_wait_t wait;
 	int waiti;
+	struct recent *recent;         /* INVITEs accepted                  */
 	struct leg *none;              /* stands for requests without a leg */
 	struct leg **legv;             /* by slot                           */
 	uint32_t *genv;                /* generation of each slot           */
@@ -179,6 +181,11 @@ void invite_recv(struct agent *ag, nta_incoming_t *irq, sip_t const *sip);
 void invite_accept(struct leg *lg, const struct wire *w);
 void invite_refuse(struct leg *lg, const struct wire *w);
 int  invite_bind(struct leg *lg);
+
+/* recent.c */
+struct recent *recent_alloc(void);
+void recent_add(struct recent *r, sip_t const *sip, unsigned now);
+bool recent_has(const struct recent *r, sip_t const *sip, unsigned now);
 
 /* reinvite.c */
 uint64_t offer_hash(const char *p, size_t len);

@@ -237,6 +237,53 @@ START_TEST(call_invite_repeated)
 END_TEST
 
 
+/* A copy of the INVITE that comes when its transaction is long forgotten
+   does not make a second call. */
+START_TEST(call_invite_late_copy)
+{
+	struct sipstack_conf conf;
+	struct fix fx;
+	struct phone p;
+	char invite[32768];
+	size_t len;
+
+	fix_conf(&conf, "127.0.0.1");
+	conf.t1 = 10;
+	fix_open(&fx, &conf);
+	phone_open(&p, &fx.laddr, false, "room");
+
+	phone_send(&p, "INVITE", NULL, phone_sdp);
+	len = p.sentlen;
+	memcpy(invite, p.sent, len);
+	ck_assert_uint_eq(phone_status(&p), 200);
+	phone_send(&p, "ACK", NULL, NULL);
+	loop_run(1000);
+	phone_raw(&p, invite, len);
+	ck_assert_uint_eq(phone_status(&p), 482);
+	while (phone_wait(&p, 300))
+		;
+
+	phone_send(&p, "BYE", NULL, NULL);
+	ck_assert_uint_eq(phone_status(&p), 200);
+	loop_run(1000);
+	phone_raw(&p, invite, len);
+	ck_assert_uint_eq(phone_status(&p), 482);
+	fix_told(&fx, "join established end:0");
+	ck_assert(fix_idle(&fx, 0));
+
+	/* the same phone, later; nobody acknowledged the 482 */
+	while (phone_wait(&p, 300))
+		;
+	p.ttag[0] = '\0';
+	fix_join(&fx, &p);
+	ck_assert_uint_eq(sipstack_stat(fx.st, SIPSTACK_CALLS, 0), 1);
+
+	phone_close(&p);
+	fix_close(&fx);
+}
+END_TEST
+
+
 /*    |--INVITE--->|  join
  *    |<--200------|
  *    |<--200------|  after T1, 2 T1, ...
@@ -547,6 +594,7 @@ static Suite *call_suite(void)
 	tcase_add_test(tc, call_cancel_crosses);
 	tcase_add_test(tc, call_cancelled_late);
 	tcase_add_test(tc, call_invite_repeated);
+	tcase_add_test(tc, call_invite_late_copy);
 	tcase_add_test(tc, call_not_acked);
 	tcase_add_test(tc, call_bye_from_us);
 	tcase_add_test(tc, call_bye_before_ack);
