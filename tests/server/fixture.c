@@ -106,8 +106,8 @@ static const struct setting settings_clash[] = {
 	.pause = h_pause, .resume = h_resume, .close = h_close
 
 static const struct service_export a = {
-	SERVICE_API_VERSION, "a", .needs = needs_b, .settings = fixture_settings,
-	HANDLERS};
+	SERVICE_API_VERSION, "a", .needs = needs_b,
+	.settings = fixture_settings, HANDLERS};
 static const struct service_export b = {
 	SERVICE_API_VERSION, "b", .busy = h_busy, HANDLERS};
 static const struct service_export up = {
@@ -135,7 +135,8 @@ const struct service_export *const fixture_builtinv[] = {
 void fixture_error(const struct config_error *ce, void *arg)
 {
 	(void)arg;
-	fixture_append(fix.errors, "%s: %s: %s\n", ce->where, ce->key, ce->reason);
+	fixture_append(fix.errors, "%s: %s: %s\n", ce->where, ce->key,
+		       ce->reason);
 }
 
 

@@ -86,13 +86,17 @@ START_TEST(test_second_interrupt)
 		struct server *srv;
 
 		fix.busy = 1000000;
-		if (!fixture_make(&srv, "service b\nserver.stop_timeout 60000"))
+		if (!fixture_make(&srv, "service b\n"
+				  "server.stop_timeout 60000"))
 			(void)server_run(srv);
 		_exit(0);
 	}
 
-	for (i = 0; i < 2000 && access(fixture_path("junctord.pid"), F_OK); i++)
+	for (i = 0; i < 2000; i++) {
+		if (!access(fixture_path("junctord.pid"), F_OK))
+			break;
 		usleep(5000);
+	}
 	usleep(100 * 1000);
 
 	ck_assert_int_eq(0, kill(pid, SIGINT));
