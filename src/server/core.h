@@ -16,6 +16,7 @@ struct service_export;
 struct setting;
 struct setup;
 struct signals;
+struct trim;
 struct pidfile;
 
 /* Main thread only. */
@@ -30,6 +31,7 @@ struct server {
 	struct builtin *builtin;      /* commands of the server itself      */
 	struct process *process;      /* metrics of the process             */
 	struct signals *signals;
+	struct trim *trim;
 	struct pidfile *pidfile;
 	struct tmr tmr;               /* of stopping                        */
 	char *name;

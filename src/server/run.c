@@ -18,11 +18,13 @@
 #include "server/log.h"
 #include "server/config.h"
 #include "server/module.h"
+#include "server/trim.h"
 #include "server/core.h"
 
 
 enum {
 	BUSY_INTERVAL = 10,        /* between two looks at what is busy [ms]*/
+	TRIM_INTERVAL = 10000,     /* between two looks at freed memory [ms]*/
 	DIR_MODE = 0750,
 };
 
@@ -96,7 +98,11 @@ static int prepare(struct server *srv)
 		return err;
 
 	/* before any service has a thread, so that all inherit the mask */
-	return signals_alloc(&srv->signals, srv);
+	err = signals_alloc(&srv->signals, srv);
+	if (err)
+		return err;
+
+	return trim_alloc(&srv->trim, TRIM_INTERVAL);
 }
 
 
@@ -139,6 +145,7 @@ int server_run(struct server *srv)
 	tmr_cancel(&srv->tmr);
 	log_event(LOG_NOTICE, "server", NULL, "%s stops", srv->name);
 	services_stop(srv);
+	srv->trim = mem_deref(srv->trim);
 	srv->signals = mem_deref(srv->signals);
 	srv->pidfile = mem_deref(srv->pidfile);
 

@@ -70,6 +70,7 @@ static void server_destructor(void *data)
 	mem_deref(srv->bridge);
 	mem_deref(srv->builtin);
 	mem_deref(srv->process);
+	mem_deref(srv->trim);
 	mem_deref(srv->signals);
 	mem_deref(srv->pidfile);
 	mem_deref(srv->bus);
