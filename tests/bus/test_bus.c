@@ -10,6 +10,8 @@
 #include <check.h>
 #include <re.h>
 #include "bus/bus.h"
+#include "bus/subject.h"
+#include "bus/heap.h"
 
 
 typedef int (factory_h)(struct bus **busp);
@@ -684,6 +686,69 @@ START_TEST(test_rejects)
 END_TEST
 
 
+START_TEST(test_subject_match)
+{
+	static const struct { const char *pattern, *subject; bool match; }
+	v[] = {
+		{"a", "a", true}, {"a", "b", false}, {"a", "a.b", false},
+		{"a.b", "a", false}, {"a.b", "a.b", true},
+		{"a.b", "a.bc", false}, {"a.bc", "a.b", false},
+		{"*", "a", true}, {"*", "a.b", false}, {"*.b", "a.b", true},
+		{"a.*", "a.b", true}, {"a.*", "a", false},
+		{"a.*", "a.b.c", false}, {"a.*.c", "a.b.c", true},
+		{"a.*.c", "a.b.d", false}, {"*.*", "a.b", true},
+		{">", "a", true}, {">", "a.b.c", true}, {"a.>", "a.b", true},
+		{"a.>", "a.b.c", true}, {"a.>", "a", false},
+		{"a.>", "b.c", false}, {"*.b.>", "a.b.c", true},
+		{"*.b.>", "a.b", false},
+	};
+	size_t i;
+
+	for (i=0; i<ARRAY_SIZE(v); i++)
+		ck_assert_msg(v[i].match == subject_match(v[i].pattern,
+							  v[i].subject),
+			      "%s %s", v[i].pattern, v[i].subject);
+}
+END_TEST
+
+
+START_TEST(test_heap)
+{
+	enum { N = 500 };
+	static struct heap_node nodev[N];
+	struct heap heap = { .nodev = NULL };
+	struct heap_node *node;
+	uint64_t last = 0;
+	unsigned i, n = 0;
+	uint32_t x = 1;
+
+	/* in, changed and out again in disorder */
+	for (i=0; i<3*N; i++) {
+		x = x * 1103515245 + 12345;
+		ck_assert_int_eq(0, heap_insert(&heap, &nodev[i % N],
+						x >> 20));
+	}
+	for (i=0; i<N; i+=3)
+		heap_remove(&heap, &nodev[i]);
+	heap_remove(&heap, &nodev[0]);
+	ck_assert_uint_eq(0, nodev[0].pos);
+
+	while ((node = heap_first(&heap))) {
+		ck_assert_uint_ge(node->when, last);
+		last = node->when;
+		heap_remove(&heap, node);
+		++n;
+	}
+	ck_assert_uint_eq(N - (N + 2) / 3, n);
+
+	ck_assert_int_eq(0, heap_insert(&heap, &nodev[0], 1));
+	heap_reset(&heap);
+	ck_assert_uint_eq(0, nodev[0].pos);
+	ck_assert_ptr_null(heap_first(&heap));
+}
+END_TEST
+
+
 int main(void)
 {
 	const int n = ARRAY_SIZE(factoryv);
@@ -707,6 +772,8 @@ int main(void)
 	tcase_add_loop_test(tc, test_endless, 0, n);
 	tcase_add_loop_test(tc, test_close, 0, n);
 	tcase_add_loop_test(tc, test_rejects, 0, n);
+	tcase_add_test(tc, test_subject_match);
+	tcase_add_test(tc, test_heap);
 	suite_add_tcase(s, tc);
 
 	sr = srunner_create(s);
