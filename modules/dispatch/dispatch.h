@@ -13,6 +13,7 @@ struct bus_sub;
 struct bus_watch;
 struct client;
 struct command;
+struct conf_route;
 struct config;
 struct events;
 struct join;
@@ -83,9 +84,17 @@ struct dispatch {
 
 /* join.c */
 bool dispatch_join(struct dispatch *d, const struct join *join);
-void dispatch_flush(struct dispatch *d);
 void dispatch_reject(struct dispatch *d, struct client *cl, uint16_t scode,
 		     const char *reason);
+void join_answer(struct dispatch *d, const struct join *join);
+void join_reject(struct dispatch *d, struct client *cl, int err);
+void join_send(struct dispatch *d, struct client *cl,
+	       const struct conf_route *cr);
+struct willcall_join join_willcall(const struct join *join);
+
+/* pending.c */
+void pending_join(struct dispatch *d, const struct join *join, bool known);
+void dispatch_flush(struct dispatch *d);
 
 /* handover.c */
 int  dispatch_handover_start(struct dispatch *d);

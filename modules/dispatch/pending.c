@@ -1,0 +1,556 @@
+/**
+ * @file pending.c  A server is found for those who wait
+ *
+ *  known, seems full     the server itself is asked
+ *  not known             select -> reserve there -> claim on the bus
+ *                          |          | no: the next best
+ *                          |          |        | exists: that server has it
+ *
+ * The place is reserved before the conference is claimed, so that a claim
+ * which others see always has room behind it. All joins for one new conference
+ * wait for the one that came first.
+ */
+#include <string.h>
+#include <time.h>
+#include <re.h>
+#include "server/log.h"
+#include "bus/bus.h"
+#include "noc/client.h"
+#include "noc/name.h"
+#include "noc/willcall.h"
+#include "noc/wire.h"
+#include "noc/tables.h"
+#include "dispatch/dispatch.h"
+
+
+enum {
+	TRIES_MAX = 4,             /* servers that may refuse               */
+	RACES_MAX = 3,             /* times the claim may change under us   */
+	ASK_MAX   = 64,            /* joins in one reservation              */
+};
+
+struct waiting {
+	struct le le;
+	struct client *client;     /* referenced                            */
+};
+
+struct pending {
+	struct le he;
+	struct dispatch *d;
+	struct list waitl;         /* struct waiting, oldest first          */
+	unsigned asked;            /* of these, in the reservation          */
+	unsigned granted;
+	unsigned media;
+	bool known;                /* its server is asked for more room     */
+	bool held;                 /* tables count a reservation for us     */
+	struct conf_route route;   /* server that is asked                  */
+	char triedv[TRIES_MAX][NAME_SERVER_MAX];
+	unsigned triedc;
+	unsigned races;
+	uint64_t rev;              /* of the claim to replace, 0: none      */
+	struct bus_req *req;
+	struct bus_kvop *op;
+	size_t namelen;
+	char name[CLIENT_CONFERENCE_MAX];
+};
+
+static void pending_select(struct pending *p);
+static void pending_claim(struct pending *p);
+
+
+static void waiting_destructor(void *arg)
+{
+	struct waiting *w = arg;
+
+	list_unlink(&w->le);
+	mem_deref(w->client);
+}
+
+
+static void pending_release(struct pending *p)
+{
+	if (p->held)
+		tables_release(p->d->tables, p->route.server, 1,
+			       tmr_jiffies());
+	p->held = false;
+}
+
+
+static void pending_destructor(void *arg)
+{
+	struct pending *p = arg;
+
+	hash_unlink(&p->he);
+	mem_deref(p->req);
+	mem_deref(p->op);
+	pending_release(p);
+	p->d->waiting -= list_count(&p->waitl);
+	list_flush(&p->waitl);
+}
+
+
+static void pending_answer(struct pending *p, unsigned n)
+{
+	struct le *le;
+
+	while (n-- && (le = list_head(&p->waitl))) {
+		struct waiting *w = le->data;
+
+		if (p->granted) {
+			--p->granted;
+			join_send(p->d, w->client, &p->route);
+		}
+		else {
+			join_reject(p->d, w->client, ENOSPC);
+		}
+
+		--p->d->waiting;
+		mem_deref(w);
+	}
+}
+
+
+/* Those who came meanwhile, or whose conference turned out to be elsewhere */
+static void pending_again(struct pending *p)
+{
+	struct dispatch *d = p->d;
+	struct list waitl = LIST_INIT;
+	struct le *le;
+
+	while ((le = list_head(&p->waitl))) {
+		list_unlink(le);
+		list_append(&waitl, le, le->data);
+		--d->waiting;
+	}
+
+	mem_deref(p);
+
+	while ((le = list_head(&waitl))) {
+		struct waiting *w = le->data;
+
+		join_answer(d, client_join(w->client));
+		mem_deref(w);
+	}
+}
+
+
+static void pending_fail(struct pending *p, int err)
+{
+	struct le *le;
+
+	while ((le = list_head(&p->waitl))) {
+		struct waiting *w = le->data;
+
+		join_reject(p->d, w->client, err);
+		--p->d->waiting;
+		mem_deref(w);
+	}
+
+	mem_deref(p);
+}
+
+
+static void pending_done(struct pending *p)
+{
+	pending_release(p);
+	pending_answer(p, p->asked);
+	pending_again(p);
+}
+
+
+static void pending_created(struct pending *p)
+{
+	const struct dispatch_event de = {
+		.conference = p->name, .server = p->route.server,
+	};
+	int err;
+
+	err = tables_conf_set(p->d->tables, p->name, p->namelen,
+			      p->route.server);
+	if (err)
+		log_event(LOG_WARN, "dispatch", NULL,
+			  "no place for conference %s: %s", p->name,
+			  strerror(err));
+
+	++p->d->countv[COUNT_CREATED];
+	dispatch_fire(p->d, "dispatch.created", NULL, &de);
+	pending_done(p);
+}
+
+
+/* Another dispatch server was faster. */
+static void pending_elsewhere(struct pending *p, uint64_t rev,
+			      const uint8_t *buf, size_t len)
+{
+	struct conf_route cr;
+	struct wire_claim c;
+	int err;
+
+	err = wire_claim_decode(&c, buf, len);
+	if (!err)
+		err = tables_server_route(p->d->tables, c.server,
+					  tmr_jiffies(), &cr);
+
+	if (!err && !tables_conf_set(p->d->tables, p->name, p->namelen,
+				     c.server)) {
+		if (!strcmp(c.server, p->route.server)) {
+			pending_done(p);
+			return;
+		}
+
+		/* the place that was reserved for nothing ends by itself */
+		pending_release(p);
+		p->asked = p->granted = 0;
+		pending_again(p);
+		return;
+	}
+
+	/* that server is gone: the claim is for the taking */
+	p->rev = rev;
+	pending_claim(p);
+}
+
+
+static void claim_handler(int err, uint64_t rev, const uint8_t *buf,
+			  size_t len, void *arg)
+{
+	struct pending *p = arg;
+
+	if (!err) {
+		pending_created(p);
+		return;
+	}
+
+	if (++p->races > RACES_MAX) {
+		pending_fail(p, err);
+		return;
+	}
+
+	switch (err) {
+
+	case EEXIST:
+	case ESTALE:
+		pending_elsewhere(p, rev, buf, len);
+		break;
+
+	case ENOENT:
+		p->rev = 0;
+		pending_claim(p);
+		break;
+
+	default:
+		pending_fail(p, err);
+		break;
+	}
+}
+
+
+static void pending_claim(struct pending *p)
+{
+	const uint32_t ttl = p->d->conf.claim_ms;
+	struct wire_claim c = { .running = false };
+	char key[NAME_KEY_MAX];
+	uint8_t buf[WIRE_SMALL_MAX];
+	size_t n;
+	int err;
+
+	str_ncpy(c.conference, p->name, sizeof(c.conference));
+	str_ncpy(c.server, p->route.server, sizeof(c.server));
+
+	err = wire_claim_encode(buf, sizeof(buf), &n, &c);
+	if (!err)
+		err = name_key(key, sizeof(key), p->name, p->namelen);
+	if (err)
+		goto out;
+
+	if (p->rev)
+		err = bus_kv_update(&p->op, p->d->bus, "conferences", key,
+				    p->rev, buf, n, ttl, claim_handler, p);
+	else
+		err = bus_kv_create(&p->op, p->d->bus, "conferences", key,
+				    buf, n, ttl, claim_handler, p);
+
+ out:
+	if (err)
+		pending_fail(p, err);
+}
+
+
+static void pending_refused(struct pending *p, int err)
+{
+	pending_release(p);
+
+	if (p->known) {
+		p->granted = 0;
+		pending_done(p);
+		return;
+	}
+
+	str_ncpy(p->triedv[p->triedc++], p->route.server, NAME_SERVER_MAX);
+	if (p->triedc == TRIES_MAX) {
+		pending_fail(p, err);
+		return;
+	}
+
+	++p->d->countv[COUNT_RETRIED];
+	pending_select(p);
+}
+
+
+static int verdict_errno(enum wire_verdict verdict)
+{
+	switch (verdict) {
+
+	case WIRE_GRANT: return 0;
+	case WIRE_FULL:  return ENOSPC;
+	case WIRE_OUT:   return ENOENT;
+	default:         return EPROTO;
+	}
+}
+
+
+static void reserve_handler(int err, const uint8_t *buf, size_t len, void *arg)
+{
+	struct pending *p = arg;
+	struct wire_granted g = { .granted = 0 };
+
+	if (!err)
+		err = wire_granted_decode(&g, buf, len);
+	else if (err == ENOENT)
+		tables_server_lost(p->d->tables, p->route.server);
+
+	if (!err) {
+		(void)tables_server_granted(p->d->tables, p->route.server,
+					    g.unused, g.seq, tmr_jiffies());
+		err = verdict_errno(g.verdict);
+	}
+
+	/* a full server may have had room for some of them */
+	p->granted = min(g.granted, p->asked);
+
+	if (!p->granted) {
+		log_trace("dispatch", NULL, "%s does not take %s: %s",
+			  p->route.server, p->name, strerror(err));
+		pending_refused(p, err ? err : ENOSPC);
+	}
+	else if (p->known) {
+		pending_done(p);
+	}
+	else {
+		pending_claim(p);
+	}
+}
+
+
+static int reserve_encode(struct pending *p, uint8_t *buf, size_t sz,
+			  size_t *len)
+{
+	const struct wire_reserve r = {
+		.create = !p->known, .media = p->media
+	};
+	struct le *le;
+	size_t n, total;
+	int err;
+
+	err = wire_reserve_encode(buf, sz, &total, &r);
+	if (err)
+		return err;
+
+	p->asked = 0;
+	LIST_FOREACH(&p->waitl, le) {
+		const struct waiting *w = le->data;
+		const struct willcall_join j =
+			join_willcall(client_join(w->client));
+
+		if (p->asked == ASK_MAX)
+			break;
+
+		err = wire_join_encode(buf + total, sz - total, &n, &j);
+		if (err)
+			return err;
+
+		total += n;
+		++p->asked;
+	}
+
+	*len = total;
+
+	return 0;
+}
+
+
+static void pending_reserve(struct pending *p)
+{
+	uint8_t buf[64 + ASK_MAX * WIRE_JOIN_MAX];
+	char subject[NAME_KEY_MAX + 32], key[NAME_KEY_MAX];
+	size_t n;
+	int err;
+
+	err = reserve_encode(p, buf, sizeof(buf), &n);
+	if (!err)
+		err = name_key(key, sizeof(key), p->route.server,
+			       p->route.serverlen);
+	if (err)
+		goto out;
+
+	(void)re_snprintf(subject, sizeof(subject), "server.%s.reserve", key);
+	err = bus_request(&p->req, p->d->bus, subject, buf, n,
+			  p->d->conf.reserve_ms, reserve_handler, p);
+
+ out:
+	if (err)
+		pending_fail(p, err);
+}
+
+
+static void pending_select(struct pending *p)
+{
+	const char *notv[TRIES_MAX];
+	struct select_req req = {
+		.media = p->media, .notv = notv, .notc = p->triedc,
+		.now = tmr_jiffies(), .utc = (uint64_t)time(NULL),
+	};
+	unsigned i;
+	int err;
+
+	for (i=0; i<p->triedc; i++)
+		notv[i] = p->triedv[i];
+
+	err = tables_select(p->d->tables, &req, &p->route);
+
+	/* video is a wish: better heard than not let in */
+	if (err == ENOTSUP && p->media & MEDIA_AUDIO &&
+	    p->media != MEDIA_AUDIO) {
+		req.media = p->media = MEDIA_AUDIO;
+		err = tables_select(p->d->tables, &req, &p->route);
+	}
+
+	if (err) {
+		/* those that were tried are in service, but full */
+		pending_fail(p, err == ENOENT && p->triedc ? ENOSPC : err);
+		return;
+	}
+
+	p->held = true;
+	pending_reserve(p);
+}
+
+
+static uint32_t name_hash(const struct dispatch *d, const char *name)
+{
+	return (uint32_t)siphash(&d->hkey, name, strlen(name));
+}
+
+
+static bool pending_cmp(struct le *le, void *arg)
+{
+	const struct pending *p = le->data;
+
+	return !strcmp(p->name, arg);
+}
+
+
+static struct pending *pending_find(const struct dispatch *d, const char *name)
+{
+	return list_ledata(hash_lookup(d->pendingh, name_hash(d, name),
+				       pending_cmp, (void *)name));
+}
+
+
+static int pending_wait(struct pending *p, struct client *cl)
+{
+	struct waiting *w;
+
+	w = mem_zalloc(sizeof(*w), waiting_destructor);
+	if (!w)
+		return ENOMEM;
+
+	w->client = mem_ref(cl);
+	list_append(&p->waitl, &w->le, w);
+	++p->d->waiting;
+
+	return 0;
+}
+
+
+static int pending_alloc(struct pending **pp, struct dispatch *d,
+			 const struct join *join)
+{
+	struct pending *p;
+	int err;
+
+	p = mem_zalloc(sizeof(*p), pending_destructor);
+	if (!p)
+		return ENOMEM;
+
+	p->d = d;
+	p->media = join->media ? join->media : MEDIA_AUDIO;
+	str_ncpy(p->name, join->conference, sizeof(p->name));
+	p->namelen = strlen(p->name);
+	hash_append(d->pendingh, name_hash(d, p->name), &p->he, p);
+
+	err = pending_wait(p, join->client);
+	if (err)
+		mem_deref(p);
+	else
+		*pp = p;
+
+	return err;
+}
+
+
+/**
+ * Let a client wait until a server is found for its conference
+ *
+ * @param d     Dispatch
+ * @param join  Join
+ * @param known The conference is known, but its server seems full
+ */
+void pending_join(struct dispatch *d, const struct join *join, bool known)
+{
+	struct pending *p = pending_find(d, join->conference);
+	int err;
+
+	if (d->waiting >= d->conf.waiting_max) {
+		dispatch_reject(d, join->client, 503,
+				"Too many wait, try again later");
+		return;
+	}
+
+	err = p ? pending_wait(p, join->client) : pending_alloc(&p, d, join);
+	if (err) {
+		join_reject(d, join->client, err);
+		return;
+	}
+
+	/* a server is being found already */
+	if (list_count(&p->waitl) > 1)
+		return;
+
+	p->known = known && !tables_lookup(d->tables, p->name, p->namelen,
+					   NULL, tmr_jiffies(), &p->route);
+	if (p->known)
+		pending_reserve(p);
+	else
+		pending_select(p);
+}
+
+
+static bool flush_handler(struct le *le, void *arg)
+{
+	(void)arg;
+	pending_fail(le->data, ESHUTDOWN);
+
+	return false;
+}
+
+
+/**
+ * Turn away everybody who waits
+ *
+ * @param d Dispatch
+ */
+void dispatch_flush(struct dispatch *d)
+{
+	(void)hash_apply(d->pendingh, flush_handler, NULL);
+}
