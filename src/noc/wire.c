@@ -1,10 +1,5 @@
 /**
  * @file wire.c  Messages and values on the bus
- *
- * Every message is: version (1), type (1), then fields of tag (1), length (2)
- * and value; numbers are big-endian, as short as they can be. Each field
- * stands at most once, in the order of its tag, except joins, which come last.
- * Tags that are not known are skipped, so that a newer server can say more.
  */
 #include <stddef.h>
 #include <string.h>
@@ -13,52 +8,17 @@
 #include "noc/name.h"
 #include "noc/willcall.h"
 #include "noc/wire.h"
+#include "noc/wirecode.h"
 
 
-enum { WIRE_VERSION = 1, TAG_JOIN = 255 };
-
-struct writer {
-	uint8_t *buf;
-	size_t sz, n;
-	bool overflow;
-};
-
-struct reader {
-	const uint8_t *p, *end;
-	unsigned tag;              /* of the field before                   */
-};
-
-struct field {
-	unsigned tag;
-	const uint8_t *p;
-	size_t len;
-};
-
-enum kind { STR, STR_EMPTY, U32, U64, FLAG };
-
-/* One member of a struct on the wire; its tag is its place in the table,
-   counted from 1. */
-struct member {
-	enum kind kind;
-	size_t off;                /* in the struct [bytes]                 */
-	size_t sz;                 /* of a string [bytes]                   */
-	uint64_t min, max;         /* of a number                           */
-};
-
-struct layout {
-	enum wire_type type;
-	unsigned memberc;          /* at most 31, all of them needed        */
-	struct member memberv[9];
-};
-
-#define MEMBER_STR(s, m) {STR, offsetof(s, m), sizeof(((s *)0)->m), 0, 0}
+#define MEMBER_STR(s, m) {WIRE_STR, offsetof(s, m), sizeof(((s *)0)->m), 0, 0}
 #define MEMBER_STR_EMPTY(s, m) \
-	{STR_EMPTY, offsetof(s, m), sizeof(((s *)0)->m), 0, 0}
-#define MEMBER_U32(s, m, min, max) {U32, offsetof(s, m), 0, min, max}
-#define MEMBER_U64(s, m) {U64, offsetof(s, m), 0, 0, UINT64_MAX}
-#define MEMBER_FLAG(s, m) {FLAG, offsetof(s, m), 0, 0, 1}
+	{WIRE_STR_EMPTY, offsetof(s, m), sizeof(((s *)0)->m), 0, 0}
+#define MEMBER_U32(s, m, min, max) {WIRE_U32, offsetof(s, m), 0, min, max}
+#define MEMBER_U64(s, m) {WIRE_U64, offsetof(s, m), 0, 0, UINT64_MAX}
+#define MEMBER_FLAG(s, m) {WIRE_FLAG, offsetof(s, m), 0, 0, 1}
 
-static const struct layout server_layout = {
+static const struct wire_layout server_layout = {
 	WIRE_SERVER, 9, {
 		MEMBER_STR(struct wire_server, name),
 		MEMBER_STR(struct wire_server, contact),
@@ -72,7 +32,7 @@ static const struct layout server_layout = {
 	}
 };
 
-static const struct layout claim_layout = {
+static const struct wire_layout claim_layout = {
 	WIRE_CLAIM, 3, {
 		MEMBER_STR(struct wire_claim, conference),
 		MEMBER_STR(struct wire_claim, server),
@@ -80,14 +40,14 @@ static const struct layout claim_layout = {
 	}
 };
 
-static const struct layout reserve_layout = {
+static const struct wire_layout reserve_layout = {
 	WIRE_RESERVE, 2, {
 		MEMBER_FLAG(struct wire_reserve, create),
 		MEMBER_U32(struct wire_reserve, media, 0, UINT32_MAX),
 	}
 };
 
-static const struct layout granted_layout = {
+static const struct wire_layout granted_layout = {
 	WIRE_GRANTED, 4, {
 		MEMBER_U32(struct wire_granted, verdict, 1, WIRE_REFUSED),
 		MEMBER_U32(struct wire_granted, granted, 0, WIRE_JOINS_MAX),
@@ -96,7 +56,7 @@ static const struct layout granted_layout = {
 	}
 };
 
-static const struct layout user_layout = {
+static const struct wire_layout user_layout = {
 	WIRE_USER, 7, {
 		MEMBER_U32(struct wire_user, what, 1, WIRE_DELETED),
 		MEMBER_STR(struct wire_user, conference),
@@ -108,265 +68,13 @@ static const struct layout user_layout = {
 	}
 };
 
-static const struct layout plan_layout = {
+static const struct wire_layout plan_layout = {
 	WIRE_PLAN, 3, {
 		MEMBER_STR(struct wire_plan, server),
 		MEMBER_U64(struct wire_plan, from),
 		MEMBER_U64(struct wire_plan, to),
 	}
 };
-
-
-static void put(struct writer *w, const void *p, size_t len)
-{
-	if (w->overflow || w->sz - w->n < len) {
-		w->overflow = true;
-		return;
-	}
-
-	if (len)
-		memcpy(w->buf + w->n, p, len);
-	w->n += len;
-}
-
-
-static void begin(struct writer *w, uint8_t *buf, size_t sz,
-		  enum wire_type type)
-{
-	const uint8_t head[2] = { WIRE_VERSION, (uint8_t)type };
-
-	w->buf = buf;
-	w->sz  = sz;
-	w->n   = 0;
-	w->overflow = false;
-	put(w, head, sizeof(head));
-}
-
-
-static void put_field(struct writer *w, unsigned tag, const void *p,
-		      size_t len)
-{
-	const uint8_t head[3] = {
-		(uint8_t)tag, (uint8_t)(len >> 8), (uint8_t)len
-	};
-
-	put(w, head, sizeof(head));
-	put(w, p, len);
-}
-
-
-static void put_num(struct writer *w, unsigned tag, uint64_t v)
-{
-	uint8_t b[8];
-	size_t n = 0;
-	int i;
-
-	for (i=7; i>=0; i--) {
-		const uint8_t byte = v >> (8 * i);
-
-		if (n || byte)
-			b[n++] = byte;
-	}
-
-	put_field(w, tag, b, n);
-}
-
-
-static int finish(const struct writer *w, size_t *len)
-{
-	if (w->overflow)
-		return EOVERFLOW;
-
-	*len = w->n;
-
-	return 0;
-}
-
-
-static void put_member(struct writer *w, unsigned tag,
-		       const struct member *m, const void *data)
-{
-	const char *p = (const char *)data + m->off;
-
-	switch (m->kind) {
-
-	case STR:
-	case STR_EMPTY:
-		put_field(w, tag, p, strnlen(p, m->sz));
-		break;
-	case U32:
-		put_num(w, tag, *(const uint32_t *)(const void *)p);
-		break;
-	case U64:
-		put_num(w, tag, *(const uint64_t *)(const void *)p);
-		break;
-	case FLAG:
-		put_num(w, tag, *(const bool *)(const void *)p);
-		break;
-	}
-}
-
-
-static int encode(const struct layout *lay, uint8_t *buf, size_t sz,
-		  size_t *len, const void *data)
-{
-	struct writer w;
-	unsigned i;
-
-	if (!buf || !len || !data)
-		return EINVAL;
-
-	begin(&w, buf, sz, lay->type);
-	for (i=0; i<lay->memberc; i++)
-		put_member(&w, i + 1, &lay->memberv[i], data);
-
-	return finish(&w, len);
-}
-
-
-static int open_message(struct reader *r, const uint8_t *buf, size_t len,
-			enum wire_type type)
-{
-	if (!buf || len < 2)
-		return EBADMSG;
-	if (buf[0] != WIRE_VERSION)
-		return EPROTO;
-	if (buf[1] != (uint8_t)type)
-		return EBADMSG;
-
-	r->p   = buf + 2;
-	r->end = buf + len;
-	r->tag = 0;
-
-	return 0;
-}
-
-
-/* ENOENT: no more fields */
-static int next(struct reader *r, struct field *f)
-{
-	if (r->p == r->end)
-		return ENOENT;
-
-	if (r->end - r->p < 3)
-		return EBADMSG;
-
-	f->tag = r->p[0];
-	f->len = (size_t)r->p[1] << 8 | r->p[2];
-	f->p   = r->p + 3;
-
-	if ((size_t)(r->end - f->p) < f->len)
-		return EBADMSG;
-
-	if (f->tag <= r->tag && !(f->tag == TAG_JOIN && r->tag == TAG_JOIN))
-		return EBADMSG;
-
-	r->tag = f->tag;
-	r->p   = f->p + f->len;
-
-	return 0;
-}
-
-
-static int get_str(char *s, size_t sz, const struct field *f, bool empty)
-{
-	if (!f->len && empty) {
-		s[0] = '\0';
-		return 0;
-	}
-
-	if (!name_valid((const char *)f->p, f->len, sz))
-		return EBADMSG;
-
-	memcpy(s, f->p, f->len);
-	s[f->len] = '\0';
-
-	return 0;
-}
-
-
-static int get_num(uint64_t *v, const struct field *f,
-		   uint64_t min, uint64_t max)
-{
-	uint64_t n = 0;
-	size_t i;
-
-	if (f->len > 8 || (f->len && !f->p[0]))
-		return EBADMSG;
-
-	for (i=0; i<f->len; i++)
-		n = n << 8 | f->p[i];
-
-	if (n < min || n > max)
-		return EBADMSG;
-
-	*v = n;
-
-	return 0;
-}
-
-
-static int get_member(void *data, const struct member *m,
-		      const struct field *f)
-{
-	char *p = (char *)data + m->off;
-	uint64_t v = 0;
-	int err;
-
-	if (m->kind == STR || m->kind == STR_EMPTY)
-		return get_str(p, m->sz, f, m->kind == STR_EMPTY);
-
-	err = get_num(&v, f, m->min, m->max);
-	if (err)
-		return err;
-
-	if (m->kind == U32)
-		*(uint32_t *)(void *)p = (uint32_t)v;
-	else if (m->kind == U64)
-		*(uint64_t *)(void *)p = v;
-	else
-		*(bool *)(void *)p = v != 0;
-
-	return 0;
-}
-
-
-typedef int (extra_h)(const struct field *f, void *arg);
-
-static int decode(const struct layout *lay, void *data, size_t datasz,
-		  const uint8_t *buf, size_t len, extra_h *eh, void *arg)
-{
-	struct reader r;
-	struct field f;
-	unsigned seen = 0;
-	int err;
-
-	if (!data)
-		return EINVAL;
-
-	memset(data, 0, datasz);
-	err = open_message(&r, buf, len, lay->type);
-	if (err)
-		return err;
-
-	while (!(err = next(&r, &f))) {
-
-		if (f.tag >= 1 && f.tag <= lay->memberc) {
-			err = get_member(data, &lay->memberv[f.tag - 1], &f);
-			++seen;
-		}
-		else if (eh) {
-			err = eh(&f, arg);
-		}
-		if (err)
-			return err;
-	}
-	if (err != ENOENT)
-		return err;
-
-	/* tags ascend, so that many were that many different ones */
-	return seen == lay->memberc ? 0 : EBADMSG;
-}
 
 
 /**
@@ -382,7 +90,7 @@ static int decode(const struct layout *lay, void *data, size_t datasz,
 int wire_server_encode(uint8_t *buf, size_t sz, size_t *len,
 		       const struct wire_server *s)
 {
-	return encode(&server_layout, buf, sz, len, s);
+	return wire_encode(&server_layout, buf, sz, len, s);
 }
 
 
@@ -397,8 +105,8 @@ int wire_server_encode(uint8_t *buf, size_t sz, size_t *len,
  */
 int wire_server_decode(struct wire_server *s, const uint8_t *buf, size_t len)
 {
-	const int err = decode(&server_layout, s, sizeof(*s), buf, len,
-			       NULL, NULL);
+	const int err = wire_decode(&server_layout, s, sizeof(*s), buf, len,
+				    NULL, NULL);
 
 	if (err)
 		return err;
@@ -422,7 +130,7 @@ int wire_server_decode(struct wire_server *s, const uint8_t *buf, size_t len)
 int wire_claim_encode(uint8_t *buf, size_t sz, size_t *len,
 		      const struct wire_claim *c)
 {
-	return encode(&claim_layout, buf, sz, len, c);
+	return wire_encode(&claim_layout, buf, sz, len, c);
 }
 
 
@@ -437,7 +145,7 @@ int wire_claim_encode(uint8_t *buf, size_t sz, size_t *len,
  */
 int wire_claim_decode(struct wire_claim *c, const uint8_t *buf, size_t len)
 {
-	return decode(&claim_layout, c, sizeof(*c), buf, len, NULL, NULL);
+	return wire_decode(&claim_layout, c, sizeof(*c), buf, len, NULL, NULL);
 }
 
 
@@ -454,7 +162,7 @@ int wire_claim_decode(struct wire_claim *c, const uint8_t *buf, size_t len)
 int wire_granted_encode(uint8_t *buf, size_t sz, size_t *len,
 		        const struct wire_granted *g)
 {
-	return encode(&granted_layout, buf, sz, len, g);
+	return wire_encode(&granted_layout, buf, sz, len, g);
 }
 
 
@@ -469,7 +177,8 @@ int wire_granted_encode(uint8_t *buf, size_t sz, size_t *len,
  */
 int wire_granted_decode(struct wire_granted *g, const uint8_t *buf, size_t len)
 {
-	return decode(&granted_layout, g, sizeof(*g), buf, len, NULL, NULL);
+	return wire_decode(&granted_layout, g, sizeof(*g), buf, len, NULL,
+			   NULL);
 }
 
 
@@ -486,7 +195,7 @@ int wire_granted_decode(struct wire_granted *g, const uint8_t *buf, size_t len)
 int wire_user_encode(uint8_t *buf, size_t sz, size_t *len,
 		     const struct wire_user *u)
 {
-	return encode(&user_layout, buf, sz, len, u);
+	return wire_encode(&user_layout, buf, sz, len, u);
 }
 
 
@@ -501,7 +210,7 @@ int wire_user_encode(uint8_t *buf, size_t sz, size_t *len,
  */
 int wire_user_decode(struct wire_user *u, const uint8_t *buf, size_t len)
 {
-	return decode(&user_layout, u, sizeof(*u), buf, len, NULL, NULL);
+	return wire_decode(&user_layout, u, sizeof(*u), buf, len, NULL, NULL);
 }
 
 
@@ -518,7 +227,7 @@ int wire_user_decode(struct wire_user *u, const uint8_t *buf, size_t len)
 int wire_plan_encode(uint8_t *buf, size_t sz, size_t *len,
 		     const struct wire_plan *p)
 {
-	return encode(&plan_layout, buf, sz, len, p);
+	return wire_encode(&plan_layout, buf, sz, len, p);
 }
 
 
@@ -533,7 +242,7 @@ int wire_plan_encode(uint8_t *buf, size_t sz, size_t *len,
  */
 int wire_plan_decode(struct wire_plan *p, const uint8_t *buf, size_t len)
 {
-	return decode(&plan_layout, p, sizeof(*p), buf, len, NULL, NULL);
+	return wire_decode(&plan_layout, p, sizeof(*p), buf, len, NULL, NULL);
 }
 
 
@@ -550,16 +259,16 @@ int wire_plan_decode(struct wire_plan *p, const uint8_t *buf, size_t len)
 int wire_reserve_encode(uint8_t *buf, size_t sz, size_t *len,
 		        const struct wire_reserve *r)
 {
-	return encode(&reserve_layout, buf, sz, len, r);
+	return wire_encode(&reserve_layout, buf, sz, len, r);
 }
 
 
-static void put_short(struct writer *w, const char *s, size_t len)
+static void put_short(struct wire_writer *w, const char *s, size_t len)
 {
 	const uint8_t n = (uint8_t)len;
 
-	put(w, &n, 1);
-	put(w, s, len);
+	wire_put(w, &n, 1);
+	wire_put(w, s, len);
 }
 
 
@@ -576,8 +285,8 @@ static void put_short(struct writer *w, const char *s, size_t len)
 int wire_join_encode(uint8_t *buf, size_t sz, size_t *len,
 		     const struct willcall_join *j)
 {
-	struct writer w = { .buf = buf, .sz = sz };
-	uint8_t head[3] = { TAG_JOIN, 0, 0 };
+	struct wire_writer w = { .buf = buf, .sz = sz };
+	uint8_t head[3] = { WIRE_TAG_JOIN, 0, 0 };
 	size_t n;
 
 	if (!buf || !len || !j || !j->conferencelen ||
@@ -589,16 +298,16 @@ int wire_join_encode(uint8_t *buf, size_t sz, size_t *len,
 	n = 3 + j->conferencelen + j->userlen + j->accountlen;
 	head[1] = (uint8_t)(n >> 8);
 	head[2] = (uint8_t)n;
-	put(&w, head, sizeof(head));
+	wire_put(&w, head, sizeof(head));
 	put_short(&w, j->conference, j->conferencelen);
 	put_short(&w, j->user, j->userlen);
 	put_short(&w, j->account, j->accountlen);
 
-	return finish(&w, len);
+	return wire_finish(&w, len);
 }
 
 
-static int get_short(const char **sp, size_t *lenp, struct field *f,
+static int get_short(const char **sp, size_t *lenp, struct wire_field *f,
 		     size_t max, bool empty)
 {
 	size_t n;
@@ -619,7 +328,7 @@ static int get_short(const char **sp, size_t *lenp, struct field *f,
 }
 
 
-static int get_join(struct willcall_join *j, struct field f)
+static int get_join(struct willcall_join *j, struct wire_field f)
 {
 	int err;
 
@@ -644,13 +353,13 @@ struct joins {
 };
 
 
-static int join_field(const struct field *f, void *arg)
+static int join_field(const struct wire_field *f, void *arg)
 {
 	struct joins *js = arg;
 	struct willcall_join j;
 	int err;
 
-	if (f->tag != TAG_JOIN)
+	if (f->tag != WIRE_TAG_JOIN)
 		return 0;
 
 	if (js->n++ >= WIRE_JOINS_MAX)
@@ -688,7 +397,7 @@ int wire_reserve_decode(struct wire_reserve *r, unsigned *joinc,
 	if (!joinc)
 		return EINVAL;
 
-	err = decode(&reserve_layout, r, sizeof(*r), buf, len,
+	err = wire_decode(&reserve_layout, r, sizeof(*r), buf, len,
 		     join_field, &js);
 	*joinc = js.n;
 
