@@ -370,6 +370,32 @@ void wconf_tick(struct wconf *conf)
 
 
 /**
+ * Let ticks pass in which nothing is mixed or sent
+ *
+ * @param conf Conference
+ * @param n    How many [ticks]
+ */
+void wconf_skip(struct wconf *conf, unsigned n)
+{
+	struct le *le;
+
+	for (le = conf->partl.head; le; le = le->next) {
+
+		struct wpart *part = le->data;
+		uint8_t level;
+
+		for (unsigned i = 0; i < n; i++)
+			(void)scheduler_tick(part->sched, conf->w->now,
+					     &level);
+
+		/* what comes next is a talk spurt, RFC 3551, 4.1 */
+		part->tx.ts += n * codec_clock(&part->group->key.fmt) / 50;
+		part->tx.marker = true;
+	}
+}
+
+
+/**
  * Set the rate of the mix; what is heard is faded out and in again
  *
  * @param conf Conference

@@ -351,18 +351,27 @@ static void timer_disarm(struct worker *w)
 }
 
 
+/* Stopped for long, e.g. with the whole machine: time goes on without what
+   would have been heard meanwhile, so that nobody lags behind from now on */
+static void ticks_skip(struct worker *w, struct clockwork *cw, uint64_t n)
+{
+	struct le *le;
+
+	cw->due += n * WORKER_TICK_US;
+	w->stats.overruns += n;
+
+	LIST_FOREACH(&w->confl, le)
+		wconf_skip(le->data, (unsigned)min(n, (uint64_t)SECOND));
+}
+
+
 static void ticks_run(struct worker *w, struct clockwork *cw)
 {
 	const uint64_t now = worker_clock();
 	unsigned n;
 
-	/* stopped for long, e.g. with the whole machine */
-	if (now > cw->due + CATCH_UP * WORKER_TICK_US) {
-		const uint64_t skip = (now - cw->due) / WORKER_TICK_US;
-
-		cw->due += skip * WORKER_TICK_US;
-		w->stats.overruns += skip;
-	}
+	if (now > cw->due + CATCH_UP * WORKER_TICK_US)
+		ticks_skip(w, cw, (now - cw->due) / WORKER_TICK_US);
 
 	/* The timer may fire a moment early. With more work than time this
 	 * would go on for ever, and nothing be received or released. */

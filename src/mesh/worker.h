@@ -168,6 +168,7 @@ uint64_t worker_port_key(struct wpart *part, bool rtcp);
 uint64_t worker_clock(void);
 
 void wconf_tick(struct wconf *conf);
+void wconf_skip(struct wconf *conf, unsigned n);
 void wconf_rate(struct wconf *conf, uint32_t rate);
 void wconf_part_add(struct wconf *conf, struct wpart *part);
 void wconf_rules(struct wconf *conf, struct wpart *part,
