@@ -94,6 +94,9 @@ const struct sockaddr_in *sockio_addr(const struct sockio *io);
 char *sockio_buf(struct sockio *io);
 void sockio_push(struct sockio *io, size_t len,
 		 const struct sockaddr_in *dst);
+void sockio_push_from(struct sockio *io, uint32_t src, size_t len,
+		      const struct sockaddr_in *dst);
+void source_set(struct msghdr *mh, void *ctl, size_t n, uint32_t src);
 void sockio_flush(struct sockio *io);
 void sockio_read(struct sockio *io, sockio_recv_h *recvh, void *arg);
 int64_t now_ns(void);
@@ -164,6 +167,7 @@ struct call {
 	uint32_t gen;           /* makes the Call-ID of each use unique */
 	uint32_t cseq;
 	int code;               /* why it failed, 0: it did not */
+	uint32_t addr;          /* own address, host order */
 	char conf[80];          /* conference URI, the first request URI */
 	char ruri[400];         /* request URI of the current hop */
 	char totag[128];
@@ -195,7 +199,9 @@ void calls_request(struct calls *cs, const struct msg *m,
 		   const struct sockaddr_in *src);
 struct call *calls_find(struct calls *cs, const struct str *callid,
 			uint32_t *ip);
-struct sockio *calls_io(struct calls *cs);
+char *calls_buf(struct calls *cs);
+void calls_push(struct calls *cs, const struct call *c, size_t len,
+		const struct sockaddr_in *dst);
 void call_contact(const struct calls *cs, uint32_t i, char *buf, size_t n);
 void call_sdp(const struct calls *cs, uint32_t i, struct wbuf *w);
 void call_media(struct calls *cs, struct call *c, const struct str *body);

@@ -19,10 +19,24 @@ static const int64_t ms = 1000000, second = 1000000000;
 #define T2 (4 * second)
 
 
+/* The own ADDR:PORT of a caller */
+static void own_addr(const struct calls *cs, uint32_t i, char *buf, size_t n)
+{
+	const struct in_addr a = {htonl(cs->callv[i].addr)};
+	char ip[INET_ADDRSTRLEN];
+
+	inet_ntop(AF_INET, &a, ip, sizeof(ip));
+	snprintf(buf, n, "%s:%u", ip, ntohs(sockio_addr(cs->io)->sin_port));
+}
+
+
 /** Write the own Contact URI of a caller */
 void call_contact(const struct calls *cs, uint32_t i, char *buf, size_t n)
 {
-	snprintf(buf, n, "sip:b%u@%s", i, cs->me);
+	char me[32];
+
+	own_addr(cs, i, me, sizeof(me));
+	snprintf(buf, n, "sip:b%u@%s", i, me);
 }
 
 
@@ -50,13 +64,15 @@ static void request_begin(struct calls *cs, uint32_t i, struct wbuf *w,
 			  const char *branch, uint32_t cseq)
 {
 	const struct call *c = &cs->callv[i];
+	char me[32];
 
+	own_addr(cs, i, me, sizeof(me));
 	wbuf_add(w, "%s %s SIP/2.0\r\n"
 		 "Via: SIP/2.0/UDP %s;branch=z9hG4bK%08x-%u-%u-%s%u;rport\r\n"
 		 "Max-Forwards: 70\r\n"
 		 "From: \"b%u\" <sip:b%u@%s>;tag=%08x%x\r\n",
-		 method, ruri, cs->me, cs->run, i, c->gen, branch, cseq,
-		 i, i, cs->me, cs->run, i);
+		 method, ruri, me, cs->run, i, c->gen, branch, cseq,
+		 i, i, me, cs->run, i);
 }
 
 
@@ -72,7 +88,7 @@ static void request_end(struct calls *cs, uint32_t i, struct wbuf *w,
 static void invite_send(struct calls *cs, uint32_t i)
 {
 	struct call *c = &cs->callv[i];
-	struct wbuf w = {sockio_buf(cs->io), 0, DGRAM_MAX, false};
+	struct wbuf w = {calls_buf(cs), 0, DGRAM_MAX, false};
 	char sdp[600], contact[64];
 	struct wbuf b = {sdp, 0, sizeof(sdp), false};
 
@@ -88,7 +104,7 @@ static void invite_send(struct calls *cs, uint32_t i)
 		 "Content-Type: application/sdp\r\n"
 		 "Content-Length: %zu\r\n\r\n%s", contact, b.n, sdp);
 	if (!w.full)
-		sockio_push(cs->io, w.n, &c->dst);
+		calls_push(cs, c, w.n, &c->dst);
 }
 
 
@@ -98,7 +114,7 @@ static void ack_refusal(struct calls *cs, uint32_t i, const struct msg *m,
 			const struct sockaddr_in *src)
 {
 	const struct call *c = &cs->callv[i];
-	struct wbuf w = {sockio_buf(cs->io), 0, DGRAM_MAX, false};
+	struct wbuf w = {calls_buf(cs), 0, DGRAM_MAX, false};
 	const bool current = m->cseq == c->cseq;
 
 	request_begin(cs, i, &w, "ACK", current ? c->ruri : c->conf, "i",
@@ -109,7 +125,7 @@ static void ack_refusal(struct calls *cs, uint32_t i, const struct msg *m,
 	request_end(cs, i, &w, "ACK", m->cseq);
 	wbuf_add(&w, "Content-Length: 0\r\n\r\n");
 	if (!w.full)
-		sockio_push(cs->io, w.n, current ? &c->dst : src);
+		calls_push(cs, c, w.n, current ? &c->dst : src);
 }
 
 
@@ -118,7 +134,7 @@ static void dialog_send(struct calls *cs, uint32_t i, const char *method,
 			uint32_t cseq)
 {
 	const struct call *c = &cs->callv[i];
-	struct wbuf w = {sockio_buf(cs->io), 0, DGRAM_MAX, false};
+	struct wbuf w = {calls_buf(cs), 0, DGRAM_MAX, false};
 
 	request_begin(cs, i, &w, method, c->ruri,
 		      *method == 'A' ? "a" : "b", cseq);
@@ -126,7 +142,7 @@ static void dialog_send(struct calls *cs, uint32_t i, const char *method,
 	request_end(cs, i, &w, method, cseq);
 	wbuf_add(&w, "Content-Length: 0\r\n\r\n");
 	if (!w.full)
-		sockio_push(cs->io, w.n, &c->dst);
+		calls_push(cs, c, w.n, &c->dst);
 }
 
 
@@ -175,6 +191,8 @@ int call_start(struct calls *cs, uint32_t i, const char *conf,
 	memset(c, 0, sizeof(*c));
 	c->gen = gen;
 	c->part = part;
+	c->addr = part ? part->addr :
+		ntohl(sockio_addr(cs->io)->sin_addr.s_addr);
 	if (snprintf(c->conf, sizeof(c->conf), "%s", conf) >=
 	    (int)sizeof(c->conf))
 		return EINVAL;

@@ -1,6 +1,5 @@
 /* All callers: one socket, one clock. The Call-ID tells which of them a
  * message is about. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +25,6 @@ static const int64_t ms = 1000000, second = 1000000000;
  */
 int calls_alloc(struct calls **csp, const struct opts *o, uint32_t callc)
 {
-	const struct sockaddr_in *a;
-	char ip[INET_ADDRSTRLEN];
 	struct calls *cs;
 	int err;
 
@@ -38,7 +35,7 @@ int calls_alloc(struct calls **csp, const struct opts *o, uint32_t callc)
 	cs->o = o;
 	cs->callc = callc;
 	cs->stopfd = -1;
-	err = sockio_alloc(&cs->io, o->local[0] ? o->local : "127.0.0.1");
+	err = sockio_alloc(&cs->io, o->local);
 	if (!err && getrandom(&cs->run, sizeof(cs->run), 0) < 0)
 		err = errno;
 	if (err) {
@@ -46,9 +43,6 @@ int calls_alloc(struct calls **csp, const struct opts *o, uint32_t callc)
 		return err;
 	}
 
-	a = sockio_addr(cs->io);
-	inet_ntop(AF_INET, &a->sin_addr, ip, sizeof(ip));
-	snprintf(cs->me, sizeof(cs->me), "%s:%u", ip, ntohs(a->sin_port));
 	cs->stopfd = stop_fd();
 	*csp = cs;
 
@@ -74,10 +68,29 @@ int calls_fd(const struct calls *cs)
 }
 
 
-/** The SIP socket, to answer on */
-struct sockio *calls_io(struct calls *cs)
+/** Room for the next message, DGRAM_MAX bytes */
+char *calls_buf(struct calls *cs)
 {
-	return cs->io;
+	return sockio_buf(cs->io);
+}
+
+
+/**
+ * Queue a message
+ *
+ * @param cs  Callers
+ * @param c   Whose it is: signalling comes from where the media do, else the
+ *            server would take the caller for one behind a NAT. May be NULL
+ * @param len Its length
+ * @param dst Where to
+ */
+void calls_push(struct calls *cs, const struct call *c, size_t len,
+		const struct sockaddr_in *dst)
+{
+	if (c)
+		sockio_push_from(cs->io, c->addr, len, dst);
+	else
+		sockio_push(cs->io, len, dst);
 }
 
 

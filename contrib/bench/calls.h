@@ -9,7 +9,6 @@ enum { CODES_MAX = 16 };
 struct calls {
 	const struct opts *o;
 	struct sockio *io;
-	char me[32];            /* own ADDR:PORT */
 	uint32_t run;           /* makes Call-IDs of this run unique */
 	int stopfd;
 	uint32_t stops;         /* how often the user wanted the end */

@@ -19,7 +19,10 @@ struct sockio {
 	struct iovec txiov[BATCH];
 	struct sockaddr_in dstv[BATCH];
 	char txbuf[BATCH][DGRAM_MAX];
+	_Alignas(struct cmsghdr)
+	char txctl[BATCH][CMSG_SPACE(sizeof(struct in_pktinfo))];
 	unsigned txc;
+	bool any;               /* sends from any address of loopback */
 	/* receiving */
 	struct mmsghdr rxv[BATCH];
 	struct iovec rxiov[BATCH];
@@ -81,11 +84,36 @@ static void vectors_init(struct sockio *io)
 }
 
 
+/* Bound to all addresses, but to the loopback device only. */
+static int any_bind(struct sockio *io, socklen_t *len)
+{
+	(void)setsockopt(io->fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3);
+	if (bind(io->fd, (void *)&io->addr, sizeof(io->addr)) ||
+	    getsockname(io->fd, (void *)&io->addr, len))
+		return errno;
+
+	io->addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	io->any = true;
+
+	return 0;
+}
+
+
+static int one_bind(struct sockio *io, const char *local, socklen_t *len)
+{
+	if (inet_pton(AF_INET, local, &io->addr.sin_addr) != 1)
+		return EINVAL;
+
+	return bind(io->fd, (void *)&io->addr, sizeof(io->addr)) ||
+		getsockname(io->fd, (void *)&io->addr, len) ? errno : 0;
+}
+
+
 /**
  * Open a UDP socket on a free port
  *
  * @param iop   Where it goes, freed with sockio_free()
- * @param local Address to bind to
+ * @param local Address to bind to; NULL or "": all of loopback
  *
  * @return 0 if success, otherwise errorcode
  */
@@ -99,13 +127,15 @@ int sockio_alloc(struct sockio **iop, const char *local)
 	if (!io)
 		return ENOMEM;
 
-	io->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	io->addr.sin_family = AF_INET;
-	if (io->fd < 0 ||
-	    inet_pton(AF_INET, local, &io->addr.sin_addr) != 1 ||
-	    bind(io->fd, (void *)&io->addr, sizeof(io->addr)) ||
-	    getsockname(io->fd, (void *)&io->addr, &len)) {
-		err = errno ? errno : EINVAL;
+	io->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	if (io->fd < 0)
+		err = errno;
+	else if (local && *local)
+		err = one_bind(io, local, &len);
+	else
+		err = any_bind(io, &len);
+	if (err) {
 		sockio_free(io);
 		return err;
 	}
@@ -159,8 +189,56 @@ void sockio_push(struct sockio *io, size_t len,
 		 const struct sockaddr_in *dst)
 {
 	io->txiov[io->txc].iov_len = len;
+	io->txv[io->txc].msg_hdr.msg_control = NULL;
+	io->txv[io->txc].msg_hdr.msg_controllen = 0;
 	io->dstv[io->txc] = *dst;
 	++io->txc;
+}
+
+
+/**
+ * Queue what was written to sockio_buf(), from a chosen address
+ *
+ * @param io  Socket of all of loopback; another one sends from its own
+ * @param src Address, host order
+ * @param len Length of what was written
+ * @param dst Where to
+ */
+void sockio_push_from(struct sockio *io, uint32_t src, size_t len,
+		      const struct sockaddr_in *dst)
+{
+	const unsigned k = io->txc;
+	struct msghdr *mh = &io->txv[k].msg_hdr;
+
+	sockio_push(io, len, dst);
+	if (io->any)
+		source_set(mh, io->txctl[k], sizeof(io->txctl[k]), src);
+}
+
+
+/**
+ * Choose the address a datagram is sent from (IP_PKTINFO)
+ *
+ * @param mh  Message; gets the control buffer
+ * @param ctl Buffer
+ * @param n   CMSG_SPACE() of struct in_pktinfo
+ * @param src Address, host order
+ */
+void source_set(struct msghdr *mh, void *ctl, size_t n, uint32_t src)
+{
+	struct in_pktinfo pi;
+	struct cmsghdr *c;
+
+	memset(&pi, 0, sizeof(pi));
+	pi.ipi_spec_dst.s_addr = htonl(src);
+
+	mh->msg_control = ctl;
+	mh->msg_controllen = n;
+	c = CMSG_FIRSTHDR(mh);
+	c->cmsg_level = IPPROTO_IP;
+	c->cmsg_type = IP_PKTINFO;
+	c->cmsg_len = CMSG_LEN(sizeof(pi));
+	memcpy(CMSG_DATA(c), &pi, sizeof(pi));
 }
 
 

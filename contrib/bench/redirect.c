@@ -369,8 +369,7 @@ static int redirect_alloc(struct redirect **rp, const struct opts *o,
 
 	err = hist_alloc(&r->took, 1, 1000000);
 	if (!err)
-		err = sockio_alloc(&r->io, o->local[0] ? o->local :
-				   "127.0.0.1");
+		err = sockio_alloc(&r->io, o->local);
 	if (!err)
 		err = patterns_make(r, uri);
 	*rp = r;

@@ -339,26 +339,6 @@ static void header_write(uint8_t *h, struct part *p)
 }
 
 
-static void source_set(struct media *m, unsigned k, const struct part *p)
-{
-	struct msghdr *mh = &m->msgv[k].msg_hdr;
-	struct in_pktinfo pi;
-	struct cmsghdr *c;
-
-	mh->msg_control = m->ctl[k];
-	mh->msg_controllen = sizeof(m->ctl[k]);
-
-	memset(&pi, 0, sizeof(pi));
-	pi.ipi_spec_dst.s_addr = htonl(p->addr);
-
-	c = CMSG_FIRSTHDR(mh);
-	c->cmsg_level = IPPROTO_IP;
-	c->cmsg_type = IP_PKTINFO;
-	c->cmsg_len = CMSG_LEN(sizeof(pi));
-	memcpy(CMSG_DATA(c), &pi, sizeof(pi));
-}
-
-
 /* All loops run from the start of the media, whenever their participant
  * joins, so that talkers keep their distance in the speech sample. */
 static uint32_t frame_next(struct part *p, uint64_t round)
@@ -389,7 +369,7 @@ static void packet_make(struct media *m, unsigned k, struct part *p,
 	mh->msg_iovlen = 2;
 	mh->msg_name = &p->remote;
 	mh->msg_namelen = sizeof(p->remote);
-	source_set(m, k, p);
+	source_set(mh, m->ctl[k], sizeof(m->ctl[k]), p->addr);
 
 	if (p->frame < p->sentmax)
 		p->sentv[p->frame] = at;
