@@ -37,7 +37,9 @@ struct opts {
 	uint32_t joinrate;              /* [joins/s] */
 	uint32_t warmup;                /* [s] */
 	uint32_t hangup;                /* all hang up within [s] */
-	uint32_t rounds, timeout;       /* [s] */
+	uint32_t rounds;
+	uint32_t settle;                /* memory is looked at after [s] */
+	uint32_t timeout;               /* [s] */
 	/* what is said */
 	enum codec codec;
 	uint32_t bitrate;               /* Opus [bit/s] */

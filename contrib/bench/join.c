@@ -67,6 +67,21 @@ static void round_report(struct bench *b, uint32_t round, uint64_t rss0)
 }
 
 
+/* SIP transactions live for 32 s after their end (RFC 3261, timers H and J);
+ * only then everything can be gone. */
+static void settled_report(struct bench *b, uint64_t rss0)
+{
+	struct proc_use u;
+
+	if (!b->o.pidc || proc_read(&u, b->o.pidv, b->o.pidc, true))
+		return;
+
+	result_num(b->res, "rss_end_mb",
+		   ((double)u.rss - (double)rss0) / 1048576, "MB",
+		   "server memory at the end, growth");
+}
+
+
 /**
  * Everybody joins at a high rate and then hangs up together, several times
  *
@@ -104,6 +119,11 @@ int bench_storm(struct bench *b)
 		calls_poll(c->calls, now_ns() + second);
 		if (r <= 10)
 			round_report(b, r, u0.rss);
+	}
+
+	if (!calls_stopped(c->calls) && o->settle) {
+		calls_poll(c->calls, now_ns() + o->settle * second);
+		settled_report(b, u0.rss);
 	}
 
 	result_num(b->res, "joined", joined, "",

@@ -32,7 +32,7 @@ static const struct command commandv[] = {
 	  .conferences = 10}},
 	{"storm", bench_storm,
 	 {COMMON, .count = 1000, .rate = 500, .rounds = 5, .parts = 1,
-	  .conferences = 10}},
+	  .conferences = 10, .settle = 40}},
 	{"floor", bench_floor,
 	 {COMMON, .count = 100000, .parts = 1000, .conferences = 1}},
 };

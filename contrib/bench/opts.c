@@ -30,6 +30,7 @@ static const struct option_def defv[] = {
 	{"warmup",      NUM,  FIELD(warmup),      0, 0, 60},
 	{"hangup",      NUM,  FIELD(hangup),      0, 1, 60},
 	{"rounds",      NUM,  FIELD(rounds),      0, 1, 1000},
+	{"settle",      NUM,  FIELD(settle),      0, 0, 600},
 	{"timeout",     NUM,  FIELD(timeout),     0, 1, 64},
 	{"bitrate",     NUM,  FIELD(bitrate),     0, 6000, 128000},
 	{"ptime",       NUM,  FIELD(ptime),       0, 10, 60},

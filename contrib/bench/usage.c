@@ -33,6 +33,7 @@ const char usage_text[] =
 "  --outstanding N    redirect: calls under way, without --rate (64)\n"
 "  --hangup S         all hang up within this time     (1)\n"
 "  --rounds N         storm: times over                (5)\n"
+"  --settle S         storm: look at the memory later  (40)\n"
 "  --timeout S        without an answer a call fails   (32)\n"
 "  --no-rtp           join, storm: signalling only\n"
 "\n"
