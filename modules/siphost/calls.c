@@ -207,9 +207,9 @@ static void offer_handle(struct peer *p, const struct sipcall_event *ev)
 }
 
 
-static void end_handle(struct peer *p, const struct sipcall_event *ev)
+static void peer_end(struct peer *p, uint16_t scode, const char *reason)
 {
-	struct client_event ce = {.cause = ev->scode, .reason = ev->reason};
+	struct client_event ce = {.cause = scode, .reason = reason};
 	const bool tell = !p->refused;
 
 	/* no operation reaches us from here on */
@@ -296,12 +296,32 @@ static void peer_handle(struct peer *p, const struct sipcall_event *ev)
 		break;
 
 	case SIPCALL_END:
-		end_handle(p, ev);
+		peer_end(p, ev->scode, ev->reason);
 		break;
 
 	default:
 		break;
 	}
+}
+
+
+static bool end_h(struct le *le, void *arg)
+{
+	(void)arg;
+	peer_end(le->data, 503, "signalling stopped");
+
+	return false;
+}
+
+
+/**
+ * Tell the services that everybody is gone, since the signalling stack is
+ *
+ * @param sh Host
+ */
+void calls_end(struct siphost *sh)
+{
+	(void)hash_apply(sh->peers, end_h, NULL);
 }
 
 

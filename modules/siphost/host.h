@@ -71,6 +71,7 @@ void lights_stop(struct siphost *sh);
 bool lights_admitted(struct siphost *sh, const char *callid);
 
 /* calls.c */
+void calls_end(struct siphost *sh);
 void calls_handle(struct sipcall *call, const struct sipcall_event *ev,
 		  void *arg);
 

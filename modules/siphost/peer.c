@@ -136,7 +136,7 @@ static int bye_h(struct client *cl, uint16_t scode, const char *reason)
 {
 	struct peer *p = client_arg(cl);
 
-	if (p->subscriber)
+	if (p->subscriber && p->answered)
 		return sipcall_notify(p->call, NULL, 0, true);
 
 	return sipcall_bye(p->call, scode, reason);

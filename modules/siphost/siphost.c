@@ -218,7 +218,7 @@ static void stop(struct service *svc)
 	/* whoever still holds a client finds it gone */
 	sh->stack = mem_deref(sh->stack);
 	lights_stop(sh);
-	hash_flush(sh->peers);
+	calls_end(sh);
 }
 
 

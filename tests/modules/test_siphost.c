@@ -1,0 +1,646 @@
+/**
+ * @file test_siphost.c  The SIP client host in a server: phones on one side,
+ *                       a service that listens to its events on the other
+ *
+ * The server runs in the test's thread, the phones in a thread of their own
+ * with a loop of their own.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <check.h>
+#include <re.h>
+#include "server/command.h"
+#include "server/event.h"
+#include "server/metrics.h"
+#include "server/server.h"
+#include "server/service.h"
+#include "noc/client.h"
+#include "sip/sdp.h"
+#include "siphost/siphost.h"
+#include "../sip/phone.h"
+
+typedef void (script_h)(struct phone *p);
+
+static struct {
+	struct server *srv;
+	struct listener *lv[16];
+	unsigned lc;
+	struct client *client;     /* of the last join, referenced          */
+	struct client *watcher;    /* of the last subscription, referenced  */
+	struct mqueue *mq;
+	struct sa laddr;
+	script_h *script;
+	pthread_t tid;
+	pthread_mutex_t mutex;
+	pthread_cond_t cond;
+	char log[2048];            /* under the mutex                       */
+	bool done;                 /* what was asked for, under the mutex   */
+	char result[16384];
+} t;
+
+/* asked of the server's thread by the phones' */
+enum ask { ASK_BYE, ASK_TEXT, ASK_ROSTER, ASK_STOP, ASK_TRACE, ASK_METRICS,
+	   ASK_PAUSE, ASK_RESUME, ASK_SERVICE_STOP };
+
+
+static void told(const char *fmt, ...)
+{
+	va_list ap;
+	size_t n;
+
+	pthread_mutex_lock(&t.mutex);
+	n = strlen(t.log);
+	if (n)
+		t.log[n++] = ' ';
+	va_start(ap, fmt);
+	(void)re_vsnprintf(t.log + n, sizeof(t.log) - n, fmt, ap);
+	va_end(ap);
+	pthread_mutex_unlock(&t.mutex);
+}
+
+
+static void log_is(const char *want)
+{
+	char have[sizeof(t.log)];
+
+	loop_run(40);
+	pthread_mutex_lock(&t.mutex);
+	str_ncpy(have, t.log, sizeof(have));
+	t.log[0] = '\0';
+	pthread_mutex_unlock(&t.mutex);
+	ck_assert_str_eq(have, want);
+}
+
+
+static void answer(struct client *cl, const struct media_desc *offer)
+{
+	struct media_desc md;
+	struct sa sa;
+
+	ck_assert(!sa_set_str(&sa, "127.0.0.1", 20000));
+
+	if (offer) {
+		ck_assert(!sdp_answer_init(&md, offer, &sa, 1));
+	}
+	else {
+		ck_assert(!sdp_desc_decode(&md, (const uint8_t *)phone_sdp,
+					   strlen(phone_sdp)));
+	}
+
+	ck_assert_int_eq(client_accept(cl, &md), 0);
+}
+
+
+static bool join_h(const struct event *ev, void *arg)
+{
+	const struct join *j = ev->data;
+	const char *what = strchr(ev->name, '.') + 1;
+
+	(void)arg;
+	ck_assert_str_eq(ev->callid, j->callid);
+	told("%s:%s", what, j->conference);
+
+	if (!strcmp(what, "connect"))
+		return false;
+
+	if (!strcmp(j->conference, "nobody"))
+		return false;
+
+	if (!strcmp(what, "subscribe")) {
+		mem_deref(t.watcher);
+		t.watcher = mem_ref(j->client);
+		ck_assert_int_eq(client_accept(j->client, NULL), 0);
+		return true;
+	}
+
+	mem_deref(t.client);
+	t.client = mem_ref(j->client);
+
+	if (!strcmp(j->conference, "elsewhere"))
+		ck_assert_int_eq(client_dispatch(j->client, "sip:elsewhere@"
+						 "127.0.0.1:9;ticket=t"), 0);
+	else if (!strcmp(j->conference, "refuse"))
+		ck_assert_int_eq(client_reject(j->client, 403, "No"), 0);
+	else if (strcmp(j->conference, "wait"))
+		answer(j->client, j->offer);
+
+	return true;
+}
+
+
+static bool client_h(const struct event *ev, void *arg)
+{
+	const struct client_event *ce = ev->data;
+	const char *what = strchr(ev->name, '.') + 1;
+	struct odict *od = NULL;
+
+	(void)arg;
+	ck_assert_str_eq(ev->callid, client_join(ce->client)->callid);
+
+	if (!strcmp(what, "leave")) {
+		told("leave:%d", ce->cause);
+		ck_assert_int_eq(client_bye(ce->client, 0, NULL), ENOTCONN);
+	}
+	else if (!strcmp(what, "text"))
+		told("text:%s", ce->text);
+	else if (!strcmp(what, "dtmf"))
+		told("dtmf:%c", ce->digit);
+	else if (!strcmp(what, "media")) {
+		told("media:%s", ce->answered ? "answer" :
+		     ce->media ? "offer" : "wanted");
+		if (!ce->answered)
+			answer(ce->client, ce->media);
+	}
+	else
+		told("%s", what);
+
+	ck_assert_int_eq(event_odict(&od, ev), 0);
+	mem_deref(od);
+
+	return true;
+}
+
+
+static void result_h(int err, const char *reason, const struct odict *result,
+		     void *arg)
+{
+	(void)result;
+	(void)arg;
+	(void)re_snprintf(t.result, sizeof(t.result), "%d %s", err,
+			  reason ? reason : "");
+}
+
+
+static int print_h(const char *p, size_t size, void *arg)
+{
+	size_t *n = arg;
+
+	if (*n + size < sizeof(t.result)) {
+		memcpy(t.result + *n, p, size);
+		*n += size;
+		t.result[*n] = '\0';
+	}
+
+	return 0;
+}
+
+
+static void trace_ask(void)
+{
+	struct odict *args;
+
+	ck_assert(!odict_alloc(&args, 8));
+	ck_assert(!odict_entry_add(args, "user", ODICT_STRING, "alice"));
+	ck_assert(!odict_entry_add(args, "on", ODICT_BOOL, true));
+	ck_assert(!command_run(server_commands(t.srv), "sip.trace", args,
+			       result_h, NULL));
+	mem_deref(args);
+}
+
+
+static void ask_h(int id, void *data, void *arg)
+{
+	struct re_printf pf;
+	size_t n = 0;
+
+	(void)data;
+	(void)arg;
+
+	switch ((enum ask)id) {
+
+	case ASK_BYE:
+		ck_assert_int_eq(client_bye(t.client, 480, "Enough"), 0);
+		break;
+
+	case ASK_TEXT:
+		ck_assert_int_eq(client_text(t.client, "Bob", "text/plain",
+					     "hi"), 0);
+		break;
+
+	case ASK_ROSTER:
+		ck_assert_int_eq(client_roster(t.watcher, "<x/>", false), 0);
+		break;
+
+	case ASK_STOP:
+		server_stop(t.srv, false);
+		break;
+
+	case ASK_TRACE:
+		trace_ask();
+		break;
+
+	case ASK_METRICS:
+		pf.vph = print_h;
+		pf.arg = &n;
+		ck_assert_int_eq(metrics_print(&pf, server_metrics(t.srv)),
+				 0);
+		break;
+
+	case ASK_PAUSE:
+		ck_assert_int_eq(service_pause(service_find(t.srv,
+							    "siphost")), 0);
+		break;
+
+	case ASK_RESUME:
+		ck_assert_int_eq(service_resume(service_find(t.srv,
+							     "siphost")), 0);
+		break;
+
+	case ASK_SERVICE_STOP:
+		ck_assert_int_eq(service_stop(service_find(t.srv,
+							   "siphost")), 0);
+		break;
+	}
+
+	pthread_mutex_lock(&t.mutex);
+	t.done = true;
+	pthread_cond_signal(&t.cond);
+	pthread_mutex_unlock(&t.mutex);
+}
+
+
+static void ask(enum ask what)
+{
+	pthread_mutex_lock(&t.mutex);
+	t.done = false;
+	pthread_mutex_unlock(&t.mutex);
+
+	ck_assert(!mqueue_push(t.mq, what, NULL));
+
+	pthread_mutex_lock(&t.mutex);
+	while (!t.done)
+		pthread_cond_wait(&t.cond, &t.mutex);
+	pthread_mutex_unlock(&t.mutex);
+}
+
+
+static void *phones_run(void *arg)
+{
+	struct phone p;
+
+	(void)arg;
+	ck_assert(!re_thread_init());
+	phone_open(&p, &t.laddr, false, "room");
+	t.script(&p);
+	phone_close(&p);
+	re_thread_close();
+
+	return NULL;
+}
+
+
+static bool running_h(const struct event *ev, void *arg)
+{
+	const struct siphost_api *api = service_api(t.srv, "siphost");
+
+	(void)ev;
+	(void)arg;
+	ck_assert_ptr_nonnull(api);
+	ck_assert_int_eq(api->laddr(api->sh, &t.laddr), 0);
+	ck_assert(!pthread_create(&t.tid, NULL, phones_run, NULL));
+
+	return false;
+}
+
+
+static void listen_to(const char *name, event_h *h)
+{
+	ck_assert_int_eq(event_listen(&t.lv[t.lc++], server_events(t.srv),
+				      name, EVENT_PRIO_CONNECT, h, NULL), 0);
+}
+
+
+/* The script has to end with ASK_STOP. */
+static void run(script_h *script, const char *extra)
+{
+	char dir[] = "/tmp/test_siphost.XXXXXX";
+	char dirv[128];
+	const char *const setv[] = {
+		"service=siphost", "sip.listen=127.0.0.1:0", dirv,
+		"sip.server=Junctor test", extra,
+	};
+	struct server_opts opts = {
+		.module_path = "modules/siphost/.libs:modules",
+		.setv = setv,
+		.setc = extra ? 5 : 4,
+	};
+	char cmd[128];
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	(void)re_snprintf(dirv, sizeof(dirv), "server.dir=%s", dir);
+
+	memset(&t, 0, sizeof(t));
+	pthread_mutex_init(&t.mutex, NULL);
+	pthread_cond_init(&t.cond, NULL);
+	t.script = script;
+
+	ck_assert_int_eq(libre_init(), 0);
+	ck_assert_int_eq(mqueue_alloc(&t.mq, ask_h, NULL), 0);
+	ck_assert_int_eq(server_alloc(&t.srv, &opts), 0);
+
+	listen_to("server.running", running_h);
+	listen_to("client.connect", join_h);
+	listen_to("client.join", join_h);
+	listen_to("client.subscribe", join_h);
+	listen_to("client.established", client_h);
+	listen_to("client.media", client_h);
+	listen_to("client.text", client_h);
+	listen_to("client.dtmf", client_h);
+	listen_to("client.refresh", client_h);
+	listen_to("client.leave", client_h);
+
+	ck_assert_int_eq(server_run(t.srv), 0);
+	ck_assert(!pthread_join(t.tid, NULL));
+
+	for (unsigned i = 0; i < t.lc; i++)
+		mem_deref(t.lv[i]);
+	mem_deref(t.client);
+	mem_deref(t.watcher);
+	mem_deref(t.srv);
+	mem_deref(t.mq);
+	libre_close();
+
+	(void)re_snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	ck_assert_int_eq(system(cmd), 0);
+}
+
+
+static void in(struct phone *p)
+{
+	phone_send(p, "INVITE", NULL, phone_sdp);
+	ck_assert_uint_eq(phone_status(p), 200);
+	phone_send(p, "ACK", NULL, NULL);
+	log_is("connect:room join:room established");
+}
+
+
+static void basic(struct phone *p)
+{
+	in(p);
+
+	phone_send(p, "INFO", "Content-Type: application/dtmf-relay\r\n",
+		   "Signal=6\r\n");
+	ck_assert_uint_eq(phone_status(p), 200);
+	log_is("dtmf:6");
+
+	phone_send(p, "MESSAGE", "Content-Type: text/plain\r\n", "hello");
+	ck_assert_uint_eq(phone_status(p), 200);
+	log_is("text:hello");
+
+	ask(ASK_TEXT);
+	ck_assert(phone_request(p, "MESSAGE"));
+	ck_assert(phone_says(p, "Bob: hi"));
+	phone_answer(p, 200, NULL, NULL);
+
+	phone_send(p, "BYE", NULL, NULL);
+	ck_assert_uint_eq(phone_status(p), 200);
+	log_is("leave:0");
+
+	/* text from outside: only of who is in */
+	phone_new(p);
+	phone_send(p, "MESSAGE", "Content-Type: text/plain\r\n", "hello");
+	ck_assert_uint_eq(phone_status(p), 403);
+	phone_new(p);
+	in(p);
+	phone_new(p);
+	phone_send(p, "MESSAGE", "Content-Type: text/plain\r\n", "hello");
+	ck_assert_uint_eq(phone_status(p), 200);
+	log_is("text:hello");
+
+	ask(ASK_BYE);
+	ck_assert(phone_request(p, "BYE"));
+	ck_assert(phone_has(p, "Reason", "480"));
+	phone_answer(p, 200, NULL, NULL);
+	log_is("leave:480");
+	ask(ASK_STOP);
+}
+
+
+START_TEST(siphost_basic)
+{
+	run(basic, NULL);
+}
+END_TEST
+
+
+static void refusals(struct phone *p)
+{
+	static const struct {
+		const char *conf;
+		unsigned scode;
+		const char *log;
+	} v[] = {
+		{"elsewhere", 302, "connect:elsewhere join:elsewhere"},
+		{"refuse", 403, "connect:refuse join:refuse"},
+		{"nobody", 404, "connect:nobody join:nobody"},
+		{"", 404, ""},
+	};
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		str_ncpy(p->conf, v[i].conf, sizeof(p->conf));
+		phone_new(p);
+		phone_send(p, "INVITE", NULL, phone_sdp);
+		ck_assert_uint_eq(phone_status(p), v[i].scode);
+		if (v[i].scode == 302)
+			ck_assert(phone_has(p, "Contact", "<sip:elsewhere@"
+					    "127.0.0.1:9;ticket=t>"));
+		phone_send(p, "ACK", NULL, NULL);
+		log_is(v[i].log);
+	}
+
+	str_ncpy(p->conf, "room", sizeof(p->conf));
+	phone_new(p);
+	phone_send(p, "INVITE", NULL, "v=1\r\nthis is no SDP\r\n");
+	ck_assert_uint_eq(phone_status(p), 400);
+	phone_send(p, "ACK", NULL, NULL);
+	log_is("");
+
+	/* cancelled while a service thinks about it */
+	str_ncpy(p->conf, "wait", sizeof(p->conf));
+	phone_new(p);
+	phone_send(p, "INVITE", NULL, phone_sdp);
+	loop_run(50);
+	phone_send(p, "CANCEL", NULL, NULL);
+	ck_assert_uint_ne(phone_status(p), 0);
+	ck_assert_uint_ne(phone_status(p), 0);
+	phone_send(p, "ACK", NULL, NULL);
+	log_is("connect:wait join:wait leave:487");
+	ask(ASK_STOP);
+}
+
+
+START_TEST(siphost_refusals)
+{
+	run(refusals, NULL);
+}
+END_TEST
+
+
+static void media(struct phone *p)
+{
+	/* our offer in the 200 */
+	phone_send(p, "INVITE", NULL, NULL);
+	ck_assert_uint_eq(phone_status(p), 200);
+	phone_send(p, "ACK", NULL, phone_sdp);
+	log_is("connect:room join:room media:answer established");
+
+	phone_send(p, "INVITE", NULL, phone_sdp);
+	ck_assert_uint_eq(phone_status(p), 200);
+	phone_send(p, "ACK", NULL, NULL);
+	log_is("media:offer");
+
+	phone_send(p, "INVITE", NULL, NULL);
+	ck_assert_uint_eq(phone_status(p), 200);
+	phone_send(p, "ACK", NULL, phone_sdp);
+	log_is("media:wanted media:answer");
+
+	phone_send(p, "INVITE", NULL, "junk\r\n");
+	ck_assert_uint_eq(phone_status(p), 400);
+	phone_send(p, "ACK", NULL, NULL);
+	log_is("");
+
+	/* a service is stopped: everybody is told */
+	ask(ASK_SERVICE_STOP);
+	log_is("leave:503");
+	ask(ASK_STOP);
+}
+
+
+START_TEST(siphost_media)
+{
+	run(media, NULL);
+}
+END_TEST
+
+
+static void watch(struct phone *p)
+{
+	static const char event[] = "Event: conference\r\n";
+
+	phone_send(p, "SUBSCRIBE", event, NULL);
+	ck_assert_uint_eq(phone_status(p), 200);
+	log_is("connect:room subscribe:room");
+	ask(ASK_ROSTER);
+	ck_assert(phone_request(p, "NOTIFY"));
+	ck_assert(phone_says(p, "<x/>"));
+	phone_answer(p, 200, NULL, NULL);
+
+	phone_send(p, "SUBSCRIBE", event, NULL);
+	ck_assert_uint_eq(phone_status(p), 200);
+	log_is("refresh");
+
+	phone_send(p, "SUBSCRIBE", "Event: conference\r\nExpires: 0\r\n",
+		   NULL);
+	ck_assert_uint_eq(phone_status(p), 200);
+	ck_assert(phone_request(p, "NOTIFY"));
+	phone_answer(p, 200, NULL, NULL);
+	log_is("leave:0");
+
+	str_ncpy(p->conf, "nobody", sizeof(p->conf));
+	phone_new(p);
+	phone_send(p, "SUBSCRIBE", event, NULL);
+	ck_assert_uint_eq(phone_status(p), 404);
+	log_is("connect:nobody subscribe:nobody");
+	ask(ASK_STOP);
+}
+
+
+START_TEST(siphost_watch)
+{
+	run(watch, NULL);
+}
+END_TEST
+
+
+/* The server stops: who is in is hung up on, who comes is refused. */
+static void stopping(struct phone *p)
+{
+	struct phone q;
+
+	in(p);
+	ask(ASK_STOP);
+
+	phone_open(&q, &t.laddr, false, "room");
+	phone_send(&q, "INVITE", NULL, phone_sdp);
+	ck_assert_uint_eq(phone_status(&q), 503);
+	phone_send(&q, "ACK", NULL, NULL);
+
+	ck_assert(phone_request(p, "BYE"));
+	phone_answer(p, 200, NULL, NULL);
+	phone_close(&q);
+}
+
+
+START_TEST(siphost_stopping)
+{
+	run(stopping, NULL);
+	ck_assert_str_eq(t.log, "leave:503");
+}
+END_TEST
+
+
+static void pausing(struct phone *p)
+{
+	ask(ASK_PAUSE);
+	phone_send(p, "INVITE", NULL, phone_sdp);
+	ck_assert_uint_eq(phone_status(p), 503);
+	phone_send(p, "ACK", NULL, NULL);
+	log_is("");
+
+	ask(ASK_RESUME);
+	phone_new(p);
+	in(p);
+
+	ask(ASK_METRICS);
+	ck_assert_ptr_nonnull(strstr(t.result, "junctor_sip_calls 1"));
+	ck_assert_ptr_nonnull(strstr(t.result,
+			"junctor_sip_requests_total{method=\"INVITE\"} 2"));
+	ck_assert_ptr_nonnull(strstr(t.result,
+			"junctor_sip_responses_total{class=\"2xx\"} 1"));
+	ck_assert_ptr_nonnull(strstr(t.result, "junctor_sip_joins_total 1"));
+
+	ask(ASK_TRACE);
+	ck_assert_str_eq(t.result, "0 ");
+	ask(ASK_STOP);
+	ck_assert(phone_request(p, "BYE"));
+	phone_answer(p, 200, NULL, NULL);
+}
+
+
+START_TEST(siphost_pausing)
+{
+	run(pausing, NULL);
+}
+END_TEST
+
+
+static Suite *siphost_suite(void)
+{
+	Suite *s = suite_create("siphost");
+	TCase *tc = tcase_create("siphost");
+
+	tcase_set_timeout(tc, 30);
+	tcase_add_test(tc, siphost_basic);
+	tcase_add_test(tc, siphost_refusals);
+	tcase_add_test(tc, siphost_media);
+	tcase_add_test(tc, siphost_watch);
+	tcase_add_test(tc, siphost_stopping);
+	tcase_add_test(tc, siphost_pausing);
+	suite_add_tcase(s, tc);
+
+	return s;
+}
+
+
+int main(void)
+{
+	SRunner *sr = srunner_create(siphost_suite());
+	int failed;
+
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+
+	return failed ? 1 : 0;
+}
