@@ -1,18 +1,21 @@
 /**
  * @file mesh/scheduler_depth.c  How deep the buffer should be
  *
- * `need` is the transit that all but two packets of the last eight seconds
- * kept to. A packet played has a margin: by how much a packet of that
- * transit would have been in time. A tick is 20 ms, so play-out moves in
- * whole ticks:
+ * `need` is the transit that all packets of the last eight seconds kept to,
+ * but for the two worst of these seconds: a sender or a machine that stood
+ * still for a moment is no reason to wait for it ever after. A packet played
+ * has a margin: by how much a packet of that transit would have been in time.
+ * A tick is 20 ms, so play-out moves in whole ticks:
  *
- *      margin        0  1    4              20   24
- *      -----------|--|----|---------------|----|--------> [ms]
- *       too late   grow   leave it alone        shrink by a tick
+ *            0                        20    24
+ *      ------|-------------------------|-----|----> margin [ms]
+ *       grow |      leave it alone           | shrink by a tick
  *
- * The distance between growing by 20 ms when under 1 and shrinking by 20 ms
- * when over 24 is what keeps a stream that arrives close to the tick from
- * going back and forth.
+ * What lies between shrinking by 20 ms when over 24 and growing by 20 ms when
+ * under 0 is what keeps a stream that arrives close to the tick from going
+ * back and forth. Up to 20 ms nothing can be gained: the worker looks at its
+ * sockets now and then, so that a packet may have come earlier than it says,
+ * but one that was there for its tick never has a margin below 0.
  */
 #include <string.h>
 #include <re.h>
@@ -31,11 +34,10 @@ enum {
 	BUCKET_US  = 1000000,
 	TRANSIT_NONE = INT32_MIN,
 	TRANSIT_MAX  = 2000000,
-	OUTLIERS   = 2,       /* packets of a window that may be later      */
+	OUTLIERS   = 2,       /* seconds of a window that do not count      */
 	LOOK_EVERY = 16,      /* packets                                    */
-	GROW_US    = 1000,
-	START_US   = 2000,
 	SHRINK_US  = SCHED_TICK_US + 4000,
+	EXCESS_US  = SHRINK_US + SCHED_TICK_US,  /* whatever happened      */
 	LEFT_US    = 1000,    /* not worth removing                         */
 	HOLD_MIN   = 2000000,
 	HOLD_MAX   = 30000000,
@@ -53,7 +55,7 @@ void sched_depth_init(struct sched_depth *d)
 
 	memset(d, 0, sizeof(*d));
 	for (i = 0; i < SCHED_BUCKETS; i++)
-		d->top[i][0] = d->top[i][1] = TRANSIT_NONE;
+		d->top[i] = TRANSIT_NONE;
 
 	d->margin  = INT32_MAX;
 	d->left    = UINT32_MAX;
@@ -71,33 +73,24 @@ void sched_depth_init(struct sched_depth *d)
  */
 void sched_depth_transit(struct sched_depth *d, int64_t transit, uint64_t now)
 {
-	int32_t t = (int32_t)transit, *top;
+	const int32_t t = (int32_t)transit;
 
 	if (now - d->turn >= BUCKET_US) {
 		d->turn   = now;
 		d->bucket = (uint8_t)((d->bucket + 1) % SCHED_BUCKETS);
-		d->top[d->bucket][0] = d->top[d->bucket][1] = TRANSIT_NONE;
+		d->top[d->bucket] = TRANSIT_NONE;
 		d->stale  = true;
 	}
 
-	top = d->top[d->bucket];
-	if (t <= top[1])
-		return;
-
-	if (t > top[0]) {
-		top[1] = top[0];
-		top[0] = t;
+	if (t > d->top[d->bucket]) {
+		d->top[d->bucket] = t;
+		d->stale = true;
 	}
-	else {
-		top[1] = t;
-	}
-
-	d->stale = true;
 }
 
 
 /**
- * The transit to allow for: the largest of the window but OUTLIERS
+ * The transit to allow for
  *
  * @param d  State
  *
@@ -114,8 +107,8 @@ int32_t sched_depth_need(struct sched_depth *d)
 	for (i = 0; i <= OUTLIERS; i++)
 		best[i] = TRANSIT_NONE;
 
-	for (i = 0; i < SCHED_BUCKETS * 2; i++) {
-		int32_t t = d->top[i / 2][i % 2];
+	for (i = 0; i < SCHED_BUCKETS; i++) {
+		int32_t t = d->top[i];
 
 		for (k = 0; k <= OUTLIERS; k++) {
 			const int32_t b = best[k];
@@ -165,7 +158,7 @@ static int32_t margin_of(struct scheduler *s, const struct sched_slot *slot)
 bool sched_depth_wait(struct scheduler *s, const struct sched_slot *slot)
 {
 	/* A spike of the past must not hold up the spurt for long */
-	return margin_of(s, slot) < START_US &&
+	return margin_of(s, slot) < 0 &&
 		s->now - slot->arrival < s->cfg.depth_max * 500ull;
 }
 
@@ -236,11 +229,12 @@ void sched_depth_look(struct scheduler *s, uint32_t left)
 
 	if (d->adjust == 0 && d->margin != INT32_MAX) {
 
-		if (d->margin < GROW_US && d->margin > -TRANSIT_MAX) {
+		if (d->margin < 0 && d->margin > -TRANSIT_MAX) {
 			d->adjust = -SCHED_TICK_US;
 			d->hold   = max(d->hold, s->now + HOLD_MIN);
 		}
-		else if (d->margin >= SHRINK_US && s->now >= d->hold) {
+		else if (d->margin >= SHRINK_US &&
+			 (s->now >= d->hold || d->margin >= EXCESS_US)) {
 			d->adjust = SCHED_TICK_US;
 		}
 

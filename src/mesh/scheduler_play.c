@@ -319,7 +319,7 @@ static void stretch(struct scheduler *s)
 {
 	struct sched_talk *tk = s->tk;
 	struct sched_depth *d = &s->depth;
-	const size_t tick = tk->rate / 50, had = tk->have;
+	const size_t tick = tk->rate / 50;
 	const bool quiet = level_pcm(tk->fifo, tick, 4) + 3 >= s->talk.room;
 	struct sched_slot *slot;
 	int32_t todo = d->adjust < 0 ? -d->adjust : d->adjust;
@@ -348,7 +348,7 @@ static void stretch(struct scheduler *s)
 		d->adjust += (int32_t)usec(tk, n - tk->have);
 	}
 
-	s->stretched += usec(tk, n > had ? n - had : had - n);
+	s->stretched += usec(tk, n > tk->have ? n - tk->have : tk->have - n);
 	tk->have = n;
 
 	/* Less than a sample remains of rounding */

@@ -78,7 +78,7 @@ struct sched_rx {              /* RFC 3550 A.1, A.3, A.8                    */
 };
 
 struct sched_depth {
-	int32_t top[SCHED_BUCKETS][2]; /* largest transits of a second [us] */
+	int32_t top[SCHED_BUCKETS];    /* largest transit of a second [us]  */
 	uint64_t turn;             /* the present bucket began [us]         */
 	uint8_t bucket;
 	bool stale;                /* `need` is to be computed anew         */

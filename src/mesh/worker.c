@@ -309,7 +309,7 @@ static void tick_timed(struct worker *w, uint64_t due)
 	if (start > due + LATE)
 		++w->stats.overruns;
 
-	w->now = start;
+	w->now = due;
 	tick(w);
 
 	usec = worker_clock() - start;
@@ -434,7 +434,9 @@ static void *worker_thread(void *arg)
 			timer_arm(w, &cw);
 		}
 
-		w->now = worker_clock();
+		/* What comes before a tick that is late still comes in time
+		   for it: only the network is to deepen the schedulers */
+		w->now = min(worker_clock(), cw.due);
 		worker_rx(w);
 		messages_apply(w);
 		ticks_run(w, &cw);

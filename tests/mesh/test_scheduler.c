@@ -221,9 +221,10 @@ START_TEST(clocks_drift_apart_unheard)
 		sim_run(&sim, 600);
 		st = sim_stats(&sim);
 
-		/* 120 ms in ten minutes, and not much more */
-		ck_assert_msg(st.concealed <= 60, "%u ms concealed",
-			      st.concealed);
+		/* 120 ms in ten minutes, and not much more; a sender that
+		   is slow is found out by a packet that is not there */
+		ck_assert_msg(st.concealed <= (driftv[i] > 0 ? 20 : 160),
+			      "%u ms concealed", st.concealed);
 		ck_assert_uint_ge(st.stretched + st.concealed, 80);
 		ck_assert_uint_le(st.stretched, 260);
 		ck_assert_uint_eq(0, st.late);
