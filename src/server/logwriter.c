@@ -33,6 +33,14 @@ enum {
 	QUIT_WAIT = 1000,          /* the same, when about to end [ms]      */
 	PIPE_CHUNK = 4096,         /* what poll promises to take [bytes]    */
 	FILE_MODE = 0640,
+	TARGETS_MAX = 8,           /* that wait for the thread              */
+};
+
+/* Where lines go from some point of the queue on. */
+struct target {
+	int fd;                    /* -1: no file                           */
+	bool console;
+	size_t cut;                /* where in the queue [bytes]            */
 };
 
 struct buffer {
@@ -56,15 +64,13 @@ struct logwriter {
 	struct buffer fill;
 	unsigned missed;           /* lines dropped, not yet reported       */
 	bool urgent;
-	bool retarget;             /* next_* are to be taken over           */
-	size_t cut;                /* what of fill belongs to the old target*/
-	int next_fd;
-	bool next_console;
+	struct target nextv[TARGETS_MAX];
+	unsigned nextc;
 
 	/* own thread; the destructor after it ended */
 	struct buffer drain;
-	int fd;                    /* -1: no file                           */
-	bool console;
+	struct target now;
+	bool targeted;             /* had a first target                    */
 };
 
 
@@ -125,9 +131,9 @@ static void fd_write(struct logwriter *lw, int fd, const char *p, size_t len)
 
 static void text_write(struct logwriter *lw, const char *p, size_t len)
 {
-	if (lw->fd >= 0)
-		fd_write(lw, lw->fd, p, len);
-	if (lw->console)
+	if (lw->now.fd >= 0)
+		fd_write(lw, lw->now.fd, p, len);
+	if (lw->now.console)
 		fd_write(lw, STDERR_FILENO, p, len);
 }
 
@@ -179,7 +185,7 @@ static void work_wait(struct logwriter *lw)
 {
 	struct timespec ts;
 
-	while (!lw->fill.len && !lw->missed && !lw->retarget
+	while (!lw->fill.len && !lw->missed && !lw->nextc
 	       && !atomic_load(&lw->quit))
 		pthread_cond_wait(&lw->cond, &lw->lock);
 
@@ -190,34 +196,48 @@ static void work_wait(struct logwriter *lw)
 		++ts.tv_sec;
 	}
 
-	while (!lw->urgent && !lw->retarget && !atomic_load(&lw->quit)) {
+	while (!lw->urgent && !lw->nextc && !atomic_load(&lw->quit)) {
 		if (pthread_cond_timedwait(&lw->cond, &lw->lock, &ts))
 			break;
 	}
 }
 
 
-static void target_take(struct logwriter *lw, int fd, bool console)
+/* Lines go where they were meant to go when they were logged; except that
+ * the first target gets what was logged before it. */
+static void batch_write(struct logwriter *lw, const struct target *nextv,
+			unsigned nextc)
 {
-	if (lw->fd >= 0)
-		(void)close(lw->fd);
+	size_t pos = 0;
+	unsigned i;
 
-	lw->fd = fd;
-	lw->console = console;
+	for (i = 0; i < nextc; i++) {
+		const struct target *next = &nextv[i];
+
+		if (lw->targeted) {
+			text_write(lw, lw->drain.p + pos, next->cut - pos);
+			pos = next->cut;
+		}
+
+		if (lw->now.fd >= 0)
+			(void)close(lw->now.fd);
+		lw->now = *next;
+		lw->targeted = true;
+	}
+
+	text_write(lw, lw->drain.p + pos, lw->drain.len - pos);
 }
 
 
 static void *writer_thread(void *arg)
 {
+	struct target nextv[TARGETS_MAX];
 	struct logwriter *lw = arg;
-	bool quit, retarget, console;
-	unsigned missed;
-	size_t cut;
-	int fd;
+	unsigned missed, nextc;
+	struct buffer tmp;
+	bool quit;
 
 	do {
-		struct buffer tmp;
-
 		pthread_mutex_lock(&lw->lock);
 		work_wait(lw);
 
@@ -228,28 +248,13 @@ static void *writer_thread(void *arg)
 		lw->urgent = false;
 		missed = lw->missed;
 		lw->missed = 0;
-		retarget = lw->retarget;
-		cut = lw->cut;
-		lw->retarget = false;
-		fd = lw->next_fd;
-		lw->next_fd = -1;
-		console = lw->next_console;
+		nextc = lw->nextc;
+		lw->nextc = 0;
+		memcpy(nextv, lw->nextv, sizeof(nextv));
 		quit = atomic_load(&lw->quit);
 		pthread_mutex_unlock(&lw->lock);
 
-		/* the first target gets what was logged before it, too */
-		if (retarget && lw->fd < 0 && !lw->console)
-			cut = 0;
-
-		if (retarget) {
-			text_write(lw, lw->drain.p, cut);
-			target_take(lw, fd, console);
-		}
-		else {
-			cut = 0;
-		}
-
-		text_write(lw, lw->drain.p + cut, lw->drain.len - cut);
+		batch_write(lw, nextv, nextc);
 		if (missed)
 			missed_write(lw, missed);
 
@@ -271,10 +276,12 @@ static void logwriter_destructor(void *data)
 		(void)pthread_join(lw->thread, NULL);
 	}
 
-	if (lw->fd >= 0)
-		(void)close(lw->fd);
-	if (lw->next_fd >= 0)
-		(void)close(lw->next_fd);
+	if (lw->now.fd >= 0)
+		(void)close(lw->now.fd);
+	while (lw->nextc) {
+		if (lw->nextv[--lw->nextc].fd >= 0)
+			(void)close(lw->nextv[lw->nextc].fd);
+	}
 
 	pthread_cond_destroy(&lw->cond);
 	pthread_mutex_destroy(&lw->lock);
@@ -326,7 +333,7 @@ int logwriter_alloc(struct logwriter **lwp, size_t queue)
 	if (!lw)
 		return ENOMEM;
 
-	lw->fd = lw->next_fd = -1;
+	lw->now.fd = -1;
 	lw->size = queue;
 	pthread_mutex_init(&lw->lock, NULL);
 	pthread_condattr_init(&attr);
@@ -361,6 +368,7 @@ int logwriter_alloc(struct logwriter **lwp, size_t queue)
  */
 int logwriter_target(struct logwriter *lw, const char *file, bool console)
 {
+	struct target *next;
 	int fd = -1;
 
 	if (!lw)
@@ -374,13 +382,18 @@ int logwriter_target(struct logwriter *lw, const char *file, bool console)
 	}
 
 	pthread_mutex_lock(&lw->lock);
-	if (lw->next_fd >= 0)
-		(void)close(lw->next_fd);
-	lw->next_fd = fd;
-	lw->next_console = console;
-	if (!lw->retarget)
-		lw->cut = lw->fill.len;
-	lw->retarget = true;
+	if (lw->nextc < TARGETS_MAX) {
+		next = &lw->nextv[lw->nextc++];
+		next->cut = lw->fill.len;
+	}
+	else {
+		/* the disk hangs: the last one that waits gives way */
+		next = &lw->nextv[TARGETS_MAX - 1];
+		if (next->fd >= 0)
+			(void)close(next->fd);
+	}
+	next->fd = fd;
+	next->console = console;
 	pthread_cond_signal(&lw->cond);
 	pthread_mutex_unlock(&lw->lock);
 

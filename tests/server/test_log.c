@@ -323,6 +323,7 @@ START_TEST(test_reopen)
 	};
 	struct logwriter *lw;
 	char from[128], to[128];
+	unsigned i;
 	char *text;
 
 	ck_assert_int_eq(0, logwriter_alloc(&lw, LOGWRITER_QUEUE_MIN));
@@ -338,9 +339,15 @@ START_TEST(test_reopen)
 	logwriter_put(lw, &rec);
 	target(lw, "a");
 
-	/* from here on lines are in the new file, and only there */
+	/* from here on lines are in the new file, and only there; whether
+	   the writer has come round yet or not */
 	rec.text = "three";
 	logwriter_put(lw, &rec);
+	ck_assert_int_eq(0, logwriter_target(lw, NULL, false));
+	rec.text = "nowhere";
+	logwriter_put(lw, &rec);
+	for (i = 0; i < 100; i++)
+		target(lw, "a");
 	mem_deref(lw);
 
 	text = file_text("b");
