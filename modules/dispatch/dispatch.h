@@ -27,9 +27,10 @@ struct siphost_api;
 struct tables;
 struct ticket_key;
 
-/* "dispatch.created":    a conference was given to a server
- * "dispatch.redirected": a client was sent there (not for fast redirects)
- * "dispatch.rejected":   a client was turned away: reason */
+/* "dispatch.created":  a conference was given to a server
+ * "dispatch.rejected": a client was turned away: user, reason, scode
+ * Redirections are counted and traced: signalling threads, which make most of
+ * them, fire no events. */
 struct dispatch_event {
 	const char *conference;
 	const char *user;          /* NULL for created                      */

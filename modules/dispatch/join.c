@@ -95,18 +95,16 @@ struct willcall_join join_willcall(const struct join *join)
 }
 
 
-static void redirect(struct dispatch *d, struct client *cl, char *uri,
-		     size_t n, const char *server)
+static void redirect(struct dispatch *d, struct client *cl,
+		     char *uri, size_t n)
 {
 	const struct join *join = client_join(cl);
-	const struct dispatch_event de = {
-		.conference = join->conference, .user = join->user,
-		.server = server,
-	};
 
 	uri[n] = '\0';
 	++d->countv[COUNT_REDIRECTED];
-	dispatch_fire(d, "dispatch.redirected", join->callid, &de);
+	if (log_trace_wanted("dispatch"))
+		log_trace("dispatch", join->callid, "%s to %.*s", join->user,
+			  (int)strcspn(uri, ";"), uri);
 	(void)client_dispatch(cl, uri);
 }
 
@@ -130,7 +128,7 @@ void join_send(struct dispatch *d, struct client *cl,
 	if (err)
 		join_reject(d, cl, err);
 	else
-		redirect(d, cl, uri, n, cr->server);
+		redirect(d, cl, uri, n);
 }
 
 
@@ -152,7 +150,7 @@ void join_answer(struct dispatch *d, const struct join *join)
 			   uri, sizeof(uri) - 1, &n);
 
 	if (!err)
-		redirect(d, join->client, uri, n, NULL);
+		redirect(d, join->client, uri, n);
 	else if (err == ENOENT || err == ENOSPC)
 		pending_join(d, join, err == ENOSPC);
 	else
