@@ -277,6 +277,26 @@ static bool dtmf_h(const struct event *ev, void *arg)
 }
 
 
+static bool room_refresh_h(struct le *le, void *arg)
+{
+	const struct room *room = le->data;
+
+	return roster_watches(room->roster, arg) &&
+		!roster_watch(room->roster, arg);
+}
+
+
+static bool refresh_h(const struct event *ev, void *arg)
+{
+	const struct client_event *ce = ev->data;
+	struct connect *c = arg;
+
+	hash_apply(c->roomh, room_refresh_h, ce->client);
+
+	return false;
+}
+
+
 static bool room_unwatch_h(struct le *le, void *arg)
 {
 	const struct room *room = le->data;
@@ -370,6 +390,7 @@ static int start_listening(struct connect *c)
 		{"client.media", media_h},
 		{"client.text", text_h},
 		{"client.dtmf", dtmf_h},
+		{"client.refresh", refresh_h},
 		{"client.leave", leave_h},
 		{"server.stopping", stopping_h},
 	};

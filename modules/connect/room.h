@@ -15,7 +15,7 @@ struct mesh_conf;
 struct mesh_part;
 struct client_event;
 
-enum { CONNECT_LISTENERS = 8, CONNECT_COMMANDS = 7 };
+enum { CONNECT_LISTENERS = 9, CONNECT_COMMANDS = 7 };
 
 struct room {
 	struct le he;             /* in connect.roomh, by name              */

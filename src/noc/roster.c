@@ -463,8 +463,41 @@ void roster_lock(struct roster *r, bool locked)
 }
 
 
+/* A subscription that is refreshed gets the full state again, and its
+   documents go on counting (RFC 6665 section 4.2.1.2, RFC 4575 section 4). */
+static struct watcher *watcher_find(const struct roster *r,
+				    const struct client *cl)
+{
+	struct le *le;
+
+	LIST_FOREACH(&r->watcherl, le) {
+		struct watcher *w = le->data;
+
+		if (w->client == cl)
+			return w;
+	}
+
+	return NULL;
+}
+
+
 /**
- * Add a watcher; it is sent the full state at once
+ * Does a client watch this roster?
+ *
+ * @param r  Roster
+ * @param cl Subscription
+ *
+ * @return true if it does
+ */
+bool roster_watches(const struct roster *r, const struct client *cl)
+{
+	return r && watcher_find(r, cl);
+}
+
+
+/**
+ * Add a watcher; it is sent the full state at once. One that watches already
+ * is sent the full state again
  *
  * @param r  Roster
  * @param cl Accepted subscription (referenced)
@@ -478,12 +511,18 @@ int roster_watch(struct roster *r, struct client *cl)
 	if (!r || !cl)
 		return EINVAL;
 
-	w = mem_zalloc(sizeof *w, watcher_destructor);
-	if (!w)
-		return ENOMEM;
+	w = watcher_find(r, cl);
+	if (w) {
+		w->full = false;
+	}
+	else {
+		w = mem_zalloc(sizeof *w, watcher_destructor);
+		if (!w)
+			return ENOMEM;
 
-	w->client = mem_ref(cl);
-	list_append(&r->watcherl, &w->le, w);
+		w->client = mem_ref(cl);
+		list_append(&r->watcherl, &w->le, w);
+	}
 
 	if (notify_one(r, w) || w->told < r->change)
 		changed(r);

@@ -22,6 +22,7 @@ int  roster_user_set(struct roster *r, unsigned id,
 void roster_user_del(struct roster *r, unsigned id);
 void roster_lock(struct roster *r, bool locked);
 int  roster_watch(struct roster *r, struct client *cl);
+bool roster_watches(const struct roster *r, const struct client *cl);
 bool roster_unwatch(struct roster *r, const struct client *cl);
 void roster_end(struct roster *r);
 unsigned roster_watchers(const struct roster *r);

@@ -274,6 +274,32 @@ START_TEST(lock_and_end_are_told)
 END_TEST
 
 
+START_TEST(refresh_gets_all_again)
+{
+	struct sub s;
+
+	enter(1, "alice@host", "Alice");
+	sub_open(&s);
+	run(INTERVAL * 3);
+	enter(2, "bob@host", "Bob");
+	run(INTERVAL * 3);
+	ck_assert_uint_eq(s.docc, 2);
+
+	ck_assert(roster_watches(roster, s.client));
+	ck_assert_int_eq(roster_watch(roster, s.client), 0);
+	run(INTERVAL * 3);
+	ck_assert_uint_eq(s.docc, 3);
+	ck_assert(has(&s, 2, "state=\"full\" version=\"3\""));
+	ck_assert(has(&s, 2, "alice@host"));
+	ck_assert(has(&s, 2, "bob@host"));
+	ck_assert_uint_eq(roster_watchers(roster), 1);
+
+	sub_close(&s);
+	ck_assert_uint_eq(roster_watchers(roster), 0);
+}
+END_TEST
+
+
 START_TEST(bad_arguments)
 {
 	struct roster *r = NULL;
@@ -307,6 +333,7 @@ int main(void)
 	tcase_add_test(tc, big_rosters_come_in_parts);
 	tcase_add_test(tc, names_cannot_break_out);
 	tcase_add_test(tc, lock_and_end_are_told);
+	tcase_add_test(tc, refresh_gets_all_again);
 	tcase_add_test(tc, bad_arguments);
 	suite_add_tcase(su, tc);
 
