@@ -111,13 +111,32 @@ struct phone *phone_call_media(unsigned ix, const char *conf,
 			       const char *user, const char *ticket,
 			       unsigned media)
 {
+	return phone_ask(ix, "client.join", conf, user, ticket, media);
+}
+
+
+/**
+ * Ask for something
+ *
+ * @param ix     Phone
+ * @param what   "client.join" or "client.subscribe"
+ * @param conf   Conference
+ * @param user   user@host
+ * @param ticket Ticket or ""
+ * @param media  Set of media types
+ *
+ * @return The phone
+ */
+struct phone *phone_ask(unsigned ix, const char *what, const char *conf,
+			const char *user, const char *ticket, unsigned media)
+{
 	struct phone *p = &noc.phonev[ix];
 	struct join join = {
 		.callid = user, .conference = conf, .account = "",
 		.user = user, .name = user, .info = "test", .ticket = ticket,
 		.media = media,
 	};
-	struct event ev = { .name = "client.join", .data = &join };
+	struct event ev = { .name = what, .data = &join };
 
 	phone_hangup(p);
 	ck_assert_int_eq(0, client_alloc(&p->client, &phone_ops, &join, p));

@@ -59,6 +59,8 @@ void noc_run(const char *conf, step_h *const *stepv, unsigned stepc);
 struct phone *phone_call_media(unsigned ix, const char *conf,
 			       const char *user, const char *ticket,
 			       unsigned media);
+struct phone *phone_ask(unsigned ix, const char *what, const char *conf,
+			const char *user, const char *ticket, unsigned media);
 struct phone *phone_call(unsigned ix, const char *conf, const char *user,
 			 const char *ticket);
 const char *phone_ticket(const struct phone *p);

@@ -639,6 +639,37 @@ START_TEST(test_elsewhere)
 END_TEST
 
 
+static void subscribe(void)
+{
+	phone_is(0, 302, HERE);
+
+	/* what runs here is answered by the services above, what nobody knows
+	   by nobody */
+	phone_ask(1, "client.subscribe", "a", "u@h", "", 0);
+	ck_assert(!noc.phonev[1].taken);
+	phone_ask(1, "client.subscribe", "unknown", "u@h", "", 0);
+	ck_assert(!noc.phonev[1].taken);
+	other_start(10, OTHER_GRANTS);
+	claim_put("b c", "m2", 0);
+}
+
+
+static void subscribe_there(void)
+{
+	phone_ask(1, "client.subscribe", "b c", "u@h", "", 0);
+	phone_is(1, 302, NULL);
+	ck_assert_str_eq("sip:b%20c@" OTHER, noc.phonev[1].contact);
+	ck_assert_uint_eq(0, noc.other.reserves);
+}
+
+
+START_TEST(test_subscribe)
+{
+	RUN(BOTH, call_one, subscribe, subscribe_there);
+}
+END_TEST
+
+
 static void open_call(void)
 {
 	phone_call(0, "a", "u@h", "");
@@ -1015,6 +1046,7 @@ int main(void)
 	tcase_add_test(tc, test_claim_race);
 	tcase_add_test(tc, test_claim_expiry);
 	tcase_add_test(tc, test_elsewhere);
+	tcase_add_test(tc, test_subscribe);
 	tcase_add_test(tc, test_open);
 	tcase_add_test(tc, test_drain);
 	tcase_add_test(tc, test_plan);
