@@ -104,6 +104,24 @@ int scheduler_alloc(struct scheduler **sp, struct codec_pool *pool,
 }
 
 
+static bool media_same(const struct scheduler *s,
+		       const struct mesh_media *media)
+{
+	unsigned i;
+
+	if (media->rxc != s->fmtc)
+		return false;
+
+	for (i = 0; i < media->rxc; i++) {
+		if (media->rxv[i].codec != s->fmtv[i].codec ||
+		    media->rxv[i].pt != s->fmtv[i].pt)
+			return false;
+	}
+
+	return true;
+}
+
+
 /**
  * Take over another agreement about what may come
  *
@@ -117,8 +135,10 @@ int scheduler_update(struct scheduler *s, const struct mesh_media *media)
 	if (!s || !media)
 		return EINVAL;
 
-	/* Kept packets name their format by its index */
-	sched_talk_end(s);
+	/* Kept packets name their format by its index. A refresh of the
+	   session changes nothing, and must not be heard. */
+	if (!media_same(s, media))
+		sched_talk_end(s);
 
 	return media_set(s, media);
 }

@@ -22,6 +22,7 @@ enum {
 	DROPOUT_MAX   = 3000, /* packets: RFC 3550 A.1                      */
 	REORDER_MAX   = 100,
 	JUMP_US       = 1500000,  /* change of transit that is no delay     */
+	DRIFT_US      = 1000000000,  /* what fits the statistics            */
 	SSRC_QUIET_US = 100000,   /* the old SSRC may be gone after         */
 };
 
@@ -180,11 +181,15 @@ int64_t sched_rx_time(struct scheduler *s, uint32_t clock, uint32_t ts,
 	transit = (int64_t)now - media;
 	d = transit - rx->transit;
 
-	if (d > JUMP_US || d < -JUMP_US) {
+	/* A clock that is far off drifts away without a jump */
+	if (d > JUMP_US || d < -JUMP_US || transit > DRIFT_US ||
+	    transit < -DRIFT_US) {
 
 		rx->ts_ext     = 0;
-		rx->media_base = (int64_t)now - rx->transit;
+		rx->transit    = 0;
+		rx->media_base = (int64_t)now;
 		sched_slot_flush(s);
+		sched_depth_init(&s->depth);
 		++s->st.resyncs;
 		return rx->media_base;
 	}

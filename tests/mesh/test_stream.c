@@ -415,6 +415,34 @@ START_TEST(junk_is_survived)
 END_TEST
 
 
+START_TEST(a_refreshed_session_is_not_heard)
+{
+	static struct sim sim;
+	unsigned i;
+
+	sim_init(&sim, MESH_PCMU);
+	sim.silence = 3;
+	sim_start(&sim);
+
+	for (i = 0; i < 20; i++) {
+		sim_run(&sim, .2);
+		ck_assert_int_eq(0, scheduler_update(sim.s, &sim.media));
+	}
+	ck_assert_uint_eq(0, sim_stats(&sim).concealed);
+	ck_assert_uint_eq(sim.ticks, sim.talking);
+	ck_assert(signal_tone(&sim.out[800], 16000, 8000, 440) > .99);
+
+	/* another type in the place of one: what is kept is dropped */
+	sim.media.rxv[0].codec = MESH_PCMA;
+	ck_assert_int_eq(0, scheduler_update(sim.s, &sim.media));
+	sim_run(&sim, .2);
+	sim.media.rxc = MESH_FORMATS_MAX + 1;
+	ck_assert_int_eq(EINVAL, scheduler_update(sim.s, &sim.media));
+	sim_close_clean(&sim);
+}
+END_TEST
+
+
 START_TEST(settings_are_checked)
 {
 	static struct sim sim;
@@ -456,6 +484,7 @@ int main(void)
 	tcase_add_test(tc, both_frame_and_pcm_in_one_tick);
 	tcase_add_test(tc, an_empty_pool_is_survived);
 	tcase_add_test(tc, junk_is_survived);
+	tcase_add_test(tc, a_refreshed_session_is_not_heard);
 	tcase_add_test(tc, settings_are_checked);
 	suite_add_tcase(suite, tc);
 
