@@ -52,6 +52,7 @@ struct leg {
 	uint64_t id;
 	tport_t *tport;                /* primary where the dialog began    */
 	tport_t *conn;                 /* the peer's TCP connection, ref'd  */
+	char *hop;                     /* URI of a peer behind NAT, or NULL */
 	nta_leg_t *nl;                 /* NULL until accepted               */
 	nta_incoming_t *irq;           /* INVITE, UPDATE, ... to answer     */
 	nta_outgoing_t *orq;           /* our re-INVITE, BYE, NOTIFY, ...   */

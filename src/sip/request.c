@@ -46,8 +46,9 @@ nta_outgoing_t *request_send(struct leg *lg, const struct request *rq,
 	cs->cs_method      = rq->method;
 	cs->cs_method_name = rq->name;
 
-	orq = nta_outgoing_tcreate(lg->nl, h, lg, NULL, rq->method, rq->name,
-		NULL,
+	orq = nta_outgoing_tcreate(lg->nl, h, lg,
+		!lg->conn && lg->hop ? URL_STRING_MAKE(lg->hop) : NULL,
+		rq->method, rq->name, NULL,
 		TAG_IF(lg->conn, NTATAG_TPORT(lg->conn)),
 		TAG_IF(rq->cseq, SIPTAG_CSEQ(cs)),
 		TAG_IF(contact && lg->contact,

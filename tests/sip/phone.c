@@ -119,7 +119,10 @@ void phone_send(struct phone *p, const char *method, const char *hdrs,
 {
 	const bool ack = !strcmp(method, "ACK") || !strcmp(method, "CANCEL");
 	const size_t ulen = strcspn(p->conf, ";");
+	char addr[64];
 	int n;
+
+	(void)re_snprintf(addr, sizeof(addr), "%J", &p->me);
 
 	if (!ack)
 		++p->cseq;
@@ -136,7 +139,7 @@ void phone_send(struct phone *p, const char *method, const char *hdrs,
 			"Call-ID: %s\r\n"
 			"CSeq: %u %s\r\n"
 			"Max-Forwards: 70\r\n"
-			"Contact: <sip:alice@%J%s>\r\n"
+			"Contact: <sip:alice@%s%s>\r\n"
 			"User-Agent: test phone\r\n"
 			"%s%s"
 			"Content-Length: %zu\r\n\r\n%s",
@@ -145,7 +148,8 @@ void phone_send(struct phone *p, const char *method, const char *hdrs,
 			p->tcp ? "TCP" : "UDP", &p->me, p->branch, p->ftag,
 			"conf", "@", &p->srv,
 			p->ttag[0] ? ";tag=" : "", p->ttag,
-			p->callid, p->cseq, method, &p->me,
+			p->callid, p->cseq, method,
+			p->contact[0] ? p->contact : addr,
 			p->tcp ? ";transport=tcp" : "",
 			hdrs ? hdrs : "",
 			body && !(hdrs && strstr(hdrs, "Content-Type")) ?

@@ -14,6 +14,7 @@ struct phone {
 	struct sa me, srv;
 	char callid[64], ftag[16], ttag[64];
 	char conf[256];            /* user and parameters of the URI        */
+	char contact[128];         /* instead of the phone's address, or "" */
 	unsigned cseq, branch;
 	char sent[32768];          /* last request                          */
 	size_t sentlen;

@@ -344,6 +344,43 @@ START_TEST(call_bye_from_us)
 END_TEST
 
 
+/* Behind NAT: the Contact names an address that leads nowhere. */
+START_TEST(call_nat)
+{
+	struct fix fx;
+	struct phone p;
+
+	fix_open_default(&fx);
+	phone_open(&p, &fx.laddr, false, "room");
+	str_ncpy(p.contact, "127.7.7.7:5070", sizeof(p.contact));
+	fix_join(&fx, &p);
+
+	ck_assert(!sipcall_probe(fx.call));
+	ck_assert(phone_request(&p, "OPTIONS"));
+	ck_assert(!pl_strcmp(&p.msg->ruri, "sip:alice@127.7.7.7:5070"));
+	phone_answer(&p, 200, NULL, NULL);
+
+	ck_assert(!sipcall_offer(fx.call, fix_sdp, strlen(fix_sdp)));
+	ck_assert(phone_request(&p, "INVITE"));
+	phone_answer(&p, 200, NULL, phone_sdp);
+	ck_assert(phone_request(&p, "ACK"));
+
+	/* the NAT chooses another port meanwhile */
+	phone_move(&p);
+	phone_send(&p, "UPDATE", NULL, NULL);
+	ck_assert_uint_eq(phone_status(&p), 200);
+	ck_assert(!sipcall_bye(fx.call, 0, NULL));
+	ck_assert(phone_request(&p, "BYE"));
+	phone_answer(&p, 200, NULL, NULL);
+	fix_told(&fx, "answer end:0");
+	ck_assert(fix_idle(&fx, 1000));
+
+	phone_close(&p);
+	fix_close(&fx);
+}
+END_TEST
+
+
 /* A callee may not hang up before the ACK: the BYE waits for it. */
 START_TEST(call_bye_before_ack)
 {
@@ -597,6 +634,7 @@ static Suite *call_suite(void)
 	tcase_add_test(tc, call_invite_late_copy);
 	tcase_add_test(tc, call_not_acked);
 	tcase_add_test(tc, call_bye_from_us);
+	tcase_add_test(tc, call_nat);
 	tcase_add_test(tc, call_bye_before_ack);
 	tcase_add_test(tc, call_bye_before_answer);
 	tcase_add_test(tc, call_byes_cross);
