@@ -155,7 +155,8 @@ void check_run(struct bench *b, struct crowd *c)
 
 	result_num(b->res, "heard_right", t.right, "",
 		   "pairs heard, or not heard, as it should be");
-	result_num(b->res, "heard_wrong", t.wrong, "", "pairs wrongly heard or not heard");
+	result_num(b->res, "heard_wrong", t.wrong, "",
+		   "pairs wrongly heard or not heard");
 	result_num(b->res, "heard_least", 100 * t.least, "%",
 		   "recognised, of the least heard");
 	result_num(b->res, "heard_most", 100 * t.most, "%",
