@@ -187,6 +187,8 @@ void fix_join(struct fix *fx, struct phone *p)
 	phone_send(p, "INVITE", NULL, phone_sdp);
 	ck_assert_uint_eq(phone_status(p), 200);
 	phone_send(p, "ACK", NULL, NULL);
-	loop_run(20);
+	for (int i = 0; i < 100 && !strstr(fx->log, "established"); i++)
+		loop_run(20);
+	ck_assert_ptr_nonnull(strstr(fx->log, "established"));
 	fx->log[0] = '\0';
 }
