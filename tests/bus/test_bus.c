@@ -485,16 +485,16 @@ END_TEST
 START_TEST(test_kv_ttl)
 {
 	ck_assert_int_eq(0, factoryv[_i](&fix.bus));
-	put("short", "1", 40);
-	put("renewed", "2", 40);
+	put("short", "1", 200);
+	put("renewed", "2", 200);
 	put("stays", "3", 0);
-	put("made-lasting", "4", 40);
+	put("made-lasting", "4", 200);
 	put("made-lasting", "5", 0);
-	run(25);
-	put("renewed", "2", 60);
+	run(100);
+	put("renewed", "2", 600);
 	ck_assert_int_eq(0, bus_kv_watch(&fix.watch, fix.bus, "b", "short",
 					 watch_handler, "watch"));
-	run(40);
+	run(250);
 	told("watch short 1\nwatch (all) -\nwatch short -\n");
 	ck_assert_int_eq(0, bus_kv_get(NULL, fix.bus, "b", "short",
 				       kv_handler, "short"));
@@ -502,7 +502,7 @@ START_TEST(test_kv_ttl)
 				       kv_handler, "renewed"));
 	run(5);
 	told("short ENOENT -\nrenewed 0 2\n");
-	run(80);
+	run(600);
 	ck_assert_int_eq(0, bus_kv_get(NULL, fix.bus, "b", "renewed",
 				       kv_handler, "renewed"));
 	ck_assert_int_eq(0, bus_kv_get(NULL, fix.bus, "b", "stays",

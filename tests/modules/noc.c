@@ -366,6 +366,17 @@ static void step_handler(void *arg)
 }
 
 
+/* However long the start has taken, what it has put on the bus comes first. */
+static bool running_handler(const struct event *ev, void *arg)
+{
+	(void)ev;
+	(void)arg;
+	tmr_start(&noc.tmr, 30, step_handler, NULL);
+
+	return false;
+}
+
+
 static void cleanup(void)
 {
 	static const char *const filev[] = {
@@ -411,7 +422,7 @@ void noc_run(const char *conf, step_h *const *stepv, unsigned stepc)
 	struct server_opts opts = {
 		.module_path = "modules", .builtinv = builtinv,
 	};
-	struct listener *created;
+	struct listener *created, *running;
 	char file[128];
 	unsigned i;
 
@@ -429,8 +440,11 @@ void noc_run(const char *conf, step_h *const *stepv, unsigned stepc)
 					 "dispatch.created", EVENT_PRIO_NORMAL,
 					 created_handler, NULL));
 
+	ck_assert_int_eq(0, event_listen(&running, server_events(noc.srv),
+					 "server.running", EVENT_PRIO_NORMAL,
+					 running_handler, NULL));
+
 	tmr_init(&noc.tmr);
-	tmr_start(&noc.tmr, 30, step_handler, NULL);
 	ck_assert_int_eq(0, server_run(noc.srv));
 	ck_assert_uint_eq(stepc, noc.step);
 	ck_assert_msg(!noc.redirect, "dispatch stopped, but still redirects");
@@ -442,6 +456,7 @@ void noc_run(const char *conf, step_h *const *stepv, unsigned stepc)
 		phone_hangup(&noc.phonev[i]);
 	}
 	mem_deref(created);
+	mem_deref(running);
 	mem_deref(noc.other.sub);
 	mem_deref(noc.srv);
 	cleanup();
