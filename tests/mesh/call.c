@@ -1,0 +1,143 @@
+/**
+ * @file tests/mesh/call.c  A conference with up to four phones, for tests
+ */
+#include <re.h>
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "mesh/mesh.h"
+#include "phone.h"
+#include "call.h"
+
+
+void call_setup(void)
+{
+	ck_assert_int_eq(libre_init(), 0);
+}
+
+
+void call_teardown(void)
+{
+	libre_close();
+}
+
+
+void call_event(struct mesh_part *part, enum mesh_event ev, int value,
+		void *arg)
+{
+	struct call *c = arg;
+	unsigned i;
+
+	for (i = 0; i < c->n; i++)
+		if (c->partv[i] == part)
+			break;
+	ck_assert_uint_lt(i, c->n);
+
+	switch (ev) {
+
+	case MESH_SPEAKING_STARTED: ++c->started[i]; break;
+	case MESH_SPEAKING_STOPPED: ++c->stopped[i]; break;
+	case MESH_LATCHED:          ++c->latched[i]; break;
+	case MESH_SILENT:           ++c->silent[i];  break;
+	case MESH_DTMF:
+		if (strlen(c->keys[i]) < sizeof(c->keys[i]) - 1)
+			c->keys[i][strlen(c->keys[i])] = (char)value;
+		break;
+	}
+}
+
+
+void call_config(struct call *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->cfg.workers = 1;
+	c->cfg.talkers_max = 3;
+	c->cfg.private_max = 4;
+	c->cfg.opus_complexity = 5;
+	c->cfg.opus_bitrate = 24000;
+	c->cfg.pass_through = true;
+	(void)sa_set_str(&c->cfg.laddr, "127.0.0.1", 0);
+}
+
+
+void call_start(struct call *c)
+{
+	ck_assert_int_eq(mesh_alloc(&c->mesh, &c->cfg), 0);
+	ck_assert_int_eq(mesh_start(c->mesh), 0);
+	ck_assert_int_eq(mesh_conf_alloc(&c->conf, c->mesh, NULL), 0);
+}
+
+
+unsigned call_join(struct call *c, enum mesh_codec codec, unsigned ptime,
+		   double freq)
+{
+	struct mesh_media media;
+	const unsigned i = c->n++;
+	struct sa sa;
+
+	ck_assert_int_eq(phone_alloc(&c->phonev[i], codec, ptime), 0);
+	phone_media(c->phonev[i], &media);
+	ck_assert_int_eq(mesh_part_alloc(&c->partv[i], c->conf, &media, false,
+					 "phone@test", call_event, c), 0);
+	ck_assert_int_eq(mesh_part_laddr(c->partv[i], &sa, NULL), 0);
+	phone_peer(c->phonev[i], &sa);
+	phone_talk(c->phonev[i], freq, freq > 0 ? AMP : 0);
+	phone_start(c->phonev[i]);
+
+	return i;
+}
+
+
+void call_leave(struct call *c, unsigned i)
+{
+	c->partv[i] = mem_deref(c->partv[i]);
+	phone_stop(c->phonev[i]);
+}
+
+
+void call_stop(struct call *c)
+{
+	for (unsigned i = 0; i < c->n; i++) {
+		c->partv[i] = mem_deref(c->partv[i]);
+		c->phonev[i] = mem_deref(c->phonev[i]);
+	}
+	c->conf = mem_deref(c->conf);
+	c->mesh = mem_deref(c->mesh);
+}
+
+
+void call_hears(struct call *c, unsigned i, double freq, bool on)
+{
+	const double a = phone_level(c->phonev[i], freq, 400);
+
+	if (on)
+		ck_assert_msg(a > AMP / 2.0 && a < AMP * 1.5,
+			      "phone %u: %.0f Hz at %.0f", i, freq, a);
+	else
+		ck_assert_msg(a < AMP / 50.0,
+			      "phone %u: %.0f Hz at %.0f", i, freq, a);
+}
+
+
+/* Run tests, each with libre up and in a process of its own */
+int call_main(const char *name, const TTest *const *testv, size_t testc)
+{
+	Suite *s = suite_create(name);
+	TCase *t = tcase_create(name);
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(t, call_setup, call_teardown);
+	tcase_set_timeout(t, 60);
+	for (size_t i = 0; i < testc; i++)
+		tcase_add_test(t, testv[i]);
+	suite_add_tcase(s, t);
+
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
