@@ -86,6 +86,8 @@ void filter_all(struct filter_mix *mix, int16_t *buf, const int32_t *sumv,
 	unsigned n = 0;
 
 	memset(mix, 0, sizeof(*mix));
+	mix->talkv = talkv;
+	mix->talkc = talkc;
 
 	for (unsigned t = 0; t < talkc; t++) {
 		if (talkv[t].to)
@@ -186,6 +188,8 @@ void filter_one(struct filter_mix *mix, int16_t *buf, const int32_t *sumv,
 	unsigned n = 0;
 
 	memset(mix, 0, sizeof(*mix));
+	mix->talkv = talkv;
+	mix->talkc = talkc;
 	memcpy(accv, sumv, sampc * sizeof(*accv));
 
 	for (unsigned t = 0; t < talkc; t++) {

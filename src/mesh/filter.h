@@ -33,6 +33,8 @@ struct filter_mix {              /* the outcome                           */
 	uint32_t csrcv[MESH_TALKERS_MAX + 1];
 	uint8_t levelv[MESH_TALKERS_MAX + 1];
 	unsigned csrcc;
+	const struct filter_talker *talkv; /* all, heard or not           */
+	unsigned talkc;
 };
 
 void filter_sum(int32_t *sumv, size_t sampc,

@@ -26,9 +26,6 @@
 
 enum {
 	SILENT_FRAMES = 4,       /* then the last one is repeated          */
-	MEET          = 15,      /* ticks for two encoders to come close  */
-	MEET_PLAIN    = 2,       /* the same if only resampling has state */
-	MEET_MAX      = 250,     /* ticks to wait for a quiet moment       */
 	FEC_LOSS      = 10,      /* what FEC is made for [%]               */
 };
 
@@ -119,40 +116,6 @@ void sender_follow(struct sender *s, const struct sender *from)
 }
 
 
-static bool stateless(enum mesh_codec codec)
-{
-	return codec == MESH_PCMU || codec == MESH_PCMA;
-}
-
-
-/**
- * Can a listener change between two senders now, without hearing it
- *
- * @param s     Sender that it hears
- * @param other Another one
- * @param key   Of both
- * @param quiet There is little to hear in this tick
- * @param ticks For how long both have had the same mix [ticks]
- *
- * @return True if so, or if there has been no good moment for very long
- */
-bool sender_meets(const struct sender *s, const struct sender *other,
-		  const struct sender_key *key, bool quiet, unsigned ticks)
-{
-	if (ticks >= MEET_MAX)
-		return true;
-
-	if (ticks < MEET_PLAIN || s->pass != other->pass)
-		return false;
-
-	/* the same frames as they came: nothing can differ */
-	if (s->pass || stateless(key->fmt.codec))
-		return true;
-
-	return quiet && ticks >= MEET;
-}
-
-
 /**
  * Can listeners with these formats share a sender
  *
@@ -165,53 +128,6 @@ bool sender_key_equal(const struct sender_key *a, const struct sender_key *b)
 {
 	return a->ptime == b->ptime && a->ext_mixer == b->ext_mixer &&
 		codec_equal(&a->fmt, &b->fmt);
-}
-
-
-/* Would this frame do as it is? */
-static bool frame_fits(const struct sender_key *key,
-		       const struct scheduler_frame *f)
-{
-	if (f->fmt->codec != key->fmt.codec || !f->len ||
-	    f->len > CODEC_PAYLOAD_MAX)
-		return false;
-
-	if (stateless(key->fmt.codec))
-		return true;
-
-	if (key->fmt.codec != MESH_OPUS || key->fmt.cbr)
-		return false;
-
-	/* a limit is an average, RFC 7587, 6.1: half as much again is fine */
-	return !key->fmt.bitrate ||
-		f->len * 8 * 50 <= key->fmt.bitrate + key->fmt.bitrate / 2;
-}
-
-
-/* Do frames of the only talker go out in this tick, or what we encode? */
-static bool pass_wanted(const struct sender *s, const struct sender_key *key,
-			const struct filter_mix *mix,
-			const struct sender_env *env)
-{
-	const struct filter_talker *t = mix->lone;
-
-	if (!env->pass_through || !t || key->ptime != CODEC_TICK_MS)
-		return false;
-
-	if (!t->frame)
-		return false;
-
-	/* a frame that is lost leaves a gap for the far end to conceal */
-	if (!t->frame->len)
-		return s->pass == t->who && !stateless(key->fmt.codec);
-
-	if (!frame_fits(key, t->frame))
-		return false;
-
-	if (s->pass == t->who || stateless(key->fmt.codec))
-		return true;
-
-	return s->silent || t->level >= SENDER_QUIET;
 }
 
 
@@ -244,6 +160,37 @@ static void pass(struct sender *s, const struct sender_key *key,
 	s->silent = 0;
 	s->primed = false;
 	++env->passed;
+}
+
+
+/* Does what is encoded lag behind frames, with nothing to hide the step? */
+static bool lags(const struct sender_key *key, const struct sender_env *env)
+{
+	return sender_stateless(key->fmt.codec) && env->rate != 8000 &&
+		key->ptime == CODEC_TICK_MS;
+}
+
+
+/* The tick in which a stream begins to be passed through, or ends to be */
+static void cross(struct sender *s, const struct sender_key *key,
+		  const struct scheduler_frame *from,
+		  const struct scheduler_frame *to)
+{
+	const size_t ix = s->packetc - 1;
+	uint8_t *p = s->bufv[ix] + RTP_SHARED_MAX;
+	uint8_t old[CODEC_PAYLOAD_MAX];
+
+	if (!s->packetc || s->lenv[ix] != CODEC_TICK_MS * 8)
+		return;
+
+	if (from) {
+		sender_cross(p, from->p, key->fmt.codec);
+	}
+	else if (to) {
+		memcpy(old, p, s->lenv[ix]);
+		memcpy(p, to->p, s->lenv[ix]);
+		sender_cross(p, old, key->fmt.codec);
+	}
 }
 
 
@@ -372,6 +319,68 @@ static int gather(struct sender *s, const struct sender_key *key,
 }
 
 
+static int run_encode(struct sender *s, const struct sender_key *key,
+		      const struct filter_mix *mix, const int16_t *sampv,
+		      struct sender_env *env)
+{
+	const struct scheduler_frame *from = NULL;
+	int err;
+
+	if (s->pass) {
+		if (lags(key, env))
+			from = sender_frame(mix, s->pass, key->fmt.codec);
+		s->primed = false;
+		s->pass = NULL;
+	}
+
+	if (mix->sampv)
+		s->loud = true;
+
+	if (key->ptime <= CODEC_TICK_MS)
+		err = frames_encode(s, key, mix, sampv, env->rate / 50, env);
+	else
+		err = gather(s, key, mix, sampv, env);
+
+	if (!err && from)
+		cross(s, key, from, NULL);
+
+	return err;
+}
+
+
+static int run_pass(struct sender *s, const struct sender_key *key,
+		    const struct filter_mix *mix, const int16_t *sampv,
+		    struct sender_env *env)
+{
+	const struct filter_talker *t = mix->lone;
+	const struct scheduler_frame *from;
+	int err;
+
+	if (!t->frame->len) {
+		packet_add(s, mix, key->ext_mixer, 0, false);
+		return 0;
+	}
+
+	/* somebody was heard until now by way of the encoder */
+	if (lags(key, env) && !s->pass && s->primed && !s->silent) {
+		err = run_encode(s, key, mix, sampv, env);
+		if (!err)
+			cross(s, key, NULL, t->frame);
+		s->pass = t->who;
+		s->primed = false;
+		return err;
+	}
+
+	from = s->pass == t->who ? NULL
+		: sender_frame(mix, s->pass, key->fmt.codec);
+	pass(s, key, mix, env);
+	if (from && sender_stateless(key->fmt.codec))
+		cross(s, key, from, NULL);
+
+	return 0;
+}
+
+
 /**
  * Make the packets of a tick
  *
@@ -407,25 +416,10 @@ int sender_run(struct sender *s, const struct sender_key *key,
 		s->rate = env->rate;
 	}
 
-	if (pass_wanted(s, key, mix, env)) {
-		if (mix->lone->frame->len)
-			pass(s, key, mix, env);
-		else
-			packet_add(s, mix, key->ext_mixer, 0, false);
-	}
-	else {
-		if (s->pass) {
-			s->primed = false;
-			s->pass = NULL;
-		}
-		if (mix->sampv)
-			s->loud = true;
-
-		if (key->ptime <= CODEC_TICK_MS)
-			err = frames_encode(s, key, mix, sampv, tick, env);
-		else
-			err = gather(s, key, mix, sampv, env);
-	}
+	if (sender_passes(s, key, mix, env))
+		err = run_pass(s, key, mix, sampv, env);
+	else
+		err = run_encode(s, key, mix, sampv, env);
 
 	memcpy(s->prev, sampv, tick * sizeof(*sampv));
 	if (err)

@@ -59,6 +59,14 @@ int  sender_run(struct sender *s, const struct sender_key *key,
 		const struct filter_mix *mix, struct sender_env *env);
 bool sender_meets(const struct sender *s, const struct sender *other,
 		  const struct sender_key *key, bool quiet, unsigned ticks);
+bool sender_stateless(enum mesh_codec codec);
+bool sender_passes(const struct sender *s, const struct sender_key *key,
+		   const struct filter_mix *mix,
+		   const struct sender_env *env);
+const struct scheduler_frame *sender_frame(const struct filter_mix *mix,
+					   const void *who,
+					   enum mesh_codec codec);
+void sender_cross(uint8_t *to, const uint8_t *from, enum mesh_codec codec);
 bool sender_key_equal(const struct sender_key *a,
 		      const struct sender_key *b);
 

@@ -76,7 +76,9 @@ unsigned call_join(struct call *c, enum mesh_codec codec, unsigned ptime,
 	const unsigned i = c->n++;
 	struct sa sa;
 
-	ck_assert_int_eq(phone_alloc(&c->phonev[i], codec, ptime), 0);
+	ck_assert_int_eq(phone_alloc(&c->phonev[i], codec, ptime,
+				     sa_af(&c->cfg.laddr) == AF_INET6
+				     ? "::1" : "127.0.0.1"), 0);
 	phone_media(c->phonev[i], &media);
 	ck_assert_int_eq(mesh_part_alloc(&c->partv[i], c->conf, &media, false,
 					 "phone@test", call_event, c), 0);

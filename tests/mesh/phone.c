@@ -15,6 +15,7 @@
 enum { TICK = 20, HELD = PHONE_RATE * PHONE_SECONDS };
 
 struct phone {
+	const char *host;
 	struct udp_sock *us, *us_rtcp;
 	struct sa laddr, laddr_rtcp, peer;
 	struct tmr tmr;
@@ -265,6 +266,10 @@ static void rtcp_handler(const struct sa *src, struct mbuf *mb, void *arg)
 	while (mbuf_get_left(mb) && !rtcp_decode(&msg, mb)) {
 		if (msg->hdr.pt == RTCP_BYE)
 			++ph->stats.bye;
+		if (msg->hdr.pt == RTCP_SR && msg->hdr.count == 1)
+			ph->stats.rr = msg->r.sr.rrv[0];
+		if (msg->hdr.pt == RTCP_SR)
+			ph->stats.sr_packets = msg->r.sr.psent;
 		msg = mem_deref(msg);
 	}
 }
@@ -275,7 +280,7 @@ static int sockets_open(struct phone *ph)
 	struct sa any;
 	int err;
 
-	(void)sa_set_str(&any, "127.0.0.1", 0);
+	(void)sa_set_str(&any, ph->host, 0);
 	err  = udp_listen(&ph->us, &any, rtp_handler, ph);
 	err |= udp_local_get(ph->us, &ph->laddr);
 
@@ -284,7 +289,8 @@ static int sockets_open(struct phone *ph)
 
 
 /* A phone with a codec; it neither sends nor is known to anybody yet */
-int phone_alloc(struct phone **pp, enum mesh_codec codec, unsigned ptime)
+int phone_alloc(struct phone **pp, enum mesh_codec codec, unsigned ptime,
+		const char *host)
 {
 	struct phone *ph = mem_zalloc(sizeof(*ph), destructor);
 	struct sa any;
@@ -293,6 +299,7 @@ int phone_alloc(struct phone **pp, enum mesh_codec codec, unsigned ptime)
 	if (!ph)
 		return ENOMEM;
 
+	ph->host = host;
 	ph->codec = codec;
 	ph->ptime = ptime;
 	ph->seq = rand_u16();
@@ -313,7 +320,7 @@ int phone_alloc(struct phone **pp, enum mesh_codec codec, unsigned ptime)
 	}
 
 	err = sockets_open(ph);
-	(void)sa_set_str(&any, "127.0.0.1", 0);
+	(void)sa_set_str(&any, host, 0);
 	err |= udp_listen(&ph->us_rtcp, &any, rtcp_handler, ph);
 	err |= udp_local_get(ph->us_rtcp, &ph->laddr_rtcp);
 
@@ -384,6 +391,41 @@ int phone_send(struct phone *ph, const void *p, size_t len)
 	(void)mbuf_write_mem(mb, p, len);
 	mb->pos = 0;
 	err = udp_send(ph->us, &ph->peer, mb);
+	mem_deref(mb);
+
+	return err;
+}
+
+
+/* Send a sender report with one block, to where RTCP goes */
+static int rr_encode(struct mbuf *mb, void *arg)
+{
+	const struct rtcp_rr *rr = arg;
+	int err;
+
+	err  = mbuf_write_u32(mb, htonl(rr->ssrc));
+	err |= mbuf_write_u32(mb, htonl((uint32_t)rr->fraction << 24 |
+					(uint32_t)(rr->lost & 0xffffff)));
+	err |= mbuf_write_u32(mb, htonl(rr->last_seq));
+	err |= mbuf_write_u32(mb, htonl(rr->jitter));
+	err |= mbuf_write_u32(mb, htonl(rr->lsr));
+	err |= mbuf_write_u32(mb, htonl(rr->dlsr));
+
+	return err;
+}
+
+
+int phone_report(struct phone *ph, const struct sa *dst,
+		 const struct rtcp_rr *rr)
+{
+	struct mbuf *mb = mbuf_alloc(256);
+	int err;
+
+	err  = rtcp_encode(mb, RTCP_SR, 1, ph->ssrc, 0x11223344u, 0x55667788u,
+			   ph->ts, (uint32_t)ph->sent, 0u, rr_encode,
+			   (void *)rr);
+	mb->pos = 0;
+	err |= udp_send(ph->us_rtcp, dst, mb);
 	mem_deref(mb);
 
 	return err;

@@ -15,6 +15,8 @@ struct phone_stats {
 				    those of the sequence number          */
 	unsigned markers;
 	unsigned rtcp, bye;
+	uint32_t sr_packets;     /* of the latest sender report           */
+	struct rtcp_rr rr;       /* and what it says about us             */
 	unsigned csrcc;          /* of the latest packet                  */
 	uint32_t csrcv[16];
 	uint8_t levels;          /* length of the RFC 6465 levels, or 0   */
@@ -24,13 +26,16 @@ struct phone_stats {
 	size_t len;
 };
 
-int  phone_alloc(struct phone **pp, enum mesh_codec codec, unsigned ptime);
+int  phone_alloc(struct phone **pp, enum mesh_codec codec, unsigned ptime,
+		 const char *host);
 void phone_media(const struct phone *ph, struct mesh_media *media);
 void phone_peer(struct phone *ph, const struct sa *rtp);
 void phone_laddr(const struct phone *ph, struct sa *sa);
 void phone_talk(struct phone *ph, double freq, double amp);
 void phone_start(struct phone *ph);
 void phone_stop(struct phone *ph);
+int  phone_report(struct phone *ph, const struct sa *dst,
+		  const struct rtcp_rr *rr);
 int  phone_send(struct phone *ph, const void *p, size_t len);
 int  phone_move(struct phone *ph);
 const struct phone_stats *phone_stats(const struct phone *ph);

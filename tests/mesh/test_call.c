@@ -220,7 +220,8 @@ START_TEST(test_update)
 	call_join(&c, MESH_PCMU, 20, 1000);
 	run_ms(700);
 
-	ck_assert_int_eq(phone_alloc(&ph, MESH_OPUS, 20), 0);
+	ck_assert_int_eq(phone_alloc(&ph, MESH_OPUS, 20,
+				     "127.0.0.1"), 0);
 	phone_media(ph, &media);
 	ck_assert_int_eq(mesh_part_update(c.partv[1], &media), 0);
 	ck_assert_int_eq(mesh_part_laddr(c.partv[1], &sa, NULL), 0);
@@ -265,7 +266,8 @@ START_TEST(test_churn)
 	for (unsigned i = 0; i < CONFS; i++)
 		ck_assert_int_eq(mesh_conf_alloc(&confv[i], c.mesh, NULL), 0);
 
-	ck_assert_int_eq(phone_alloc(&c.phonev[0], MESH_OPUS, 20), 0);
+	ck_assert_int_eq(phone_alloc(&c.phonev[0], MESH_OPUS, 20,
+				     "127.0.0.1"), 0);
 	phone_media(c.phonev[0], &media);
 
 	for (unsigned r = 0; r < ROUNDS; r++) {
@@ -365,12 +367,89 @@ START_TEST(test_life)
 END_TEST
 
 
+/*
+ * Who starts and stops to talk hears no click in what others say:
+ *
+ *   talks           |----------|
+ *   hears  -------shared---own-------shared---   400 Hz all the time
+ */
+START_TEST(test_talk_click)
+{
+	static const enum mesh_codec codecv[] = {
+		MESH_PCMU, MESH_G722, MESH_OPUS,
+	};
+	struct call c;
+
+	call_config(&c);
+	call_start(&c);
+	call_join(&c, MESH_PCMU, 20, 400);
+	for (unsigned i = 0; i < 3; i++)
+		call_join(&c, codecv[i], 20, 0);
+	run_ms(1000);
+	for (unsigned i = 1; i < 4; i++)
+		phone_forget(c.phonev[i]);
+
+	for (unsigned i = 1; i < 4; i++) {
+		run_ms(300);
+		phone_talk(c.phonev[i], 1000, AMP / 4.0);
+		run_ms(500);
+		phone_talk(c.phonev[i], 0, 0);
+		run_ms(1300);
+	}
+
+	for (unsigned i = 1; i < 4; i++) {
+		const struct phone_stats *st = phone_stats(c.phonev[i]);
+		int16_t own[PHONE_RATE * 9 / 5];
+		const int16_t *v;
+		size_t n, at;
+
+		v = phone_heard(c.phonev[i], &n);
+		ck_assert_uint_eq(st->gaps, 0);
+		ck_assert_uint_eq(c.started[i], 1);
+
+		/* while it talks itself there is the one tone only */
+		at = (size_t)(2100 * (i - 1) + 200) * 8;
+		ck_assert_uint_gt(n, at + ARRAY_SIZE(own));
+		memcpy(own, v + at, sizeof(own));
+		ck_assert_msg(click_max(own, ARRAY_SIZE(own)) < 1300,
+			      "%u: %.0f", i,
+			      click_max(own, ARRAY_SIZE(own)));
+		ck_assert_double_lt(tone_power(own + 4000, 3000, 1000,
+					       PHONE_RATE), AMP / 100.0);
+	}
+
+	call_stop(&c);
+}
+END_TEST
+
+
+/* Over IPv6 as well */
+START_TEST(test_six)
+{
+	struct call c;
+
+	call_config(&c);
+	(void)sa_set_str(&c.cfg.laddr, "::1", 0);
+	call_start(&c);
+	call_join(&c, MESH_PCMU, 20, 600);
+	call_join(&c, MESH_OPUS, 20, 1000);
+	run_ms(1500);
+	call_hears(&c, 0, 1000, true);
+	call_hears(&c, 0, 600, false);
+	call_hears(&c, 1, 600, true);
+	call_hears(&c, 1, 1000, false);
+
+	call_stop(&c);
+}
+END_TEST
+
+
 int main(void)
 {
 	const TTest *const testv[] = {
 		test_two, test_codecs, test_leave, test_ptime,
 		test_pass_through, test_rate, test_update, test_churn,
-		test_life,
+		test_talk_click, test_six, test_life,
 	};
 
 	return call_main("mesh call", testv, ARRAY_SIZE(testv));

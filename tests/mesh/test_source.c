@@ -22,7 +22,8 @@ START_TEST(test_private)
 	call_config(&c);
 	call_start(&c);
 	call_join(&c, MESH_PCMU, 20, 600);
-	ck_assert_int_eq(phone_alloc(&c.phonev[1], MESH_PCMU, 20), 0);
+	ck_assert_int_eq(phone_alloc(&c.phonev[1], MESH_PCMU, 20,
+				     "127.0.0.1"), 0);
 	phone_media(c.phonev[1], &media);
 	(void)sa_set_str(&media.rtp, "192.0.2.1", 4000);
 	media.rtcp = media.rtp;
@@ -42,7 +43,8 @@ START_TEST(test_private)
 	ck_assert_uint_eq(c.latched[1], 1);
 
 	/* somebody else cannot take its place while it talks */
-	ck_assert_int_eq(phone_alloc(&c.phonev[2], MESH_PCMU, 20), 0);
+	ck_assert_int_eq(phone_alloc(&c.phonev[2], MESH_PCMU, 20,
+				     "127.0.0.1"), 0);
 	c.n = 3;
 	phone_peer(c.phonev[2], &sa);
 	phone_talk(c.phonev[2], 2000, AMP);
@@ -82,7 +84,8 @@ START_TEST(test_private_max)
 	call_config(&c);
 	c.cfg.private_max = 2;
 	call_start(&c);
-	ck_assert_int_eq(phone_alloc(&ph, MESH_PCMU, 20), 0);
+	ck_assert_int_eq(phone_alloc(&ph, MESH_PCMU, 20,
+				     "127.0.0.1"), 0);
 	phone_media(ph, &media);
 
 	for (unsigned r = 0; r < 3; r++) {
@@ -136,7 +139,8 @@ START_TEST(test_other_port)
 	ck_assert_uint_eq(c.latched[1], 1);
 
 	/* nobody is missing now: a stranger is not heard */
-	ck_assert_int_eq(phone_alloc(&c.phonev[2], MESH_PCMU, 20), 0);
+	ck_assert_int_eq(phone_alloc(&c.phonev[2], MESH_PCMU, 20,
+				     "127.0.0.1"), 0);
 	c.n = 3;
 	{
 		struct sa sa;

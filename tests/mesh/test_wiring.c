@@ -80,7 +80,8 @@ START_TEST(test_wiring_bad)
 	call_start(&c);
 	call_join(&c, MESH_PCMU, 20, 0);
 	ck_assert_int_eq(mesh_conf_alloc(&other, c.mesh, NULL), 0);
-	ck_assert_int_eq(phone_alloc(&ph, MESH_PCMU, 20), 0);
+	ck_assert_int_eq(phone_alloc(&ph, MESH_PCMU, 20,
+				     "127.0.0.1"), 0);
 	phone_media(ph, &media);
 	ck_assert_int_eq(mesh_part_alloc(&part, other, &media, false, NULL,
 					 NULL, NULL), 0);
@@ -239,11 +240,59 @@ START_TEST(test_silent)
 END_TEST
 
 
+/* Reports go both ways: loss, round trip, what was sent */
+START_TEST(test_reports)
+{
+	const struct phone_stats *st;
+	struct mesh_stats ms;
+	struct rtcp_rr rr;
+	struct sa rtcp;
+	struct call c;
+
+	call_config(&c);
+	call_start(&c);
+	call_join(&c, MESH_PCMU, 20, 600);
+	ck_assert_int_eq(mesh_part_laddr(c.partv[0], NULL, &rtcp), 0);
+	run_ms(1000);
+
+	memset(&rr, 0, sizeof(rr));
+	rr.ssrc = mesh_part_ssrc(c.partv[0]);
+	rr.fraction = 10;
+	rr.lost = 7;
+	ck_assert_int_eq(phone_report(c.phonev[0], &rtcp, &rr), 0);
+	run_ms(500);
+	ck_assert_int_eq(mesh_part_stats(c.partv[0], &ms), 0);
+	ck_assert_uint_eq(ms.tx_lost, 7);
+	ck_assert_uint_eq(ms.rtt, 0);
+
+	/* about somebody else */
+	++rr.ssrc;
+	rr.lost = 9;
+	ck_assert_int_eq(phone_report(c.phonev[0], &rtcp, &rr), 0);
+
+	/* a first report comes 2.5 to 7.5 s after the first look */
+	st = phone_stats(c.phonev[0]);
+	for (unsigned i = 0; i < 90 && !st->sr_packets; i++)
+		run_ms(100);
+	ck_assert_uint_gt(st->sr_packets, 100);
+	ck_assert_uint_gt(st->rr.last_seq & 0xffff, 0);
+	ck_assert_int_eq(st->rr.lost, 0);
+	ck_assert_uint_eq(st->rr.lsr, 0x33445566);
+	ck_assert_uint_gt(st->rr.dlsr, 65536 / 10);
+	ck_assert_uint_lt(st->rr.dlsr, 65536 * 10);
+	ck_assert_int_eq(mesh_part_stats(c.partv[0], &ms), 0);
+	ck_assert_uint_eq(ms.tx_lost, 7);
+
+	call_stop(&c);
+}
+END_TEST
+
+
 int main(void)
 {
 	const TTest *const testv[] = {
 		test_wiring, test_wiring_bad, test_keys, test_tones,
-		test_silent,
+		test_silent, test_reports,
 	};
 
 	return call_main("mesh wiring", testv, ARRAY_SIZE(testv));
