@@ -86,7 +86,7 @@ static bool takes_new(const struct siphost *sh)
 }
 
 
-static void join_fire(struct peer *p, const char *name)
+static void join_fire(struct peer *p, const char *name, bool told)
 {
 	struct join join = *client_join(p->client);
 	const char *callid = join.callid;
@@ -94,7 +94,9 @@ static void join_fire(struct peer *p, const char *name)
 	/* whoever answers may end the client, and with it the peer */
 	mem_ref(p);
 
-	(void)fire(p->sh, "client.connect", callid, &join, details_join);
+	if (!told)
+		(void)fire(p->sh, "client.connect", callid, &join,
+			   details_join);
 
 	if (!fire(p->sh, name, callid, &join, details_join))
 		(void)client_reject(p->client, 404, "No Such Conference");
@@ -109,6 +111,7 @@ static void join_handle(struct siphost *sh, struct sipcall *call,
 	struct media_desc *offer = NULL;
 	struct join join;
 	struct peer *p;
+	bool told;
 	int err;
 
 	if (!takes_new(sh)) {
@@ -141,7 +144,7 @@ static void join_handle(struct siphost *sh, struct sipcall *call,
 	join.src        = ev->src;
 	join.media      = offer ? offer->media : MEDIA_AUDIO;
 	join.offer      = offer;
-	join.admitted   = lights_admitted(sh, ev->callid);
+	told = lights_passed(sh, ev->callid, &join.admitted);
 
 	err = peer_alloc(&p, sh, call, ev, &join);
 	mem_deref(offer);
@@ -152,7 +155,7 @@ static void join_handle(struct siphost *sh, struct sipcall *call,
 	}
 
 	join_fire(p, ev->what == SIPCALL_JOIN ? "client.join"
-		  : "client.subscribe");
+		  : "client.subscribe", told);
 }
 
 

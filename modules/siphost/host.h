@@ -33,7 +33,7 @@ struct siphost {
 	struct mqueue *lightq;         /* there are joins in the fast path  */
 	struct listener *lightlis;
 	struct list lightl;            /* struct light                      */
-	struct list admittedl;         /* struct admitted, oldest first     */
+	struct list passedl;           /* struct passed, oldest first       */
 	struct light *lightnow;        /* whose join is being told, or NULL */
 	struct hash *peers;            /* by user, struct peer              */
 	unsigned peerc;
@@ -68,7 +68,7 @@ void peers_bye(struct siphost *sh, uint16_t scode, const char *reason);
 /* light.c */
 int  lights_start(struct siphost *sh);
 void lights_stop(struct siphost *sh);
-bool lights_admitted(struct siphost *sh, const char *callid);
+bool lights_passed(struct siphost *sh, const char *callid, bool *admitted);
 
 /* calls.c */
 void calls_end(struct siphost *sh);

@@ -25,15 +25,16 @@
 #include "siphost/host.h"
 
 enum {
-	PRIO         = EVENT_PRIO_DISPATCH + 1,
-	ADMITTED_MAX = 256,            /* calls on their way through sofia  */
-	ADMITTED_MS  = 5000,           /* that it may take                  */
+	PRIO       = EVENT_PRIO_DISPATCH + 1,
+	PASSED_MAX = 256,              /* calls on their way through sofia  */
+	PASSED_MS  = 5000,             /* that it may take                  */
 };
 
-/* Somebody who may come in, and was asked only once. */
-struct admitted {
+/* A join that became a call, of which services were told already. */
+struct passed {
 	struct le le;
 	uint64_t until;                /* [ms]                              */
+	bool admitted;                 /* it may come in                    */
 	char callid[CLIENT_CALLID_MAX];
 };
 
@@ -112,56 +113,61 @@ static const struct client_ops ops = {
 };
 
 
-static void admitted_destructor(void *arg)
+static void passed_destructor(void *arg)
 {
-	struct admitted *ad = arg;
+	struct passed *pa = arg;
 
-	list_unlink(&ad->le);
+	list_unlink(&pa->le);
 }
 
 
 /* What admits may do so only once, a place on the will-call list for one. */
-static void admitted_add(struct siphost *sh, const char *callid)
+static void passed_add(struct siphost *sh, const struct join *join)
 {
-	struct admitted *ad;
+	struct passed *pa;
 
-	ad = mem_zalloc(sizeof(*ad), admitted_destructor);
-	if (!ad)
+	pa = mem_zalloc(sizeof(*pa), passed_destructor);
+	if (!pa)
 		return;
 
-	ad->until = tmr_jiffies() + ADMITTED_MS;
-	str_ncpy(ad->callid, callid, sizeof(ad->callid));
+	pa->until    = tmr_jiffies() + PASSED_MS;
+	pa->admitted = join->admitted;
+	str_ncpy(pa->callid, join->callid, sizeof(pa->callid));
 
-	if (list_count(&sh->admittedl) >= ADMITTED_MAX)
-		mem_deref(list_ledata(sh->admittedl.head));
+	if (list_count(&sh->passedl) >= PASSED_MAX)
+		mem_deref(list_ledata(sh->passedl.head));
 
-	list_append(&sh->admittedl, &ad->le, ad);
+	list_append(&sh->passedl, &pa->le, pa);
 }
 
 
 /**
- * Was a call let in before it went through sofia? Told once.
+ * Did a call begin as a join without a transaction? Told once.
  *
- * @param sh     Host
- * @param callid Its Call-ID
+ * @param sh       Host
+ * @param callid   Its Call-ID
+ * @param admitted Set if it did: whether it may come in
  *
- * @return true if it was
+ * @return true if it did; "client.connect" was fired then
  */
-bool lights_admitted(struct siphost *sh, const char *callid)
+bool lights_passed(struct siphost *sh, const char *callid, bool *admitted)
 {
 	const uint64_t now = tmr_jiffies();
-	struct le *le = sh->admittedl.head;
+	struct le *le = sh->passedl.head;
 
 	while (le) {
 
-		struct admitted *ad = le->data;
-		const bool found = ad->until > now &&
-			!strcmp(ad->callid, callid);
+		struct passed *pa = le->data;
+		const bool found = pa->until > now &&
+			!strcmp(pa->callid, callid);
+
+		if (found)
+			*admitted = pa->admitted;
 
 		le = le->next;
 
-		if (found || ad->until <= now)
-			mem_deref(ad);
+		if (found || pa->until <= now)
+			mem_deref(pa);
 		if (found)
 			return true;
 	}
@@ -180,8 +186,7 @@ static bool join_h(const struct event *ev, void *arg)
 		return false;
 
 	sh->lightnow->passed = true;
-	if (join->admitted)
-		admitted_add(sh, join->callid);
+	passed_add(sh, join);
 
 	return true;
 }
@@ -383,7 +388,7 @@ void lights_stop(struct siphost *sh)
 		mem_deref(rj);
 
 	list_flush(&sh->lightl);
-	list_flush(&sh->admittedl);
+	list_flush(&sh->passedl);
 	sh->lightlis = mem_deref(sh->lightlis);
 	sh->lightq   = mem_deref(sh->lightq);
 }

@@ -36,12 +36,13 @@ static struct {
 	pthread_cond_t cond;
 	char log[2048];            /* under the mutex                       */
 	bool done;                 /* what was asked for, under the mutex   */
+	bool light;                /* somebody dispatches                   */
 	char result[16384];
 } t;
 
 /* asked of the server's thread by the phones' */
 enum ask { ASK_BYE, ASK_TEXT, ASK_ROSTER, ASK_STOP, ASK_TRACE, ASK_METRICS,
-	   ASK_PAUSE, ASK_RESUME, ASK_SERVICE_STOP };
+	   ASK_PAUSE, ASK_RESUME, ASK_SERVICE_STOP, ASK_DISPATCH };
 
 
 static void told(const char *fmt, ...)
@@ -222,6 +223,11 @@ static void ask_h(int id, void *data, void *arg)
 		ck_assert_int_eq(client_roster(t.watcher, "<x/>", false), 0);
 		break;
 
+	case ASK_DISPATCH:
+		ck_assert_int_eq(client_dispatch(t.client, "sip:later@"
+						 "127.0.0.1:9"), 0);
+		break;
+
 	case ASK_STOP:
 		server_stop(t.srv, false);
 		break;
@@ -282,11 +288,71 @@ static void *phones_run(void *arg)
 	(void)arg;
 	ck_assert(!re_thread_init());
 	phone_open(&p, &t.laddr, false, "room");
+	p.plain = t.light;
 	t.script(&p);
 	phone_close(&p);
 	re_thread_close();
 
 	return NULL;
+}
+
+
+/* In the signalling thread */
+static int lookup_h(const char *conf, size_t conflen, const char *user,
+		    size_t userlen, char *contact, size_t sz, size_t *len,
+		    void *arg)
+{
+	(void)user;
+	(void)userlen;
+	(void)arg;
+
+	if (conflen != 5 || memcmp(conf, "known", 5))
+		return ENOENT;
+
+	*len = (size_t)re_snprintf(contact, sz, "sip:known@127.0.0.1:9");
+
+	return 0;
+}
+
+
+/* What a dispatch service does */
+static bool dispatch_h(const struct event *ev, void *arg)
+{
+	struct join *j = ev->data;
+
+	(void)arg;
+
+	if (!t.light)
+		return false;
+
+	told("%s:%s", j->admitted ? "admitted" : "ask", j->conference);
+
+	if (!strcmp(j->conference, "elsewhere")) {
+		ck_assert_int_eq(client_accept(j->client, NULL), ENOSYS);
+		ck_assert_int_eq(client_dispatch(j->client, "sip:elsewhere@"
+						 "127.0.0.1:9;ticket=t"), 0);
+		ck_assert_int_eq(client_reject(j->client, 403, "No"),
+				 ENOTCONN);
+		return true;
+	}
+
+	if (!strcmp(j->conference, "refuse")) {
+		ck_assert_str_eq(j->name, "Alice");
+		ck_assert_str_eq(j->user, "alice@home");
+		ck_assert_int_eq(client_reject(j->client, 480, "No room"), 0);
+		return true;
+	}
+
+	if (!strcmp(j->conference, "later")) {
+		mem_deref(t.client);
+		t.client = mem_ref(j->client);
+		return true;
+	}
+
+	if (!strcmp(j->conference, "vip"))
+		j->admitted = true;
+
+	return false;
 }
 
 
@@ -298,6 +364,9 @@ static bool running_h(const struct event *ev, void *arg)
 	(void)arg;
 	ck_assert_ptr_nonnull(api);
 	ck_assert_int_eq(api->laddr(api->sh, &t.laddr), 0);
+	if (t.light)
+		ck_assert_int_eq(api->redirect_set(api->sh, lookup_h, NULL),
+				 0);
 	ck_assert(!pthread_create(&t.tid, NULL, phones_run, NULL));
 
 	return false;
@@ -312,7 +381,7 @@ static void listen_to(const char *name, event_h *h)
 
 
 /* The script has to end with ASK_STOP. */
-static void run(script_h *script, const char *extra)
+static void run_as(script_h *script, const char *extra, bool light)
 {
 	char dir[] = "/tmp/test_siphost.XXXXXX";
 	char dirv[128];
@@ -334,11 +403,15 @@ static void run(script_h *script, const char *extra)
 	pthread_mutex_init(&t.mutex, NULL);
 	pthread_cond_init(&t.cond, NULL);
 	t.script = script;
+	t.light  = light;
 
 	ck_assert_int_eq(libre_init(), 0);
 	ck_assert_int_eq(mqueue_alloc(&t.mq, ask_h, NULL), 0);
 	ck_assert_int_eq(server_alloc(&t.srv, &opts), 0);
 
+	ck_assert_int_eq(event_listen(&t.lv[t.lc++], server_events(t.srv),
+				      "client.join", EVENT_PRIO_DISPATCH,
+				      dispatch_h, NULL), 0);
 	listen_to("server.running", running_h);
 	listen_to("client.connect", join_h);
 	listen_to("client.join", join_h);
@@ -363,6 +436,12 @@ static void run(script_h *script, const char *extra)
 
 	(void)re_snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
 	ck_assert_int_eq(system(cmd), 0);
+}
+
+
+static void run(script_h *script, const char *extra)
+{
+	run_as(script, extra, false);
 }
 
 
@@ -473,6 +552,69 @@ static void refusals(struct phone *p)
 START_TEST(siphost_refusals)
 {
 	run(refusals, NULL);
+}
+END_TEST
+
+
+/* With a dispatch service there: what it sends on or refuses never becomes a
+ * call, what it lets through does, and is told once. */
+static void lights(struct phone *p)
+{
+	static const struct {
+		const char *conf;
+		unsigned scode;
+		const char *log;
+	} v[] = {
+		{"known", 302, ""},
+		{"elsewhere", 302, "connect:elsewhere ask:elsewhere"},
+		{"refuse", 480, "connect:refuse ask:refuse"},
+		{"nobody", 404, "connect:nobody ask:nobody ask:nobody "
+				"join:nobody"},
+		{"room", 200, "connect:room ask:room ask:room join:room "
+			      "established"},
+		{"vip", 200, "connect:vip ask:vip admitted:vip join:vip "
+			     "established"},
+	};
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		str_ncpy(p->conf, v[i].conf, sizeof(p->conf));
+		phone_new(p);
+		phone_send(p, "INVITE", NULL, phone_sdp);
+		ck_assert_uint_eq(phone_status(p), v[i].scode);
+		phone_send(p, "ACK", NULL, NULL);
+		log_is(v[i].log);
+	}
+
+	/* no session description at all is for sofia to answer */
+	str_ncpy(p->conf, "elsewhere", sizeof(p->conf));
+	phone_new(p);
+	phone_send(p, "INVITE", NULL, "v=1\r\nthis is no SDP\r\n");
+	ck_assert_uint_eq(phone_status(p), 400);
+	phone_send(p, "ACK", NULL, NULL);
+	log_is("");
+
+	/* found after a while, meanwhile told again by the phone */
+	str_ncpy(p->conf, "later", sizeof(p->conf));
+	phone_new(p);
+	phone_send(p, "INVITE", NULL, phone_sdp);
+	log_is("connect:later ask:later");
+	ask(ASK_DISPATCH);
+	ck_assert_uint_eq(phone_status(p), 302);
+	ck_assert(phone_has(p, "Contact", "<sip:later@127.0.0.1:9>"));
+	phone_send(p, "ACK", NULL, NULL);
+	log_is("");
+
+	/* nobody answers before the end */
+	phone_new(p);
+	phone_send(p, "INVITE", NULL, phone_sdp);
+	log_is("connect:later ask:later");
+	ask(ASK_STOP);
+}
+
+
+START_TEST(siphost_lights)
+{
+	run_as(lights, NULL, true);
 }
 END_TEST
 
@@ -623,6 +765,7 @@ static Suite *siphost_suite(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, siphost_basic);
 	tcase_add_test(tc, siphost_refusals);
+	tcase_add_test(tc, siphost_lights);
 	tcase_add_test(tc, siphost_media);
 	tcase_add_test(tc, siphost_watch);
 	tcase_add_test(tc, siphost_stopping);

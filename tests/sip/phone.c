@@ -133,8 +133,7 @@ void phone_send(struct phone *p, const char *method, const char *hdrs,
 	n = re_snprintf(p->sent, sizeof(p->sent),
 			"%s sip:%b%s%J%s SIP/2.0\r\n"
 			"Via: SIP/2.0/%s %J;branch=z9hG4bK%08x;rport\r\n"
-			"From: \"Alice \\\"A\\\" Doe\" <sip:alice@home>"
-			";tag=%s\r\n"
+			"From: %s <sip:alice@home>;tag=%s\r\n"
 			"To: <sip:%s%s%J>%s%s\r\n"
 			"Call-ID: %s\r\n"
 			"CSeq: %u %s\r\n"
@@ -145,7 +144,9 @@ void phone_send(struct phone *p, const char *method, const char *hdrs,
 			"Content-Length: %zu\r\n\r\n%s",
 			method, p->conf, ulen, ulen ? "@" : "", &p->srv,
 			p->conf + ulen,
-			p->tcp ? "TCP" : "UDP", &p->me, p->branch, p->ftag,
+			p->tcp ? "TCP" : "UDP", &p->me, p->branch,
+			p->plain ? "Alice" : "\"Alice \\\"A\\\" Doe\"",
+			p->ftag,
 			"conf", "@", &p->srv,
 			p->ttag[0] ? ";tag=" : "", p->ttag,
 			p->callid, p->cseq, method,

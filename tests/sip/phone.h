@@ -11,6 +11,7 @@
 struct phone {
 	int fd;
 	bool tcp;
+	bool plain;              /* nothing unusual in its headers     */
 	struct sa me, srv;
 	char callid[64], ftag[16], ttag[64];
 	char conf[256];            /* user and parameters of the URI        */
