@@ -16,10 +16,13 @@
 #include <sofia-sip/tport_tag.h>
 #include "sip/leg.h"
 #include "sip/redirect.h"
+#include "sip/sendlibc.h"
 
 enum {
 	TICK_MS     = 1000,
 	TCP_IDLE_MS = 30 * 60 * 1000,  /* silent connections are closed     */
+	TCP_QUEUE   = 16384,           /* messages for one connection, that
+					  is slow; memory is taken then     */
 	TCP_HALF_MS = 60 * 1000,       /* half messages are given up        */
 };
 
@@ -99,6 +102,7 @@ static int transports_add(struct agent *ag)
 					TPTAG_IDLE(TCP_IDLE_MS),
 					TPTAG_TIMEOUT(TCP_HALF_MS),
 					TPTAG_SERVER(1),
+					TPTAG_QUEUESIZE(TCP_QUEUE),
 					TPTAG_STUN_SERVER(0),
 					TAG_END()) < 0)
 			return errno ? errno : EADDRNOTAVAIL;
@@ -231,6 +235,7 @@ static void *thread_run(void *arg)
 
 	ag->err = setup(ag);
 	ok = ag->err == 0;
+	sendlibc_set(ok);
 
 	/* after this the creator may read err and addrv */
 	sem_post(&ag->ready);

@@ -3,6 +3,7 @@
  *                      and no harm to others; in the spirit of RFC 4475
  */
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <check.h>
 #include <re.h>
@@ -225,6 +226,92 @@ START_TEST(robust_garbage)
 	fix_told(&fx, "");
 
 	phone_close(&p);
+	fix_close(&fx);
+}
+END_TEST
+
+
+/* Responses that cannot be sent: what nta believes about them ends the
+   process when an ACK comes (src/sip/sendlibc.c). */
+START_TEST(robust_unsendable)
+{
+	static const char *const viav[] = {
+		"127.0.0.1:0", "127.0.0.1:99999", "x;maddr=255.255.255.255",
+		"x;maddr=no.host.invalid", "x;maddr=[::1]", "x;rport=0",
+		"x;maddr=0.0.0.0", "x;ttl=1;maddr=239.1.1.1",
+		"x;comp=sigcomp", "255.255.255.255",
+	};
+	static const char *const confv[] = {"room", "refuse", "move"};
+	struct fix fx;
+	struct phone p;
+	char head[1024], buf[2048];
+
+	fix_open_default(&fx);
+	phone_open(&p, &fx.laddr, false, "room");
+
+	for (size_t i = 0; i < sizeof(viav) / sizeof(viav[0]); i++) {
+		for (int k = 0; k < 3; k++) {
+			phone_new(&p);
+			(void)re_snprintf(buf, sizeof(buf), "Via: SIP/2.0/UDP "
+					  "%s;branch=z9hG4bK$id\r\n"
+					  FROM TO ID CTCT, viav[i]);
+			fill(head, sizeof(head), buf, &p);
+
+			(void)re_snprintf(buf, sizeof(buf), "INVITE sip:%s@x "
+					  "SIP/2.0\r\n%sCSeq: 1 INVITE\r\n" END,
+					  confv[k], head);
+			phone_raw(&p, buf, strlen(buf));
+			loop_run(20);
+
+			(void)re_snprintf(buf, sizeof(buf), "ACK sip:%s@x "
+					  "SIP/2.0\r\n%sCSeq: 1 ACK\r\n" END,
+					  confv[k], head);
+			phone_raw(&p, buf, strlen(buf));
+			while (phone_wait(&p, 10))
+				;
+		}
+	}
+
+	phone_close(&p);
+	phone_open(&p, &fx.laddr, false, "room");
+	ck_assert(alive(&p));
+	phone_close(&p);
+	fix_close(&fx);
+}
+END_TEST
+
+
+/* The same over connections that are reset before the response */
+START_TEST(robust_reset)
+{
+	const struct linger lg = {.l_onoff = 1};
+	struct fix fx;
+	struct phone p, u;
+	char ack[2048];
+
+	fix_open_default(&fx);
+	phone_open(&u, &fx.laddr, false, "room");
+
+	for (int i = 0; i < 60; i++) {
+		phone_open(&p, &fx.laddr, true, i & 1 ? "refuse" : "room");
+		phone_send(&p, "INVITE", NULL, NULL);
+		(void)re_snprintf(ack, sizeof(ack),
+				  "ACK sip:room@x SIP/2.0\r\n"
+				  "Via: SIP/2.0/UDP %J;branch=z9hG4bK%08x\r\n"
+				  "From: <sip:a@b>;tag=%s\r\n" TO
+				  "Call-ID: %s\r\nCSeq: 1 ACK\r\n" END,
+				  &p.me, p.branch, p.ftag, p.callid);
+		(void)setsockopt(p.fd, SOL_SOCKET, SO_LINGER, &lg,
+				 sizeof(lg));
+		phone_close(&p);
+		for (int k = 0; k < 5; k++) {
+			phone_raw(&u, ack, strlen(ack));
+			loop_run(1);
+		}
+	}
+
+	ck_assert(alive(&u));
+	phone_close(&u);
 	fix_close(&fx);
 }
 END_TEST
@@ -577,6 +664,8 @@ static Suite *robust_suite(void)
 	tcase_add_test(tc, robust_torture);
 	tcase_add_test(tc, robust_torture6);
 	tcase_add_test(tc, robust_garbage);
+	tcase_add_test(tc, robust_unsendable);
+	tcase_add_test(tc, robust_reset);
 	tcase_add_test(tc, robust_long_name);
 	tcase_add_test(tc, robust_overload);
 	tcase_add_test(tc, robust_refusing);
