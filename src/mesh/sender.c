@@ -98,20 +98,21 @@ void sender_follow(struct sender *s, const struct sender *from)
 	memcpy(s->gather, from->gather, from->fill * sizeof(s->gather[0]));
 	s->loud   = from->loud;
 
-	if (from->silent < SILENT_FRAMES) {
-		if (!from->pass && from->primed && !s->enc &&
-		    !codec_enc_copy(&s->enc, from->enc, from->enc_rate)) {
-			s->enc_rate = from->enc_rate;
-			s->primed = true;
-		}
-		return;
-	}
-
-	/* silence can be repeated without an encoder */
+	/* silence is repeated without an encoder, and what was passed
+	   through tells how it would go on */
 	for (unsigned i = 0; i < SENDER_PACKETS; i++) {
 		s->lenv[i] = from->lenv[i];
 		memcpy(s->bufv[i] + RTP_SHARED_MAX,
-		       from->bufv[i] + RTP_SHARED_MAX, from->lenv[i]);
+		       from->bufv[i] + RTP_SHARED_MAX, CODEC_PAYLOAD_MAX);
+	}
+
+	if (from->silent >= SILENT_FRAMES || from->pass || !from->primed ||
+	    s->enc)
+		return;
+
+	if (!codec_enc_copy(&s->enc, from->enc, from->enc_rate)) {
+		s->enc_rate = from->enc_rate;
+		s->primed = true;
 	}
 }
 
@@ -149,11 +150,23 @@ static void packet_add(struct sender *s, const struct filter_mix *mix,
 }
 
 
+/* Does what is encoded lag behind frames, with nothing to hide the step? */
+static bool lags(const struct sender_key *key, const struct sender_env *env)
+{
+	return sender_stateless(key->fmt.codec) && env->rate != 8000 &&
+		key->ptime == CODEC_TICK_MS;
+}
+
+
 static void pass(struct sender *s, const struct sender_key *key,
 		 const struct filter_mix *mix, struct sender_env *env)
 {
 	const struct scheduler_frame *f = mix->lone->frame;
 
+	/* the one before may be needed to tell how it would go on */
+	if (lags(key, env))
+		memcpy(s->bufv[1] + RTP_SHARED_MAX,
+		       s->bufv[0] + RTP_SHARED_MAX, f->len);
 	memcpy(s->bufv[0] + RTP_SHARED_MAX, f->p, f->len);
 	packet_add(s, mix, key->ext_mixer, f->len, f->first);
 	s->pass = mix->lone->who;
@@ -163,34 +176,39 @@ static void pass(struct sender *s, const struct sender_key *key,
 }
 
 
-/* Does what is encoded lag behind frames, with nothing to hide the step? */
-static bool lags(const struct sender_key *key, const struct sender_env *env)
+/* The tick in which a stream begins to be passed through, or ends to be: go
+   from one payload to the other */
+static void cross(struct sender *s, const struct sender_key *key,
+		  const uint8_t *from, const uint8_t *to)
 {
-	return sender_stateless(key->fmt.codec) && env->rate != 8000 &&
-		key->ptime == CODEC_TICK_MS;
+	uint8_t *p = s->bufv[0] + RTP_SHARED_MAX;
+	uint8_t old[CODEC_TICK_MS * 8];
+
+	if (s->packetc != 1 || s->lenv[0] != sizeof(old))
+		return;
+
+	if (to) {
+		memcpy(old, p, sizeof(old));
+		memcpy(p, to, sizeof(old));
+		from = old;
+	}
+
+	sender_cross(p, from, key->fmt.codec);
 }
 
 
-/* The tick in which a stream begins to be passed through, or ends to be */
-static void cross(struct sender *s, const struct sender_key *key,
-		  const struct scheduler_frame *from,
-		  const struct scheduler_frame *to)
+/* What would have been passed through in this tick, or something like it */
+static void pass_go_on(const struct sender *s, const struct sender_key *key,
+		       const struct filter_mix *mix, uint8_t *p)
 {
-	const size_t ix = s->packetc - 1;
-	uint8_t *p = s->bufv[ix] + RTP_SHARED_MAX;
-	uint8_t old[CODEC_PAYLOAD_MAX];
+	const struct scheduler_frame *f;
 
-	if (!s->packetc || s->lenv[ix] != CODEC_TICK_MS * 8)
-		return;
-
-	if (from) {
-		sender_cross(p, from->p, key->fmt.codec);
-	}
-	else if (to) {
-		memcpy(old, p, s->lenv[ix]);
-		memcpy(p, to->p, s->lenv[ix]);
-		sender_cross(p, old, key->fmt.codec);
-	}
+	f = sender_frame(mix, s->pass, key->fmt.codec);
+	if (f)
+		memcpy(p, f->p, f->len);
+	else
+		sender_go_on(p, s->bufv[1] + RTP_SHARED_MAX,
+			     s->bufv[0] + RTP_SHARED_MAX, key->fmt.codec);
 }
 
 
@@ -323,15 +341,16 @@ static int run_encode(struct sender *s, const struct sender_key *key,
 		      const struct filter_mix *mix, const int16_t *sampv,
 		      struct sender_env *env)
 {
-	const struct scheduler_frame *from = NULL;
+	const bool crossing = s->pass && lags(key, env) &&
+		s->lenv[0] == CODEC_TICK_MS * 8;
+	uint8_t from[CODEC_TICK_MS * 8];
 	int err;
 
-	if (s->pass) {
-		if (lags(key, env))
-			from = sender_frame(mix, s->pass, key->fmt.codec);
+	if (crossing)
+		pass_go_on(s, key, mix, from);
+	if (s->pass)
 		s->primed = false;
-		s->pass = NULL;
-	}
+	s->pass = NULL;
 
 	if (mix->sampv)
 		s->loud = true;
@@ -341,7 +360,7 @@ static int run_encode(struct sender *s, const struct sender_key *key,
 	else
 		err = gather(s, key, mix, sampv, env);
 
-	if (!err && from)
+	if (!err && crossing)
 		cross(s, key, from, NULL);
 
 	return err;
@@ -353,7 +372,8 @@ static int run_pass(struct sender *s, const struct sender_key *key,
 		    struct sender_env *env)
 {
 	const struct filter_talker *t = mix->lone;
-	const struct scheduler_frame *from;
+	const bool other = s->pass && s->pass != t->who;
+	uint8_t from[CODEC_TICK_MS * 8];
 	int err;
 
 	if (!t->frame->len) {
@@ -365,16 +385,16 @@ static int run_pass(struct sender *s, const struct sender_key *key,
 	if (lags(key, env) && !s->pass && s->primed && !s->silent) {
 		err = run_encode(s, key, mix, sampv, env);
 		if (!err)
-			cross(s, key, NULL, t->frame);
+			cross(s, key, NULL, t->frame->p);
 		s->pass = t->who;
 		s->primed = false;
 		return err;
 	}
 
-	from = s->pass == t->who ? NULL
-		: sender_frame(mix, s->pass, key->fmt.codec);
+	if (other && lags(key, env))
+		pass_go_on(s, key, mix, from);
 	pass(s, key, mix, env);
-	if (from && sender_stateless(key->fmt.codec))
+	if (other && lags(key, env))
 		cross(s, key, from, NULL);
 
 	return 0;

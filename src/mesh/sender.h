@@ -66,6 +66,8 @@ bool sender_passes(const struct sender *s, const struct sender_key *key,
 const struct scheduler_frame *sender_frame(const struct filter_mix *mix,
 					   const void *who,
 					   enum mesh_codec codec);
+void sender_go_on(uint8_t *next, const uint8_t *older, const uint8_t *last,
+		  enum mesh_codec codec);
 void sender_cross(uint8_t *to, const uint8_t *from, enum mesh_codec codec);
 bool sender_key_equal(const struct sender_key *a,
 		      const struct sender_key *b);

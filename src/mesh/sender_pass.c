@@ -11,6 +11,7 @@
 #include "mesh/codec.h"
 #include "mesh/scheduler.h"
 #include "mesh/g711.h"
+#include "mesh/plc.h"
 #include "mesh/rtp.h"
 #include "mesh/filter.h"
 #include "mesh/sender.h"
@@ -163,4 +164,29 @@ void sender_cross(uint8_t *to, const uint8_t *from, enum mesh_codec codec)
 	g711_to_pcm(alaw, b, to, TICK);
 	codec_crossfade(b, a, TICK);
 	g711_from_pcm(alaw, to, b, TICK);
+}
+
+
+/**
+ * How two payloads of G.711 may go on
+ *
+ * @param next  Set to 160 bytes
+ * @param older The last but one, as long
+ * @param last  The last one
+ * @param codec Which law
+ */
+void sender_go_on(uint8_t *next, const uint8_t *older, const uint8_t *last,
+		  enum mesh_codec codec)
+{
+	const bool alaw = codec == MESH_PCMA;
+	int16_t sampv[TICK];
+	struct plc plc;
+
+	plc_start(&plc, 8000);
+	g711_to_pcm(alaw, sampv, older, TICK);
+	plc_good(&plc, sampv, TICK);
+	g711_to_pcm(alaw, sampv, last, TICK);
+	plc_good(&plc, sampv, TICK);
+	plc_lost(&plc, sampv, TICK);
+	g711_from_pcm(alaw, next, sampv, TICK);
 }

@@ -63,6 +63,24 @@ uint64_t worker_clock(void)
 }
 
 
+/**
+ * A number that nobody must rely on not to be guessed, without a lock
+ *
+ * @param w Worker
+ *
+ * @return Number
+ */
+uint32_t worker_random(struct worker *w)
+{
+	/* xorshift; never 0 */
+	w->random ^= w->random << 13;
+	w->random ^= w->random >> 17;
+	w->random ^= w->random << 5;
+
+	return w->random;
+}
+
+
 static void worker_destructor(void *arg)
 {
 	struct worker *w = arg;
@@ -173,6 +191,7 @@ int worker_alloc(struct worker **wp, const struct mesh_config *cfg,
 	w->cfg = *cfg;
 	w->ix = ix;
 	w->mq = mq;
+	w->random = rand_u32() | 1;
 
 	err = fds_open(w);
 	if (err)

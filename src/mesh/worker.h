@@ -140,6 +140,7 @@ struct worker {
 	struct list usedl;           /* senders to clear after this tick  */
 	unsigned ports;
 	uint32_t tick;
+	uint32_t random;         /* state, for times only                 */
 	uint32_t searched;       /* tick of the latest search, adopt      */
 	bool told;                   /* something for main in this tick   */
 	uint64_t now;                /* [us]                              */
@@ -166,6 +167,7 @@ void worker_event(struct worker *w, struct wpart *part,
 void worker_rx(struct worker *w);
 uint64_t worker_port_key(struct wpart *part, bool rtcp);
 uint64_t worker_clock(void);
+uint32_t worker_random(struct worker *w);
 
 void wconf_tick(struct wconf *conf);
 void wconf_skip(struct wconf *conf, unsigned n);

@@ -96,7 +96,8 @@ void wpart_rtcp_send(struct wpart *part, bool bye)
 	size_t len;
 
 	/* RFC 3550, 6.2: 0.5 to 1.5 of the interval */
-	rtcp->due = part->conf->w->now + INTERVAL / 2 + rand_u32() % INTERVAL;
+	rtcp->due = part->conf->w->now + INTERVAL / 2 +
+		worker_random(part->conf->w) % INTERVAL;
 
 	if (!tx->on || (first && !bye) || !sa_isset(&tx->rtcp, SA_ALL))
 		return;

@@ -411,7 +411,7 @@ START_TEST(test_talk_click)
 		at = (size_t)(2100 * (i - 1) + 200) * 8;
 		ck_assert_uint_gt(n, at + ARRAY_SIZE(own));
 		memcpy(own, v + at, sizeof(own));
-		ck_assert_msg(click_max(own, ARRAY_SIZE(own)) < 1300,
+		ck_assert_msg(click_max(own, ARRAY_SIZE(own)) < 1500,
 			      "%u: %.0f", i,
 			      click_max(own, ARRAY_SIZE(own)));
 		ck_assert_double_lt(tone_power(own + 4000, 3000, 1000,

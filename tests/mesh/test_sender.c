@@ -333,6 +333,50 @@ START_TEST(test_pass_exact)
 END_TEST
 
 
+/*
+ * G.711 in a mix of another rate: what is encoded lags behind the frames
+ *
+ *   passed | encoded | passed | encoded, while the frame is missing
+ */
+START_TEST(test_pass_cross)
+{
+	static struct bed b;
+	double phase = 0;
+
+	bed_init(&b, MESH_PCMU, 16000, 20);
+	b.mix.talkv = &b.talker;
+	for (unsigned t = 0; t < 150; t++) {
+		uint8_t p[160];
+
+		bed_tick(&b, true);
+		for (unsigned i = 0; i < sizeof(p); i++) {
+			phase += 2 * M_PI * FREQ / 8000;
+			p[i] = linear_to_ulaw((int)(AMP * sin(phase)));
+		}
+		frame_set(&b, p, sizeof(p));
+		b.mix.talkv = &b.talker;
+		b.mix.talkc = 1;
+		if (t >= 40 && t < 80)
+			b.mix.lone = NULL;
+		if (t >= 120)
+			b.mix.lone = NULL;
+		if (t == 120)
+			b.talker.frame = NULL;
+		run(&b, b.shared);
+		hear(&b, b.shared);
+	}
+
+	ck_assert_uint_eq(b.env.passed, 40 + 39);
+	for (unsigned at = 800; at <= 2400; at += 800)
+		ck_assert_msg(click_max(b.heard + at * 8 - 160, 480) < 1500,
+			      "%u ms: %.0f", at,
+			      click_max(b.heard + at * 8 - 160, 480));
+
+	bed_close(&b);
+}
+END_TEST
+
+
 /* The talker's own encoder, whose frames may be passed through */
 static size_t talker_encode(const struct bed *b, OpusEncoder *enc,
 			    uint8_t *p, size_t sz)
@@ -520,6 +564,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(t, test_switch, 0, ARRAY_SIZE(kindv));
 	tcase_add_test(t, test_switch_heard);
 	tcase_add_test(t, test_pass_exact);
+	tcase_add_test(t, test_pass_cross);
 	tcase_add_test(t, test_pass_opus);
 	tcase_add_test(t, test_pass_lost);
 	tcase_add_loop_test(t, test_silence, 0, ARRAY_SIZE(kindv));
