@@ -501,7 +501,7 @@ END_TEST
 START_TEST(close_with_streams)
 {
 	struct talk t = {.say = "GET /stream HTTP/1.1\r\n\r\n",
-		.leave = true};
+		.pause_ms = 1000, .leave = true};
 	struct fixture f;
 
 	fixture_open(&f);
