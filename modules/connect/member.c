@@ -186,12 +186,19 @@ static bool addr_local(const struct sa *sa)
 
 /* RTP that will not come from where the SDP says must not be mixed up with
    somebody else's behind the same address: the SDP names an address that
-   means nothing outside, and the request came from outside. A gateway whose
-   media have a host of their own is no such case. */
+   means nothing where the request came from. That is so behind NAT, and for
+   a phone on this host that tells us its address on the network. A gateway
+   whose media have a host of their own is no such case. */
 static bool behind_nat(const struct join *j, const struct media_desc *offer)
 {
-	return !sa_cmp(&j->src, &offer->rtp, SA_ADDR) &&
-		addr_local(&offer->rtp) && !addr_local(&j->src);
+	const struct sa *src = &j->src, *rtp = &offer->rtp;
+
+	if (sa_cmp(src, rtp, SA_ADDR))
+		return false;
+
+	return sa_af(src) != sa_af(rtp) ||
+		sa_is_loopback(src) != sa_is_loopback(rtp) ||
+		(addr_local(rtp) && !addr_local(src));
 }
 
 
