@@ -8,52 +8,11 @@
  * that is wrong: sofia then says so. A line is looked at once; the cost of a
  * datagram is that of its length.
  */
-#include <ctype.h>
 #include <string.h>
 #include <re.h>
 #include "sip/preparse.h"
+#include "sip/prescan.h"
 
-
-/* Classes of characters, sets */
-enum {
-	C_TOKEN = 1 << 0,     /* RFC 3261 token                             */
-	C_USER  = 1 << 1,     /* of a URI's user part, those without doubt  */
-	C_HOST  = 1 << 2,
-	C_WORD  = 1 << 3,     /* Call-ID, without quote and backslash       */
-	C_DIGIT = 1 << 4,
-	C_PARAM = 1 << 5,     /* of a URI parameter                         */
-	C_QUOTE = 1 << 6,     /* of a quoted string, without escapes        */
-	C_TEXT  = 1 << 7,     /* anything printable, UTF-8                  */
-};
-
-#define DIGIT (C_TOKEN|C_USER|C_HOST|C_WORD|C_DIGIT|C_PARAM|C_QUOTE|C_TEXT)
-#define ALPHA (C_TOKEN|C_USER|C_HOST|C_WORD|C_PARAM|C_QUOTE|C_TEXT)
-#define PRINT (C_QUOTE|C_TEXT)
-
-static const uint8_t classv[256] = {
-	['0' ... '9'] = DIGIT,
-	['A' ... 'Z'] = ALPHA,
-	['a' ... 'z'] = ALPHA,
-	['-'] = ALPHA,
-	['.'] = ALPHA,
-	['_'] = C_TOKEN|C_USER|C_WORD|C_PARAM|PRINT,
-	['!'] = C_TOKEN|C_USER|C_WORD|C_PARAM|PRINT,
-	['~'] = C_TOKEN|C_USER|C_WORD|C_PARAM|PRINT,
-	['*'] = C_TOKEN|C_USER|C_WORD|C_PARAM|PRINT,
-	['+'] = C_TOKEN|C_USER|C_WORD|C_PARAM|PRINT,
-	['%'] = C_TOKEN|C_WORD|PRINT,
-	['`'] = C_TOKEN|C_WORD|PRINT,
-	['\''] = C_TOKEN|C_WORD|PRINT,
-	['@'] = C_WORD|PRINT, ['('] = C_WORD|PRINT, [')'] = C_WORD|PRINT,
-	['<'] = C_WORD|PRINT, ['>'] = C_WORD|PRINT, [':'] = C_WORD|PRINT,
-	['/'] = C_WORD|PRINT, ['['] = C_WORD|PRINT, [']'] = C_WORD|PRINT,
-	['?'] = C_WORD|PRINT, ['{'] = C_WORD|PRINT, ['}'] = C_WORD|PRINT,
-	[' '] = PRINT, ['#'] = PRINT, ['$'] = PRINT, ['&'] = PRINT,
-	[','] = PRINT, [';'] = PRINT, ['='] = PRINT, ['^'] = PRINT,
-	['|'] = PRINT,
-	['"'] = C_TEXT, ['\\'] = C_TEXT,
-	[0x80 ... 0xff] = PRINT,
-};
 
 enum header {
 	H_VIA, H_FROM, H_TO, H_CALLID, H_CSEQ, H_MAXFWD, H_LENGTH, H_CONTACT,
@@ -90,269 +49,6 @@ static const uint8_t lenv[] = {
 	0, 0, 10, 11, 12, 14, 15, 15, 19, 19, 20, 21, 21, 24, 24, 25,
 };
 
-/* What a URI is made of; empty parts have l 0 */
-struct uriref {
-	struct pl user, host;
-	uint16_t port;
-	bool params;
-};
-
-struct scan {
-	const char *p, *end;
-};
-
-
-/* Skip characters of a class; how many. */
-static inline size_t span(struct scan *s, uint8_t class)
-{
-	const char *p = s->p;
-
-	while (s->p < s->end && classv[(uint8_t)*s->p] & class)
-		++s->p;
-
-	return (size_t)(s->p - p);
-}
-
-
-static inline bool accept_ch(struct scan *s, char c)
-{
-	if (s->p >= s->end || *s->p != c)
-		return false;
-
-	++s->p;
-
-	return true;
-}
-
-
-static inline bool accept_str(struct scan *s, const char *str, size_t n)
-{
-	if ((size_t)(s->end - s->p) < n || memcmp(s->p, str, n))
-		return false;
-
-	s->p += n;
-
-	return true;
-}
-
-
-static bool take(struct pl *pl, struct scan *s, uint8_t class)
-{
-	pl->p = s->p;
-	pl->l = span(s, class);
-
-	return pl->l > 0;
-}
-
-
-/* Digits, at most max, at least one. */
-static bool number(uint32_t *num, struct scan *s, uint32_t max)
-{
-	uint64_t n = 0;
-	struct pl pl;
-	size_t i;
-
-	if (!take(&pl, s, C_DIGIT) || pl.l > 10)
-		return false;
-
-	for (i=0; i<pl.l; i++)
-		n = n*10 + (uint64_t)(pl.p[i] - '0');
-
-	*num = (uint32_t)n;
-
-	return n <= max;
-}
-
-
-/* Is a word, whatever its case, this one in small letters? Of the characters
- * of a token only letters become others by the bit. */
-static bool is_word(const struct pl *pl, const char *small)
-{
-	size_t i;
-
-	for (i=0; i<pl->l; i++) {
-		if ((pl->p[i] | 0x20) != small[i])
-			return false;
-	}
-
-	return true;
-}
-
-
-static bool is_name(const struct pl *pl, const char *small, size_t len)
-{
-	return pl->l == len && is_word(pl, small);
-}
-
-
-/* "[2001:db8::1]"; no scopes: what they mean is not known here */
-static bool ipv6(struct pl *host, struct scan *s)
-{
-	struct pl addr;
-	struct sa sa;
-
-	host->p = s->p++;
-	addr.p  = s->p;
-
-	while (s->p < s->end && (isxdigit((unsigned char)*s->p) ||
-				 *s->p == ':' || *s->p == '.'))
-		++s->p;
-
-	addr.l  = (size_t)(s->p - addr.p);
-	host->l = addr.l + 2;
-
-	return accept_ch(s, ']') && addr.l < INET6_ADDRSTRLEN &&
-		!sa_set(&sa, &addr, 0) && sa_af(&sa) == AF_INET6;
-}
-
-
-/* Letters and digits with single dots, or dashes, between; what else may be
- * a name is left to sofia's judgement. */
-static bool hostname(struct pl *host, struct scan *s)
-{
-	const char *p = s->p;
-	char last = '.';
-
-	while (p < s->end && classv[(uint8_t)*p] & C_HOST) {
-
-		const char c = *p++;
-
-		if (c < '0' && (last == '.' || (last == '-' && c == '.')))
-			return false;
-
-		last = c;
-	}
-
-	host->p = s->p;
-	host->l = (size_t)(p - s->p);
-	s->p    = p;
-
-	return last >= '0' && host->l <= 255;
-}
-
-
-/* A name, an address, or an IPv6 address in brackets; and a port. */
-static bool hostport(struct pl *host, uint16_t *port, struct scan *s)
-{
-	uint32_t n = 0;
-
-	if (s->p < s->end && *s->p == '[' ? !ipv6(host, s)
-					  : !hostname(host, s))
-		return false;
-
-	if (accept_ch(s, ':') && (!number(&n, s, 65535) || !n))
-		return false;
-
-	*port = (uint16_t)n;
-
-	return true;
-}
-
-
-/* ";name" or ";name=value", quoted values where they may stand */
-static bool param(struct pl *name, struct pl *val, struct scan *s,
-		  uint8_t class, bool quoted)
-{
-	*val = pl_null;
-
-	if (!accept_ch(s, ';') || !take(name, s, class))
-		return false;
-
-	if (!accept_ch(s, '='))
-		return true;
-
-	if (quoted && accept_ch(s, '"'))
-		return take(val, s, C_QUOTE) && accept_ch(s, '"');
-
-	return take(val, s, class);
-}
-
-
-static bool uri(struct uriref *u, struct scan *s, bool params)
-{
-	struct pl name, val;
-	struct scan at;
-
-	memset(u, 0, sizeof(*u));
-
-	if (!accept_str(s, "sip:", 4))
-		return false;
-
-	at = *s;
-	if (take(&u->user, &at, C_USER) && accept_ch(&at, '@'))
-		*s = at;
-	else
-		u->user.l = 0;
-
-	if (!hostport(&u->host, &u->port, s))
-		return false;
-
-	while (params && s->p < s->end && *s->p == ';') {
-
-		if (!param(&name, &val, s, C_PARAM, false))
-			return false;
-
-		u->params = true;
-	}
-
-	return true;
-}
-
-
-/* From, To, Contact: a name and a URI in brackets, or the URI alone; then
- * parameters to the end of the line, of which the tag is told. */
-static bool name_addr(struct uriref *u, struct pl *tag, struct pl *display,
-		      struct scan s)
-{
-	struct pl name, val;
-	bool bracket;
-
-	*tag = *display = pl_null;
-
-	if (accept_ch(&s, '"')) {
-		(void)take(display, &s, C_QUOTE);
-		if (!accept_ch(&s, '"'))
-			return false;
-		(void)accept_ch(&s, ' ');
-		bracket = true;
-	}
-	else {
-		struct scan at = s;
-
-		bracket = take(display, &at, C_TOKEN) && accept_ch(&at, ' ');
-		if (bracket) {
-			s = at;
-		}
-		else {
-			*display = pl_null;
-			bracket  = s.p < s.end && *s.p == '<';
-		}
-	}
-
-	if (bracket && !accept_ch(&s, '<'))
-		return false;
-	if (!uri(u, &s, bracket))
-		return false;
-	if (bracket && !accept_ch(&s, '>'))
-		return false;
-
-	while (s.p < s.end) {
-
-		if (!param(&name, &val, &s, C_TOKEN, true))
-			return false;
-
-		if (!is_name(&name, "tag", 3))
-			continue;
-
-		if (tag->l || !val.l || val.p[-1] == '"')
-			return false;
-
-		*tag = val;
-	}
-
-	return true;
-}
-
 
 /* One Via. The topmost has to be one that we can answer by RFC 3581. */
 static bool via(struct preparse *pp, struct scan s)
@@ -367,8 +63,8 @@ static bool via(struct preparse *pp, struct scan s)
 	pp->viav[pp->viac].p   = s.p;
 	pp->viav[pp->viac++].l = (size_t)(s.end - s.p);
 
-	if (!accept_str(&s, "SIP/2.0/", 8) || !take(&transp, &s, C_TOKEN) ||
-	    !accept_ch(&s, ' ') || !hostport(&host, &port, &s))
+	if (!scan_str(&s, "SIP/2.0/", 8) || !scan_take(&transp, &s, C_TOKEN) ||
+	    !scan_ch(&s, ' ') || !scan_hostport(&host, &port, &s))
 		return false;
 
 	if (top && (transp.l != 3 || memcmp(transp.p, "UDP", 3)))
@@ -381,27 +77,27 @@ static bool via(struct preparse *pp, struct scan s)
 
 	while (s.p < s.end) {
 
-		if (!param(&name, &val, &s, C_TOKEN, false))
+		if (!scan_param(&name, &val, &s, C_TOKEN, false))
 			return false;
 
 		if (!top)
 			continue;
 
-		if (is_name(&name, "branch", 6)) {
+		if (scan_is_name(&name, "branch", 6)) {
 			if (pp->branch.l || val.l < 8 ||
 			    memcmp(val.p, "z9hG4bK", 7))
 				return false;
 			pp->branch = val;
 		}
-		else if (is_name(&name, "rport", 5)) {
+		else if (scan_is_name(&name, "rport", 5)) {
 			if (pp->rport.l || val.p)
 				return false;
 			pp->rport = name;
 		}
-		else if (is_name(&name, "received", 8) ||
-			 is_name(&name, "maddr", 5) ||
-			 is_name(&name, "comp", 4) ||
-			 is_name(&name, "ttl", 3))
+		else if (scan_is_name(&name, "received", 8) ||
+			 scan_is_name(&name, "maddr", 5) ||
+			 scan_is_name(&name, "comp", 4) ||
+			 scan_is_name(&name, "ttl", 3))
 			return false;
 	}
 
@@ -414,19 +110,19 @@ static bool cseq(struct preparse *pp, struct scan s)
 	pp->cseq.p = s.p;
 	pp->cseq.l = (size_t)(s.end - s.p);
 
-	return number(&pp->cseq_num, &s, 0x7fffffff) &&
-		accept_str(&s, " INVITE", 7) && s.p == s.end;
+	return scan_number(&pp->cseq_num, &s, 0x7fffffff) &&
+		scan_str(&s, " INVITE", 7) && s.p == s.end;
 }
 
 
 static bool tokens(struct scan s)
 {
 	do {
-		(void)accept_ch(&s, ' ');
-		if (!span(&s, C_TOKEN))
+		(void)scan_ch(&s, ' ');
+		if (!scan_span(&s, C_TOKEN))
 			return false;
 	}
-	while (accept_ch(&s, ','));
+	while (scan_ch(&s, ','));
 
 	return s.p == s.end;
 }
@@ -434,13 +130,13 @@ static bool tokens(struct scan s)
 
 static bool from(struct preparse *pp, struct scan s)
 {
-	struct uriref u;
+	struct scan_uri u;
 	struct pl tag;
 
 	pp->from.p = s.p;
 	pp->from.l = (size_t)(s.end - s.p);
 
-	if (!name_addr(&u, &tag, &pp->name, s) || !tag.l || !u.user.l)
+	if (!scan_name_addr(&u, &tag, &pp->name, s) || !tag.l || !u.user.l)
 		return false;
 
 	/* user and host stand side by side */
@@ -454,19 +150,19 @@ static bool from(struct preparse *pp, struct scan s)
 
 static bool to(struct preparse *pp, struct scan s)
 {
-	struct uriref u;
+	struct scan_uri u;
 	struct pl name;
 
 	pp->to.p = s.p;
 	pp->to.l = (size_t)(s.end - s.p);
 
-	return name_addr(&u, &pp->to_tag, &name, s);
+	return scan_name_addr(&u, &pp->to_tag, &name, s);
 }
 
 
 static bool callid(struct preparse *pp, struct scan s)
 {
-	return take(&pp->callid, &s, C_WORD) && s.p == s.end &&
+	return scan_take(&pp->callid, &s, C_WORD) && s.p == s.end &&
 		pp->callid.l <= PREPARSE_CALLID_MAX;
 }
 
@@ -478,12 +174,12 @@ static enum header header_find(const struct pl *name)
 	if (name->l + 1 < ARRAY_SIZE(lenv)) {
 
 		for (i=lenv[name->l]; i<lenv[name->l + 1]; i++) {
-			if (is_word(name, headerv[i].name))
+			if (scan_is_word(name, headerv[i].name))
 				return headerv[i].header;
 		}
 	}
 
-	return name->l > 2 && is_word(&(struct pl){name->p, 2}, "x-")
+	return name->l > 2 && scan_is_word(&(struct pl){name->p, 2}, "x-")
 		? H_FREE : H_UNKNOWN;
 }
 
@@ -494,10 +190,10 @@ static bool line(struct preparse *pp, unsigned *seen, uint32_t *length,
 {
 	enum header h;
 	struct pl name, tag;
-	struct uriref u;
+	struct scan_uri u;
 	uint32_t n;
 
-	if (!take(&name, &s, C_TOKEN) || !accept_ch(&s, ':'))
+	if (!scan_take(&name, &s, C_TOKEN) || !scan_ch(&s, ':'))
 		return false;
 
 	h = header_find(&name);
@@ -508,7 +204,7 @@ static bool line(struct preparse *pp, unsigned *seen, uint32_t *length,
 		*seen |= 1u << h;
 	}
 
-	while (accept_ch(&s, ' '))
+	while (scan_ch(&s, ' '))
 		;
 
 	switch (h) {
@@ -519,23 +215,23 @@ static bool line(struct preparse *pp, unsigned *seen, uint32_t *length,
 	case H_CALLID:  return callid(pp, s);
 	case H_CSEQ:    return cseq(pp, s);
 	case H_LIST:    return tokens(s);
-	case H_CONTACT: return name_addr(&u, &tag, &name, s);
+	case H_CONTACT: return scan_name_addr(&u, &tag, &name, s);
 
-	case H_LENGTH:  return number(length, &s, 65535) && s.p == s.end;
+	case H_LENGTH:  return scan_number(length, &s, 65535) && s.p == s.end;
 
-	case H_MAXFWD:  return number(&n, &s, 255) && n && s.p == s.end;
-	case H_EXPIRES: return number(&n, &s, INT32_MAX) && s.p == s.end;
+	case H_MAXFWD:  return scan_number(&n, &s, 255) && n && s.p == s.end;
+	case H_EXPIRES: return scan_number(&n, &s, INT32_MAX) && s.p == s.end;
 
 	case H_TYPE:
-		return take(&name, &s, C_TEXT) && s.p == s.end &&
-			is_name(&name, "application/sdp", 15);
+		return scan_take(&name, &s, C_TEXT) && s.p == s.end &&
+			scan_is_name(&name, "application/sdp", 15);
 
 	case H_AGENT:
-		return take(&pp->agent, &s, C_TEXT) && s.p == s.end;
+		return scan_take(&pp->agent, &s, C_TEXT) && s.p == s.end;
 
 	case H_SUBJECT:
 	case H_FREE:
-		return span(&s, C_TEXT) && s.p == s.end;
+		return scan_span(&s, C_TEXT) && s.p == s.end;
 
 	default:
 		return false;
@@ -577,15 +273,15 @@ int preparse_invite(struct preparse *pp, const char *buf, size_t len)
 	struct scan s = {buf, buf + len}, one;
 	uint32_t length = 0;
 	unsigned seen = 0;
-	struct uriref u;
+	struct scan_uri u;
 
 	if (!pp || !buf)
 		return EINVAL;
 
 	memset(pp, 0, sizeof(*pp));
 
-	if (!accept_str(&s, "INVITE ", 7) || !uri(&u, &s, false) ||
-	    !accept_str(&s, " SIP/2.0\r\n", 10))
+	if (!scan_str(&s, "INVITE ", 7) || !scan_uri(&u, &s, false) ||
+	    !scan_str(&s, " SIP/2.0\r\n", 10))
 		return EBADMSG;
 
 	if (!u.user.l || u.user.l > PREPARSE_CONF_MAX)
@@ -637,7 +333,7 @@ int preparse_ack(struct preparse *pp, const char *buf, size_t len)
 
 	memset(pp, 0, sizeof(*pp));
 
-	if (!accept_str(&s, "ACK ", 4) || !line_next(&one, &s))
+	if (!scan_str(&s, "ACK ", 4) || !line_next(&one, &s))
 		return EBADMSG;
 
 	while (line_next(&one, &s) && one.p < one.end) {
@@ -650,10 +346,10 @@ int preparse_ack(struct preparse *pp, const char *buf, size_t len)
 		if (!strchr("VvTtCcIi", *one.p))
 			continue;
 
-		if (!take(&name, &one, C_TOKEN) || !accept_ch(&one, ':'))
+		if (!scan_take(&name, &one, C_TOKEN) || !scan_ch(&one, ':'))
 			return EBADMSG;
 
-		while (accept_ch(&one, ' '))
+		while (scan_ch(&one, ' '))
 			;
 
 		h = header_find(&name);
@@ -701,13 +397,13 @@ int preparse_callid(struct pl *pl, const char *buf, size_t len)
 		if (s.p == s.end)
 			return ENOENT;
 
-		if (!take(&name, &s, C_TOKEN))
+		if (!scan_take(&name, &s, C_TOKEN))
 			continue;
-		while (accept_ch(&s, ' ') || accept_ch(&s, '\t'))
+		while (scan_ch(&s, ' ') || scan_ch(&s, '\t'))
 			;
-		if (!accept_ch(&s, ':') || header_find(&name) != H_CALLID)
+		if (!scan_ch(&s, ':') || header_find(&name) != H_CALLID)
 			continue;
-		while (accept_ch(&s, ' ') || accept_ch(&s, '\t'))
+		while (scan_ch(&s, ' ') || scan_ch(&s, '\t'))
 			;
 
 		pl->p = s.p;

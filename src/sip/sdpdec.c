@@ -11,43 +11,17 @@
 #include <string.h>
 #include <re.h>
 #include "sip/sdp.h"
+#include "sip/sdpdec.h"
 
 
 enum {
 	TEXT_MAX    = 16384,    /* longest description [bytes]              */
-	FMTS_MAX    = 64,       /* formats looked at in an m= line          */
 	EVENTS_MAX  = 2,        /* telephone-events kept in a long list     */
-	PTIME_MAX   = 1000,     /* [ms]                                     */
-	EXT_ID_MAX  = 14,       /* one-byte header extensions, RFC 8285     */
 
 	/* enum media_type of noc/client.h, which this folder cannot see    */
 	TYPE_AUDIO  = 1 << 0,
 	TYPE_VIDEO  = 1 << 1,
 	TYPE_TEXT   = 1 << 2,
-};
-
-/* What may be told for the session or for one medium. */
-struct level {
-	struct sa addr;              /* c=, port 0                       */
-	bool addr_set;
-	bool dir_set;
-	enum sdp_dir dir;
-	uint32_t ptime, maxptime;    /* [ms]                             */
-	uint8_t ext_level, ext_mixer;
-};
-
-struct parser {
-	struct media_desc *md;
-	struct level sess, media;
-	struct level *cur;           /* the level that lines belong to   */
-	bool audio;                  /* in the m= line that is `audio`   */
-	bool have_o;
-	uint16_t port;               /* of the audio                     */
-	uint16_t rtcp_port;
-	struct sa rtcp_addr;         /* unset: as the audio's            */
-	bool rtcp_mux;
-	struct sdp_codec fmtv[FMTS_MAX];
-	unsigned fmtc;
 };
 
 /* Payload types that need no rtpmap (RFC 3551, table 4) */
@@ -66,116 +40,7 @@ static const struct {
 };
 
 
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-
-/* The next word of a line; false at its end. */
-static bool word_next(struct pl *word, struct pl *line)
-{
-	while (line->l && is_space(*line->p))
-		pl_advance(line, 1);
-
-	word->p = line->p;
-	word->l = 0;
-
-	while (line->l && !is_space(*line->p)) {
-		pl_advance(line, 1);
-		++word->l;
-	}
-
-	return word->l > 0;
-}
-
-
-/* Digits and nothing else, at most max; a saturated value is not a number. */
-static bool num_decode(uint64_t *num, const struct pl *pl, uint64_t max)
-{
-	uint64_t n = 0;
-	size_t i;
-
-	if (!pl->l || pl->l > 20)
-		return false;
-
-	for (i=0; i<pl->l; i++) {
-
-		const unsigned d = (unsigned)(pl->p[i] - '0');
-
-		if (d > 9 || n > (max - d) / 10)
-			return false;
-
-		n = n*10 + d;
-	}
-
-	*num = n;
-
-	return true;
-}
-
-
-/* Cut a word at the first c; the rest goes to tail (l = 0 if c is missing). */
-static void word_split(struct pl *tail, struct pl *word, char c)
-{
-	const char *p = pl_strchr(word, c);
-
-	*tail = pl_null;
-
-	if (!p)
-		return;
-
-	tail->p = p + 1;
-	tail->l = word->l - (size_t)(p - word->p) - 1;
-	word->l = (size_t)(p - word->p);
-}
-
-
-static bool is_token(const struct pl *pl)
-{
-	size_t i;
-
-	for (i=0; i<pl->l; i++) {
-		const char c = pl->p[i];
-
-		if (c <= ' ' || c > '~' || strchr("\"(),:;<=>?@[\\]", c))
-			return false;
-	}
-
-	return pl->l > 0;
-}
-
-
-static bool is_multicast(const struct sa *sa)
-{
-	return sa_af(sa) == AF_INET ? (sa_in(sa) >> 28) == 0xe
-		: sa->u.in6.sin6_addr.s6_addr[0] == 0xff;
-}
-
-
-/* "IN IP4 10.0.0.1": a unicast address. A name is refused: resolving what a
- * stranger wrote would block the signalling thread. */
-static int addr_decode(struct sa *sa, struct pl *line)
-{
-	struct pl net, type, addr, tail;
-
-	if (!word_next(&net, line) || !word_next(&type, line) ||
-	    !word_next(&addr, line) || pl_strcasecmp(&net, "IN"))
-		return EBADMSG;
-
-	word_split(&tail, &addr, '/');
-
-	if (sa_set(sa, &addr, 0))
-		return EBADMSG;
-
-	if (pl_strcasecmp(&type, sa_af(sa) == AF_INET ? "IP4" : "IP6"))
-		return EBADMSG;
-
-	return is_multicast(sa) ? EBADMSG : 0;
-}
-
-
-static int origin_decode(struct parser *p, struct pl line)
+static int origin_decode(struct sdp_parser *p, struct pl line)
 {
 	struct pl user, id, ver, word;
 	unsigned i;
@@ -183,17 +48,17 @@ static int origin_decode(struct parser *p, struct pl line)
 	if (p->have_o || p->md->mediac)
 		return EBADMSG;
 
-	if (!word_next(&user, &line) || !word_next(&id, &line) ||
-	    !word_next(&ver, &line))
+	if (!sdp_word_next(&user, &line) || !sdp_word_next(&id, &line) ||
+	    !sdp_word_next(&ver, &line))
 		return EBADMSG;
 
-	if (!num_decode(&p->md->sess_id, &id, UINT64_MAX) ||
-	    !num_decode(&p->md->sess_ver, &ver, UINT64_MAX))
+	if (!sdp_num_decode(&p->md->sess_id, &id, UINT64_MAX) ||
+	    !sdp_num_decode(&p->md->sess_ver, &ver, UINT64_MAX))
 		return EBADMSG;
 
 	/* who and where is not looked at, but has to be there */
 	for (i=0; i<3; i++) {
-		if (!word_next(&word, &line))
+		if (!sdp_word_next(&word, &line))
 			return EBADMSG;
 	}
 
@@ -203,9 +68,9 @@ static int origin_decode(struct parser *p, struct pl line)
 }
 
 
-static int conn_decode(struct parser *p, struct pl line)
+static int conn_decode(struct sdp_parser *p, struct pl line)
 {
-	int err = addr_decode(&p->cur->addr, &line);
+	int err = sdp_addr_decode(&p->cur->addr, &line);
 	if (err)
 		return err;
 
@@ -215,7 +80,7 @@ static int conn_decode(struct parser *p, struct pl line)
 }
 
 
-static void format_add(struct parser *p, uint8_t pt)
+static void format_add(struct sdp_parser *p, uint8_t pt)
 {
 	struct sdp_codec *c;
 	unsigned i;
@@ -225,7 +90,7 @@ static void format_add(struct parser *p, uint8_t pt)
 			return;
 	}
 
-	if (p->fmtc >= FMTS_MAX)
+	if (p->fmtc >= SDP_FMTS_MAX)
 		return;
 
 	c = &p->fmtv[p->fmtc++];
@@ -244,16 +109,16 @@ static void format_add(struct parser *p, uint8_t pt)
 }
 
 
-static int formats_decode(struct parser *p, struct pl line)
+static int formats_decode(struct sdp_parser *p, struct pl line)
 {
 	struct pl fmt;
 	uint64_t pt;
 
 	p->fmtc = 0;
 
-	while (word_next(&fmt, &line)) {
+	while (sdp_word_next(&fmt, &line)) {
 
-		if (!num_decode(&pt, &fmt, 127))
+		if (!sdp_num_decode(&pt, &fmt, 127))
 			return EBADMSG;
 
 		format_add(p, (uint8_t)pt);
@@ -277,7 +142,7 @@ static int media_line(char *buf, size_t sz, const struct pl *media,
 
 	(void)re_snprintf(buf, sz, "%r %r", media, proto);
 
-	while (word_next(&fmt, &fmts)) {
+	while (sdp_word_next(&fmt, &fmts)) {
 
 		if (n + 1 + fmt.l >= sz)
 			break;
@@ -308,7 +173,7 @@ static unsigned media_bit(const struct pl *media)
 
 /* The audio is the first plain RTP audio line that is not refused, or else
  * the first one that is. */
-static int media_decode(struct parser *p, struct pl line)
+static int media_decode(struct sdp_parser *p, struct pl line)
 {
 	struct media_desc *md = p->md;
 	struct pl media, port, proto, count;
@@ -318,15 +183,15 @@ static int media_decode(struct parser *p, struct pl line)
 	if (!p->have_o || md->mediac >= SDP_MEDIA_MAX)
 		return EBADMSG;
 
-	if (!word_next(&media, &line) || !word_next(&port, &line) ||
-	    !word_next(&proto, &line) || !is_token(&media))
+	if (!sdp_word_next(&media, &line) || !sdp_word_next(&port, &line) ||
+	    !sdp_word_next(&proto, &line) || !sdp_is_token(&media))
 		return EBADMSG;
 
-	word_split(&count, &port, '/');
+	sdp_word_split(&count, &port, '/');
 
-	if (!num_decode(&portn, &port, 65535))
+	if (!sdp_num_decode(&portn, &port, 65535))
 		return EBADMSG;
-	if (count.p && !num_decode(&n, &count, 65535))
+	if (count.p && !sdp_num_decode(&n, &count, 65535))
 		return EBADMSG;
 
 	err = media_line(md->medialinev[md->mediac],
@@ -360,220 +225,7 @@ static int media_decode(struct parser *p, struct pl line)
 }
 
 
-static struct sdp_codec *format_find(struct parser *p, struct pl *line,
-				     int *err)
-{
-	struct pl word;
-	uint64_t pt;
-	unsigned i;
-
-	if (!word_next(&word, line) || !num_decode(&pt, &word, 127)) {
-		*err = EBADMSG;
-		return NULL;
-	}
-
-	for (i=0; i<p->fmtc; i++) {
-		if (p->fmtv[i].pt == pt)
-			return &p->fmtv[i];
-	}
-
-	return NULL;
-}
-
-
-/* "96 opus/48000/2". A codec whose name does not fit is none of ours; its
- * format is left nameless and dropped at the end. */
-static int rtpmap_decode(struct parser *p, struct pl line)
-{
-	struct pl name, rate, ch;
-	struct sdp_codec *c;
-	uint64_t srate, n = 1;
-	int err = 0;
-
-	c = format_find(p, &line, &err);
-	if (err)
-		return err;
-
-	if (!word_next(&name, &line))
-		return EBADMSG;
-
-	word_split(&rate, &name, '/');
-	word_split(&ch, &rate, '/');
-
-	if (!is_token(&name) || !num_decode(&srate, &rate, UINT32_MAX) ||
-	    !srate)
-		return EBADMSG;
-	if (ch.p && (!num_decode(&n, &ch, 255) || !n))
-		return EBADMSG;
-
-	if (!c)
-		return 0;
-
-	c->name[0] = '\0';
-	if (name.l < sizeof(c->name))
-		(void)pl_strcpy(&name, c->name, sizeof(c->name));
-
-	c->srate = (uint32_t)srate;
-	c->ch    = (uint8_t)n;
-
-	return 0;
-}
-
-
-/* Parameters that do not fit are cut between two of them, never within. */
-static int fmtp_decode(struct parser *p, struct pl line)
-{
-	struct sdp_codec *c;
-	int err = 0;
-
-	c = format_find(p, &line, &err);
-	if (err || !c)
-		return err;
-
-	while (line.l && is_space(*line.p))
-		pl_advance(&line, 1);
-
-	if (line.l >= sizeof(c->fmtp)) {
-
-		line.l = sizeof(c->fmtp) - 1;
-
-		while (line.l && line.p[line.l] != ';')
-			--line.l;
-	}
-
-	while (line.l && is_space(line.p[line.l - 1]))
-		--line.l;
-
-	return pl_strcpy(&line, c->fmtp, sizeof(c->fmtp));
-}
-
-
-/* RFC 3605: "53020" or "53020 IN IP4 10.0.0.1" */
-static int rtcp_attr_decode(struct parser *p, struct pl line)
-{
-	struct pl word;
-	uint64_t port;
-
-	if (!word_next(&word, &line) || !num_decode(&port, &word, 65535))
-		return EBADMSG;
-
-	sa_init(&p->rtcp_addr, AF_UNSPEC);
-	p->rtcp_port = (uint16_t)port;
-
-	if (!line.l)
-		return 0;
-
-	return addr_decode(&p->rtcp_addr, &line);
-}
-
-
-/* RFC 8285: "1 URI". One with a direction is left out of the answer, which
- * the RFC permits: there is no place for the direction in a media_desc. */
-static int extmap_decode(struct level *lv, struct pl line)
-{
-	struct pl id, dir, uri;
-	uint64_t n;
-
-	if (!word_next(&id, &line) || !word_next(&uri, &line))
-		return EBADMSG;
-
-	word_split(&dir, &id, '/');
-
-	if (!num_decode(&n, &id, UINT32_MAX))
-		return EBADMSG;
-
-	if (n < 1 || n > EXT_ID_MAX)
-		return 0;
-	if (dir.p && pl_strcasecmp(&dir, "sendrecv"))
-		return 0;
-
-	if (!pl_strcasecmp(&uri, "urn:ietf:params:rtp-hdrext:"
-				 "ssrc-audio-level"))
-		lv->ext_level = (uint8_t)n;
-	else if (!pl_strcasecmp(&uri, "urn:ietf:params:rtp-hdrext:"
-				      "csrc-audio-level"))
-		lv->ext_mixer = (uint8_t)n;
-
-	return 0;
-}
-
-
-static int ptime_decode(uint32_t *ptime, struct pl line)
-{
-	struct pl word;
-	uint64_t n;
-
-	if (!word_next(&word, &line) || !num_decode(&n, &word, UINT32_MAX))
-		return EBADMSG;
-
-	if (n && n <= PTIME_MAX)
-		*ptime = (uint32_t)n;
-
-	return 0;
-}
-
-
-static bool dir_decode(struct level *lv, const struct pl *name)
-{
-	static const char *namev[] = {
-		[SDP_INACTIVE] = "inactive", [SDP_RECVONLY] = "recvonly",
-		[SDP_SENDONLY] = "sendonly", [SDP_SENDRECV] = "sendrecv",
-	};
-	unsigned i;
-
-	for (i=0; i<ARRAY_SIZE(namev); i++) {
-
-		if (pl_strcasecmp(name, namev[i]))
-			continue;
-
-		lv->dir     = (enum sdp_dir)i;
-		lv->dir_set = true;
-		return true;
-	}
-
-	return false;
-}
-
-
-static int attr_decode(struct parser *p, struct pl line)
-{
-	struct pl name = line, val;
-
-	word_split(&val, &name, ':');
-
-	while (name.l && is_space(name.p[name.l - 1]))
-		--name.l;
-
-	if (!name.l)
-		return EBADMSG;
-
-	if (!val.p && dir_decode(p->cur, &name))
-		return 0;
-
-	if (!pl_strcasecmp(&name, "ptime"))
-		return ptime_decode(&p->cur->ptime, val);
-	if (!pl_strcasecmp(&name, "maxptime"))
-		return ptime_decode(&p->cur->maxptime, val);
-	if (!pl_strcasecmp(&name, "extmap"))
-		return extmap_decode(p->cur, val);
-
-	if (!p->audio)
-		return 0;
-
-	if (!pl_strcasecmp(&name, "rtpmap"))
-		return rtpmap_decode(p, val);
-	if (!pl_strcasecmp(&name, "fmtp"))
-		return fmtp_decode(p, val);
-	if (!pl_strcasecmp(&name, "rtcp"))
-		return rtcp_attr_decode(p, val);
-	if (!pl_strcasecmp(&name, "rtcp-mux"))
-		p->rtcp_mux = true;
-
-	return 0;
-}
-
-
-static int line_decode(struct parser *p, struct pl line)
+static int line_decode(struct sdp_parser *p, struct pl line)
 {
 	const bool skip = p->md->mediac && !p->audio;
 	char type;
@@ -598,7 +250,7 @@ static int line_decode(struct parser *p, struct pl line)
 
 	case 'o': return origin_decode(p, line);
 	case 'c': return conn_decode(p, line);
-	case 'a': return attr_decode(p, line);
+	case 'a': return sdp_attr_read(p, line);
 	default:  return 0;
 	}
 }
@@ -606,7 +258,7 @@ static int line_decode(struct parser *p, struct pl line)
 
 /* Codecs in the caller's order. A list too long loses codecs, not the
  * telephone-events that usually stand at its end. */
-static void codecs_set(struct media_desc *md, const struct parser *p)
+static void codecs_set(struct media_desc *md, const struct sdp_parser *p)
 {
 	unsigned i, events = 0, others = 0, room;
 
@@ -638,11 +290,11 @@ static void codecs_set(struct media_desc *md, const struct parser *p)
 }
 
 
-static int audio_finish(struct parser *p)
+static int audio_finish(struct sdp_parser *p)
 {
 	struct media_desc *md = p->md;
-	const struct level *s = &p->sess, *m = &p->media;
-	const struct level *conn = m->addr_set ? m : s;
+	const struct sdp_level *s = &p->sess, *m = &p->media;
+	const struct sdp_level *conn = m->addr_set ? m : s;
 
 	if (p->port && !conn->addr_set)
 		return EBADMSG;
@@ -697,7 +349,7 @@ static bool text_valid(const uint8_t *buf, size_t len)
 }
 
 
-static int lines_decode(struct parser *p, const char *buf, size_t len)
+static int lines_decode(struct sdp_parser *p, const char *buf, size_t len)
 {
 	bool first = true;
 	int err = 0;
@@ -742,7 +394,7 @@ static int lines_decode(struct parser *p, const char *buf, size_t len)
  */
 int sdp_desc_decode(struct media_desc *md, const uint8_t *buf, size_t len)
 {
-	struct parser p;
+	struct sdp_parser p;
 	int err;
 
 	if (!md || !buf)
@@ -755,7 +407,7 @@ int sdp_desc_decode(struct media_desc *md, const uint8_t *buf, size_t len)
 	if (len > TEXT_MAX || !text_valid(buf, len))
 		return EBADMSG;
 
-	memset(&p, 0, offsetof(struct parser, fmtv));
+	memset(&p, 0, offsetof(struct sdp_parser, fmtv));
 	p.fmtc = 0;
 	p.md   = md;
 	p.cur  = &p.sess;

@@ -2,9 +2,9 @@
  * @file udpsock.c  sofia's UDP sockets, read in batches before sofia
  *
  * sofia opens its UDP sockets itself and reads one datagram per turn of its
- * loop. The functions in udplibc.c stand in the executable and so
- * before those of the C library, also for libsofia. In a signalling
- * thread, for a UDP socket that sofia polls, they do this:
+ * loop. The functions in udplibc.c stand in the executable and so before those
+ * of the C library, also for libsofia. In a signalling thread, for a UDP
+ * socket that sofia polls, they do this:
  *
  *   epoll_ctl    the socket becomes one of ours
  *   epoll_wait   reads a batch, has it judged, sends the replies, and tells
@@ -12,6 +12,7 @@
  *                left for sofia: each datagram is one event
  *   ioctl        FIONREAD: the length of the datagram that is next
  *   recvmsg      that datagram, with the address where it came from
+ *   recv         takes an empty one away
  *   bind         lets the threads share the port
  *
  * sofia sends on its socket as always, and everybody else (other threads,
