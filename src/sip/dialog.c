@@ -14,11 +14,9 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sofia-sip/hostdomain.h>
 #include <sofia-sip/su_uniqueid.h>
 #include "sip/leg.h"
 
@@ -75,77 +73,6 @@ static int slots_grow(struct agent *ag)
 	ag->legc = n;
 
 	return 0;
-}
-
-
-/* A phone that speaks to us directly, but whose Contact names another
- * address than its packets come from, sits behind NAT: what we send to the
- * Contact would not arrive. */
-static void hop_set(struct leg *lg, msg_t *msg)
-{
-	const sip_t *sip = sip_object(msg);
-	const su_sockaddr_t *su = msg_addr(msg);
-	const char *host;
-	char addr[64] = "", hop[96];
-	const bool six = su->su_family == AF_INET6;
-
-	if (!sip->sip_contact || sip->sip_record_route ||
-	    !sip->sip_via || sip->sip_via->v_next)
-		return;
-
-	host = sip->sip_contact->m_url->url_host;
-	if (!host || !su_inet_ntop(su->su_family, SU_ADDR(su), addr,
-				   sizeof(addr)))
-		return;
-
-	free(lg->hop);
-	lg->hop = NULL;
-
-	if (!host_cmp(host, addr))
-		return;
-
-	(void)snprintf(hop, sizeof(hop), six ? "sip:[%s]:%u" : "sip:%s:%u",
-		       addr, ntohs(su->su_port));
-	lg->hop = strdup(hop);
-}
-
-
-static void conn_set(struct leg *lg, tport_t *tp)
-{
-	if (tp == lg->conn)
-		return;
-
-	if (lg->conn)
-		tport_unref(lg->conn);
-
-	lg->conn = tport_is_reliable(tp) ? tport_ref(tp) : NULL;
-}
-
-
-/**
- * Keep in mind where a request came in, which only now nta tells: requests
- * of ours go back over the peer's connection, or to where its datagrams come
- * from, as that may be the only way to a peer behind NAT
- *
- * @param lg  Leg
- * @param irq Server transaction of a request that has just come
- */
-void leg_conn(struct leg *lg, nta_incoming_t *irq)
-{
-	msg_t *msg = nta_incoming_getrequest(irq);
-	tport_t *tp = tport_delivered_by(nta_agent_tports(lg->ag->nta), msg);
-
-	if (tp) {
-		/* primary transports live as long as the agent */
-		if (!lg->tport)
-			lg->tport = tport_parent(tp);
-
-		conn_set(lg, tp);
-		if (!lg->conn)
-			hop_set(lg, msg);
-	}
-
-	msg_destroy(msg);
 }
 
 
@@ -512,77 +439,4 @@ void leg_tick(struct agent *ag, unsigned now)
 		else
 			timer_strike(lg, now);
 	}
-}
-
-
-static void line_add(char **pp, const char *end, const char *key,
-		     const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-
-static void line_add(char **pp, const char *end, const char *key,
-		     const char *fmt, ...)
-{
-	size_t left = end - *pp;
-	va_list ap;
-	int n, m;
-
-	n = snprintf(*pp, left, "%s: ", key);
-	if (n < 0 || (size_t)n >= left)
-		return;
-
-	va_start(ap, fmt);
-	m = vsnprintf(*pp + n, left - n, fmt, ap);
-	va_end(ap);
-
-	/* a line that does not fit is left out as a whole */
-	if (m < 0 || (size_t)(n + m) + 2 > left)
-		**pp = '\0';
-	else
-		*pp += n + m + snprintf(*pp + n + m, left - n - m, "\n");
-}
-
-
-/**
- * The state of a dialog as text, one "key: value" per line: all that
- * another server needs to take the dialog over
- *
- * @param lg Leg with a dialog
- *
- * @return Message for the main thread, or NULL
- */
-struct wire *leg_dialog_wire(const struct leg *lg)
-{
-	const char *strv[WIRE_STRC] = {[WIRE_CALLID] = lg->callid};
-	const sip_contact_t *target = NULL;
-	const sip_route_t *r = NULL;
-	char buf[4096] = "", *p = buf;
-	const char *end = buf + sizeof(buf);
-
-	if (!lg->nl)
-		return NULL;
-
-	nta_leg_get_route(lg->nl, &r, &target);
-
-	line_add(&p, end, "call-id", "%s", lg->callid);
-	line_add(&p, end, "local-tag", "%s", nta_leg_get_tag(lg->nl));
-	line_add(&p, end, "remote-tag", "%s",
-		 nta_leg_get_rtag(lg->nl) ? nta_leg_get_rtag(lg->nl) : "");
-	line_add(&p, end, "local-uri", "%s", lg->local ? lg->local : "");
-	line_add(&p, end, "remote-uri", "%s", lg->remote ? lg->remote : "");
-	line_add(&p, end, "local-cseq", "%u", nta_leg_get_seq(lg->nl));
-	line_add(&p, end, "remote-cseq", "%u", nta_leg_get_rseq(lg->nl));
-	line_add(&p, end, "contact", "%s", lg->contact ? lg->contact : "");
-
-	if (target)
-		line_add(&p, end, "remote-target", URL_PRINT_FORMAT,
-			 URL_PRINT_ARGS(target->m_url));
-
-	for (; r; r = r->r_next)
-		line_add(&p, end, "route", URL_PRINT_FORMAT,
-			 URL_PRINT_ARGS(r->r_url));
-
-	strv[WIRE_BODY] = buf;
-
-	return wire_alloc(WIRE_DIALOG, lg->id, strv, NULL);
 }

@@ -159,7 +159,6 @@ enum agent_method receive_method(sip_method_t method);
 int  leg_alloc(struct leg **lgp, struct agent *ag, enum leg_kind kind,
 	       nta_incoming_t *irq, sip_t const *sip);
 void leg_free(struct leg *lg);
-void leg_conn(struct leg *lg, nta_incoming_t *irq);
 struct leg *leg_find(const struct agent *ag, uint64_t id);
 int  leg_dialog(struct leg *lg);
 void leg_end(struct leg *lg, uint16_t scode, const char *reason);
@@ -169,6 +168,9 @@ int  leg_request(struct leg *lg, nta_leg_t *nl, nta_incoming_t *irq,
 void leg_tick(struct agent *ag, unsigned now);
 void leg_tell(const struct leg *lg, enum wire_type type, const char *ctype,
 	      const char *body, size_t len);
+
+/* conn.c, dialogtext.c */
+void leg_conn(struct leg *lg, nta_incoming_t *irq);
 struct wire *leg_dialog_wire(const struct leg *lg);
 
 /* identity.c */

@@ -258,8 +258,8 @@ START_TEST(robust_unsendable)
 			fill(head, sizeof(head), buf, &p);
 
 			(void)re_snprintf(buf, sizeof(buf), "INVITE sip:%s@x "
-					  "SIP/2.0\r\n%sCSeq: 1 INVITE\r\n" END,
-					  confv[k], head);
+					  "SIP/2.0\r\n%sCSeq: 1 INVITE\r\n"
+					  END, confv[k], head);
 			phone_raw(&p, buf, strlen(buf));
 			loop_run(20);
 
