@@ -23,6 +23,7 @@ struct eventlog {
 	struct server *srv;
 	struct listener *own;
 	struct listener *remote;   /* events of other servers               */
+	struct mbuf *mb;           /* a line's details                      */
 	enum log_level level;
 	bool paused;
 };
@@ -43,30 +44,118 @@ static void level_set(struct eventlog *el)
 }
 
 
+/* A JSON string (RFC 8259 section 7). By far most characters stand for
+ * themselves, and calls come by the thousand: so no printing one by one. */
+static int string_write(struct mbuf *mb, const char *s)
+{
+	int err = mbuf_write_u8(mb, '"');
+
+	while (!err && *s) {
+		size_t n = 0;
+
+		while ((uint8_t)s[n] >= 0x20 && s[n] != '"' && s[n] != '\\')
+			++n;
+		err = n ? mbuf_write_mem(mb, (const uint8_t *)s, n) : 0;
+		s += n;
+		if (!err && *s)
+			err = mbuf_printf(mb, "\\u%04x", (uint8_t)*s++);
+	}
+
+	return err | mbuf_write_u8(mb, '"');
+}
+
+
+static int member_write(struct mbuf *mb, const char *key, bool first)
+{
+	int err = first ? mbuf_write_str(mb, " {") : mbuf_write_u8(mb, ',');
+
+	return err | string_write(mb, key) | mbuf_write_u8(mb, ':');
+}
+
+
+static int entry_write(struct mbuf *mb, const struct odict_entry *e)
+{
+	switch (e->type) {
+
+	case ODICT_STRING:
+		return string_write(mb, e->u.str);
+
+	case ODICT_INT:
+		return mbuf_printf(mb, "%lld", (long long)e->u.integer);
+
+	case ODICT_DOUBLE:
+		return mbuf_printf(mb, "%f", e->u.dbl);
+
+	case ODICT_BOOL:
+		return mbuf_write_str(mb, e->u.boolean ? "true" : "false");
+
+	default:
+		return mbuf_write_str(mb, "null");
+	}
+}
+
+
+/* Events of other servers bring these as members */
+static bool has_column(const char *key)
+{
+	return !strcmp(key, "event") || !strcmp(key, "callid") ||
+		!strcmp(key, "origin");
+}
+
+
+/* " {members}", or nothing if there are none */
+static int details_write(struct mbuf *mb, const struct event *ev,
+			 const struct odict *od)
+{
+	const size_t start = mb->pos;
+	const struct le *le;
+	int err = 0;
+
+	if (ev->origin)
+		err = member_write(mb, "origin", true) |
+			string_write(mb, ev->origin);
+
+	for (le = od ? od->lst.head : NULL; le && !err; le = le->next) {
+		const struct odict_entry *e = le->data;
+
+		if (ev->remote && has_column(e->key))
+			continue;
+		err = member_write(mb, e->key, mb->pos == start) |
+			entry_write(mb, e);
+	}
+
+	if (mb->pos != start)
+		err |= mbuf_write_u8(mb, '}');
+	if (mb->pos > DETAIL_MAX) {
+		mb->pos = mb->end = start;
+		err |= mbuf_write_str(mb, " (details too long)");
+	}
+
+	return err | mbuf_write_u8(mb, '\0');
+}
+
+
 static bool event_handler(const struct event *ev, void *arg)
 {
 	struct eventlog *el = arg;
-	char buf[DETAIL_MAX];
-	struct odict *od;
+	struct odict *own = NULL;
 
 	if (!strcmp(ev->name, "config.changed"))
 		level_set(el);
-	if (el->paused || !log_event_wanted(el->level)
-	    || event_odict(&od, ev))
+	if (el->paused || !log_event_wanted(el->level))
 		return false;
 
-	/* these have columns of their own */
-	odict_entry_del(od, "event");
-	odict_entry_del(od, "callid");
+	if (ev->detail && ev->data &&
+	    (odict_alloc(&own, 8) || ev->detail(own, ev->data)))
+		goto out;
 
-	if (!odict_count(od, false))
-		buf[0] = '\0';
-	else if (re_snprintf(buf, sizeof(buf), " %H", json_encode_odict,
-			     od) < 0)
-		str_ncpy(buf, " (details too long)", sizeof(buf));
+	mbuf_rewind(el->mb);
+	if (!details_write(el->mb, ev, own ? own : ev->remote))
+		log_event(el->level, "eventlog", ev->callid, "%s%s",
+			  ev->name, (const char *)el->mb->buf);
 
-	log_event(el->level, "eventlog", ev->callid, "%s%s", ev->name, buf);
-	mem_deref(od);
+ out:
+	mem_deref(own);
 
 	return false;
 }
@@ -78,6 +167,7 @@ static void eventlog_destructor(void *data)
 
 	mem_deref(el->own);
 	mem_deref(el->remote);
+	mem_deref(el->mb);
 }
 
 
@@ -93,8 +183,10 @@ static int eventlog_start(struct service *svc)
 	el->srv = service_server(svc);
 	el->level = LOG_INFO;
 	level_set(el);
+	el->mb = mbuf_alloc(DETAIL_MAX);
 
-	err  = event_listen(&el->own, server_events(el->srv), "*",
+	err  = el->mb ? 0 : ENOMEM;
+	err |= event_listen(&el->own, server_events(el->srv), "*",
 			    EVENT_PRIO_LOG, event_handler, el);
 	err |= event_listen_remote(&el->remote, server_events(el->srv), "*",
 				   EVENT_PRIO_LOG, event_handler, el);
