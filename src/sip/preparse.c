@@ -174,7 +174,9 @@ static enum header header_find(const struct pl *name)
 	if (name->l + 1 < ARRAY_SIZE(lenv)) {
 
 		for (i=lenv[name->l]; i<lenv[name->l + 1]; i++) {
-			if (scan_is_word(name, headerv[i].name))
+
+			if ((*name->p | 0x20) == *headerv[i].name &&
+			    scan_is_word(name, headerv[i].name))
 				return headerv[i].header;
 		}
 	}

@@ -84,12 +84,6 @@ bool scan_is_word(const struct pl *pl, const char *small)
 }
 
 
-bool scan_is_name(const struct pl *pl, const char *small, size_t len)
-{
-	return pl->l == len && scan_is_word(pl, small);
-}
-
-
 /* "[2001:db8::1]"; no scopes: what they mean is not known here */
 static bool ipv6(struct pl *host, struct scan *s)
 {
@@ -156,7 +150,7 @@ bool scan_hostport(struct pl *host, uint16_t *port, struct scan *s)
 
 /* ";name" or ";name=value", quoted values where they may stand */
 bool scan_param(struct pl *name, struct pl *val, struct scan *s,
-		  uint8_t class, bool quoted)
+		uint8_t class, bool quoted)
 {
 	*val = pl_null;
 
@@ -207,7 +201,7 @@ bool scan_uri(struct scan_uri *u, struct scan *s, bool params)
 /* From, To, Contact: a name and a URI in brackets, or the URI alone; then
  * parameters to the end of the line, of which the tag is told. */
 bool scan_name_addr(struct scan_uri *u, struct pl *tag, struct pl *display,
-		      struct scan s)
+		    struct scan s)
 {
 	struct pl name, val;
 	bool bracket;
@@ -224,7 +218,8 @@ bool scan_name_addr(struct scan_uri *u, struct pl *tag, struct pl *display,
 	else {
 		struct scan at = s;
 
-		bracket = scan_take(display, &at, C_TOKEN) && scan_ch(&at, ' ');
+		bracket = scan_take(display, &at, C_TOKEN) &&
+			scan_ch(&at, ' ');
 		if (bracket) {
 			s = at;
 		}

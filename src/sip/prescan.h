@@ -33,7 +33,6 @@ extern const uint8_t scan_classv[256];
 bool scan_take(struct pl *pl, struct scan *s, uint8_t class);
 bool scan_number(uint32_t *num, struct scan *s, uint32_t max);
 bool scan_is_word(const struct pl *pl, const char *small);
-bool scan_is_name(const struct pl *pl, const char *small, size_t len);
 bool scan_hostport(struct pl *host, uint16_t *port, struct scan *s);
 bool scan_param(struct pl *name, struct pl *val, struct scan *s,
 		uint8_t class, bool quoted);
@@ -73,6 +72,13 @@ static inline bool scan_str(struct scan *s, const char *str, size_t n)
 	s->p += n;
 
 	return true;
+}
+
+
+static inline bool scan_is_name(const struct pl *pl, const char *small,
+				size_t len)
+{
+	return pl->l == len && scan_is_word(pl, small);
 }
 
 #endif

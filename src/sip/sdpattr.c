@@ -163,8 +163,8 @@ static int rtpmap_decode(struct sdp_parser *p, struct pl line)
 	sdp_word_split(&rate, &name, '/');
 	sdp_word_split(&ch, &rate, '/');
 
-	if (!sdp_is_token(&name) || !sdp_num_decode(&srate, &rate, UINT32_MAX) ||
-	    !srate)
+	if (!sdp_is_token(&name) ||
+	    !sdp_num_decode(&srate, &rate, UINT32_MAX) || !srate)
 		return EBADMSG;
 	if (ch.p && (!sdp_num_decode(&n, &ch, 255) || !n))
 		return EBADMSG;
@@ -217,7 +217,8 @@ static int rtcp_attr_decode(struct sdp_parser *p, struct pl line)
 	struct pl word;
 	uint64_t port;
 
-	if (!sdp_word_next(&word, &line) || !sdp_num_decode(&port, &word, 65535))
+	if (!sdp_word_next(&word, &line) ||
+	    !sdp_num_decode(&port, &word, 65535))
 		return EBADMSG;
 
 	sa_init(&p->rtcp_addr, AF_UNSPEC);
@@ -266,7 +267,8 @@ static int ptime_decode(uint32_t *ptime, struct pl line)
 	struct pl word;
 	uint64_t n;
 
-	if (!sdp_word_next(&word, &line) || !sdp_num_decode(&n, &word, UINT32_MAX))
+	if (!sdp_word_next(&word, &line) ||
+	    !sdp_num_decode(&n, &word, UINT32_MAX))
 		return EBADMSG;
 
 	if (n && n <= PTIME_MAX)
