@@ -152,7 +152,8 @@ static void join(unsigned n)
 	(void)re_snprintf(name, sizeof name, "u%u@test", n);
 	(void)re_snprintf(callid, sizeof callid, "call-%u", n);
 
-	ck_assert_int_eq(phone_alloc(&u->phone, MESH_PCMU, 20), 0);
+	ck_assert_int_eq(phone_alloc(&u->phone, MESH_PCMU, 20, "127.0.0.1"),
+			 0);
 	offer_make(&offer, u, "PCMU", 0, 8000);
 
 	jn = (struct join){
