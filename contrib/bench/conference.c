@@ -25,8 +25,9 @@ static void cost_report(struct bench *b, const struct proc_use *idle,
 		   "%", "server CPU, of one core");
 	result_num(b->res, "rss_kb", mem / 1024 / n, "kB",
 		   "server memory per participant (RSS)");
-	result_num(b->res, "pss_kb", pss / 1024 / n, "kB",
-		   "server memory per participant (PSS)");
+	if (u1->pss)            /* another user's may not be read */
+		result_num(b->res, "pss_kb", pss / 1024 / n, "kB",
+			   "server memory per participant (PSS)");
 	result_num(b->res, "threads_idle", idle->threads, "",
 		   "server threads before");
 	result_num(b->res, "threads", u1->threads, "",
