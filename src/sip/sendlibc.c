@@ -11,24 +11,32 @@
  * The functions stand in the executable and so before those of the C library,
  * also for libsofia; see udplibc.c. All other threads pass straight through.
  *
+ * Connections are not taken when few descriptors are left: the media, the
+ * logs and the operators need some, too.
+ *
  * Names are not looked up either: that would block the thread for as long as
  * a stranger's name server likes. nta resolves what it has to by itself.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include "sip/sendlibc.h"
+
+enum { RESERVE = 4 };                   /* a fourth is for others        */
 
 typedef int (getaddrinfo_h)(const char *, const char *,
 			    const struct addrinfo *, struct addrinfo **);
 
 /* libsofia's calls have no argument for us, as in udplibc.c */
 static __thread bool ours;
+static __thread int fd_max;            /* highest for a connection          */
 
 
 /**
@@ -38,7 +46,14 @@ static __thread bool ours;
  */
 void sendlibc_set(bool on)
 {
-	ours = on;
+	struct rlimit rl;
+
+	ours   = on;
+	fd_max = INT_MAX;
+
+	/* descriptors are given out from the lowest on */
+	if (!getrlimit(RLIMIT_NOFILE, &rl) && rl.rlim_cur < INT_MAX)
+		fd_max = (int)(rl.rlim_cur - rl.rlim_cur / RESERVE);
 }
 
 
@@ -84,6 +99,20 @@ int connect(int fd, const struct sockaddr *addr, socklen_t len)
 		errno = EINPROGRESS;
 
 	return r;
+}
+
+
+int accept(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	int s = (int)syscall(SYS_accept, fd, addr, len);
+
+	if (!ours || s < fd_max)
+		return s;
+
+	(void)close(s);
+	errno = ECONNABORTED;
+
+	return -1;
 }
 
 

@@ -3,6 +3,7 @@
  *                      and no harm to others; in the spirit of RFC 4475
  */
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <check.h>
@@ -311,6 +312,51 @@ START_TEST(robust_reset)
 	}
 
 	ck_assert(alive(&u));
+	phone_close(&u);
+	fix_close(&fx);
+}
+END_TEST
+
+
+/* Connections stop being taken before the process has no descriptors. */
+START_TEST(robust_connections)
+{
+	enum { LIMIT = 200, TRIES = 190 };
+	struct rlimit rl = {LIMIT, LIMIT}, old;
+	struct fix fx;
+	struct phone u;
+	static int fdv[TRIES];
+	int fd;
+
+	/* ours and the server's come from the same process here */
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+	rl.rlim_max = old.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &rl), 0);
+	fix_open_default(&fx);
+	phone_open(&u, &fx.laddr, false, "room");
+
+	for (int i = 0; i < TRIES; i++) {
+		fdv[i] = socket(AF_INET, SOCK_STREAM, 0);
+		if (fdv[i] < 0)
+			break;
+		(void)connect(fdv[i], &fx.laddr.u.sa, fx.laddr.len);
+		loop_run(1);
+		if (fdv[i] >= LIMIT - 20) {
+			(void)close(fdv[i]);
+			fdv[i] = -1;
+		}
+	}
+
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	ck_assert_int_ge(fd, 0);
+	(void)close(fd);
+	ck_assert(alive(&u));
+
+	for (int i = 0; i < TRIES && fdv[i] != 0; i++) {
+		if (fdv[i] > 0)
+			(void)close(fdv[i]);
+	}
+
 	phone_close(&u);
 	fix_close(&fx);
 }
@@ -666,6 +712,7 @@ static Suite *robust_suite(void)
 	tcase_add_test(tc, robust_garbage);
 	tcase_add_test(tc, robust_unsendable);
 	tcase_add_test(tc, robust_reset);
+	tcase_add_test(tc, robust_connections);
 	tcase_add_test(tc, robust_long_name);
 	tcase_add_test(tc, robust_overload);
 	tcase_add_test(tc, robust_refusing);
