@@ -14,9 +14,11 @@
 #include "sip/prescan.h"
 
 
+enum { SE_MIN = 90 };      /* shortest session there may be [s]         */
+
 enum header {
 	H_VIA, H_FROM, H_TO, H_CALLID, H_CSEQ, H_MAXFWD, H_LENGTH, H_CONTACT,
-	H_TYPE, H_AGENT, H_SUBJECT, H_EXPIRES,
+	H_TYPE, H_AGENT, H_SUBJECT, H_EXPIRES, H_SESSION, H_MINSE,
 	H_ONCE,            /* those above stand at most once, but Via       */
 	H_LIST = H_ONCE,   /* tokens with commas                            */
 	H_FREE,            /* X-...: nobody looks at it                     */
@@ -30,11 +32,12 @@ static const struct {
 } headerv[] = {
 	{"v", H_VIA}, {"f", H_FROM}, {"t", H_TO}, {"i", H_CALLID},
 	{"l", H_LENGTH}, {"m", H_CONTACT}, {"c", H_TYPE}, {"s", H_SUBJECT},
-	{"k", H_LIST}, {"u", H_LIST},
+	{"k", H_LIST}, {"u", H_LIST}, {"x", H_SESSION},
 	{"to", H_TO},
 	{"via", H_VIA},
 	{"from", H_FROM}, {"cseq", H_CSEQ},
 	{"allow", H_LIST},
+	{"min-se", H_MINSE},
 	{"call-id", H_CALLID}, {"contact", H_CONTACT},
 	{"subject", H_SUBJECT}, {"expires", H_EXPIRES},
 	{"supported", H_LIST},
@@ -42,11 +45,12 @@ static const struct {
 	{"max-forwards", H_MAXFWD}, {"content-type", H_TYPE},
 	{"allow-events", H_LIST},
 	{"content-length", H_LENGTH},
+	{"session-expires", H_SESSION},
 };
 
 /* Where the names of a length begin in headerv */
 static const uint8_t lenv[] = {
-	0, 0, 10, 11, 12, 14, 15, 15, 19, 19, 20, 21, 21, 24, 24, 25,
+	0, 0, 11, 12, 13, 15, 16, 17, 21, 21, 22, 23, 23, 26, 26, 27, 28,
 };
 
 
@@ -115,8 +119,12 @@ static bool cseq(struct preparse *pp, struct scan s)
 }
 
 
+/* Names with commas between, or none at all */
 static bool tokens(struct scan s)
 {
+	if (s.p == s.end)
+		return true;
+
 	do {
 		(void)scan_ch(&s, ' ');
 		if (!scan_span(&s, C_TOKEN))
@@ -125,6 +133,24 @@ static bool tokens(struct scan s)
 	while (scan_ch(&s, ','));
 
 	return s.p == s.end;
+}
+
+
+/* RFC 4028. One that is too short is to be answered otherwise. */
+static bool timer(struct scan s)
+{
+	struct pl name, val;
+	uint32_t n;
+
+	if (!scan_number(&n, &s, INT32_MAX) || n < SE_MIN)
+		return false;
+
+	while (s.p < s.end) {
+		if (!scan_param(&name, &val, &s, C_TOKEN, false))
+			return false;
+	}
+
+	return true;
 }
 
 
@@ -217,6 +243,8 @@ static bool line(struct preparse *pp, unsigned *seen, uint32_t *length,
 	case H_CALLID:  return callid(pp, s);
 	case H_CSEQ:    return cseq(pp, s);
 	case H_LIST:    return tokens(s);
+	case H_SESSION:
+	case H_MINSE:   return timer(s);
 	case H_CONTACT: return scan_name_addr(&u, &tag, &name, s);
 
 	case H_LENGTH:  return scan_number(length, &s, 65535) && s.p == s.end;

@@ -58,6 +58,10 @@ static const struct {
 {"parameters of the contact",
 	REQ VIA MAXF FROM TO CALL SEQ "Contact: \"A\" <sip:a@b;ob>;expires=5;"
 	"+sip.instance=\"<urn:uuid:1>\"\r\n" LEN0},
+{"session timers", ALL "Session-Expires: 1800;refresher=uac\r\n"
+	"Min-SE: 90\r\n" LEN0},
+{"session timers, compact", ALL "x: 90\r\n" LEN0},
+{"lists of nothing", ALL "Supported: \r\nAllow:\r\n" LEN0},
 {"no user agent port", REQ "Via: SIP/2.0/UDP h;branch=z9hG4bK1;rport\r\n"
 	MAXF FROM TO CALL SEQ CONT LEN0},
 };
@@ -200,6 +204,10 @@ static const struct {
 {"Contact star",         REQ VIA MAXF FROM TO CALL SEQ "Contact: *\r\n" LEN0},
 {"Contacts",             REQ VIA MAXF FROM TO CALL SEQ "Contact: <sip:a@b>,"
 			 "<sip:c@d>\r\n" LEN0},
+{"short session",        ALL "Session-Expires: 89\r\n" LEN0},
+{"two sessions",         ALL "Session-Expires: 90\r\nx: 90\r\n" LEN0},
+{"session a word",       ALL "Session-Expires: x\r\n" LEN0},
+{"session and more",     ALL "Session-Expires: 90 x\r\n" LEN0},
 {"Allow",                ALL "Allow: INVITE,,ACK\r\n" LEN0},
 {"a ninth via",          REQ VIA VIA VIA VIA VIA VIA VIA VIA VIA MAXF FROM TO
 			 CALL SEQ CONT LEN0},
