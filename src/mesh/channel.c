@@ -11,6 +11,7 @@
 #include <netinet/ip.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include "mesh/rtp.h"
 #include "mesh/channel.h"
@@ -20,12 +21,23 @@ enum {
 	SOCKBUF_ONE = 256 << 10, /* port of one caller [bytes]            */
 	PAIR_TRIES  = 50,
 	DSCP_EF     = 46,
+	STAMP_MAX   = 1000000,   /* oldest time stamp that is believed [us]*/
+};
+
+enum { CONTROL_SIZE = CMSG_SPACE(sizeof(struct timespec)) };
+
+union control {                  /* when a packet came                    */
+	struct cmsghdr align;
+	uint8_t buf[CONTROL_SIZE];
 };
 
 struct rx_batch {
+	unsigned used;           /* by the latest packets                 */
+	uint64_t ahead;          /* of the system's clock before ours [us]*/
 	struct mmsghdr msgv[CHANNEL_RX_BATCH];
 	struct iovec iovv[CHANNEL_RX_BATCH];
 	struct sa srcv[CHANNEL_RX_BATCH];
+	union control controlv[CHANNEL_RX_BATCH];
 	uint8_t bufv[CHANNEL_RX_BATCH][RTP_MTU + 36]; /* 12 cache lines * 2 */
 };
 
@@ -62,7 +74,7 @@ static int port_open(int *fdp, struct sa *bound, const struct sa *laddr,
 		     bool big)
 {
 	const int size = big ? SOCKBUF : SOCKBUF_ONE, tos = DSCP_EF << 2;
-	const int df = IP_PMTUDISC_PROBE;
+	const int df = IP_PMTUDISC_PROBE, on = 1;
 	int fd, err = 0;
 
 	fd = socket(sa_af(laddr), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
@@ -84,6 +96,8 @@ static int port_open(int *fdp, struct sa *bound, const struct sa *laddr,
 		(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &df,
 				 sizeof(df));
 	}
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
 
 	if (bind(fd, &laddr->u.sa, laddr->len)) {
 		err = errno;
@@ -197,11 +211,23 @@ int rx_batch_alloc(struct rx_batch **bp)
 		hdr->msg_iovlen = 1;
 		hdr->msg_name = &b->srcv[i].u;
 		hdr->msg_namelen = sizeof(b->srcv[i].u);
+		hdr->msg_control = &b->controlv[i];
+		hdr->msg_controllen = sizeof(b->controlv[i]);
 	}
 
 	*bp = b;
 
 	return 0;
+}
+
+
+static uint64_t clock_usec(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
 
@@ -215,17 +241,24 @@ int rx_batch_alloc(struct rx_batch **bp)
  */
 unsigned rx_batch_recv(struct rx_batch *b, int fd)
 {
-	int n = recvmmsg(fd, b->msgv, CHANNEL_RX_BATCH, MSG_DONTWAIT, NULL);
+	int n;
 
+	for (unsigned i = 0; i < b->used; i++) {
+		struct msghdr *hdr = &b->msgv[i].msg_hdr;
+
+		hdr->msg_namelen = sizeof(b->srcv[i].u);
+		hdr->msg_controllen = sizeof(b->controlv[i]);
+	}
+	b->used = 0;
+
+	n = recvmmsg(fd, b->msgv, CHANNEL_RX_BATCH, MSG_DONTWAIT, NULL);
 	if (n <= 0)
 		return 0;
 
-	for (int i = 0; i < n; i++) {
-		struct msghdr *hdr = &b->msgv[i].msg_hdr;
-
-		b->srcv[i].len = hdr->msg_namelen;
-		hdr->msg_namelen = sizeof(b->srcv[i].u);
-	}
+	for (int i = 0; i < n; i++)
+		b->srcv[i].len = b->msgv[i].msg_hdr.msg_namelen;
+	b->used = (unsigned)n;
+	b->ahead = clock_usec(CLOCK_REALTIME) - clock_usec(CLOCK_MONOTONIC);
 
 	return (unsigned)n;
 }
@@ -248,6 +281,34 @@ const uint8_t *rx_batch_packet(const struct rx_batch *b, unsigned ix,
 	*len = msg->msg_hdr.msg_flags & MSG_TRUNC ? 0 : msg->msg_len;
 
 	return b->bufv[ix];
+}
+
+
+/**
+ * When a packet of a batch came to this machine
+ *
+ * @param b   Batch
+ * @param ix  Which one
+ * @param now The time now, which is said if it is not known better [us]
+ *
+ * @return Monotonic time, at most a second ago [us]
+ */
+uint64_t rx_batch_time(const struct rx_batch *b, unsigned ix, uint64_t now)
+{
+	const struct msghdr *hdr = &b->msgv[ix].msg_hdr;
+	const struct cmsghdr *c = CMSG_FIRSTHDR(hdr);
+	struct timespec ts;
+	uint64_t t;
+
+	if (!c || c->cmsg_level != SOL_SOCKET ||
+	    c->cmsg_type != SCM_TIMESTAMPNS)
+		return now;
+
+	memcpy(&ts, CMSG_DATA(c), sizeof(ts));
+	t = (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000 -
+		b->ahead;
+
+	return t <= now && now - t < STAMP_MAX ? t : now;
 }
 
 

@@ -27,6 +27,7 @@ int  rx_batch_alloc(struct rx_batch **bp);
 unsigned rx_batch_recv(struct rx_batch *b, int fd);
 const uint8_t *rx_batch_packet(const struct rx_batch *b, unsigned ix,
 			       size_t *len);
+uint64_t rx_batch_time(const struct rx_batch *b, unsigned ix, uint64_t now);
 const struct sa *rx_batch_src(const struct rx_batch *b, unsigned ix);
 
 int  tx_batch_alloc(struct tx_batch **bp);

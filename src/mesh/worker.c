@@ -1,11 +1,12 @@
 /**
  * @file mesh/worker.c  The thread of a worker
  *
- *   timer, every 5 ms:   receive; apply what main has asked for
- *   every fourth time:   the tick: mix and send, all conferences
+ *   timer, every 10 ms, with many participants every 5:
+ *                        receive; apply what main has asked for
+ *   every 20 ms:         the tick: mix and send, all conferences
  *
  * Sockets are read on time, not on arrival: thousands of packets a second
- * come in batches, one wake-up each. A worker without conferences sleeps.
+ * come in batches, one wake-up each; the kernel notes when they came. A worker without conferences sleeps.
  * Ticks of several workers are shifted against one another.
  */
 #define _GNU_SOURCE
@@ -45,6 +46,7 @@ enum {
 struct clockwork {
 	uint64_t due;            /* next tick [us]                        */
 	unsigned idle;           /* ticks without a conference            */
+	uint32_t poll;           /* between looks at the sockets [us]     */
 };
 
 
@@ -328,7 +330,7 @@ static void tick_timed(struct worker *w, uint64_t due)
 	if (start > due + LATE)
 		++w->stats.overruns;
 
-	w->now = due;
+	w->now = w->ticked = due;
 	tick(w);
 
 	usec = worker_clock() - start;
@@ -343,22 +345,32 @@ static void tick_timed(struct worker *w, uint64_t due)
 }
 
 
+/* From the next tick on: that tick, and how often to receive */
+static void timer_set(struct worker *w, struct clockwork *cw)
+{
+	struct itimerspec its;
+
+	cw->poll = w->stats.parts > WORKER_BUSY ? WORKER_POLL_BUSY_US
+		: WORKER_POLL_US;
+
+	memset(&its, 0, sizeof(its));
+	its.it_value.tv_sec = (time_t)(cw->due / 1000000);
+	its.it_value.tv_nsec = (long)(cw->due % 1000000 * 1000);
+	its.it_interval.tv_nsec = (long)cw->poll * 1000;
+	(void)timerfd_settime(w->timerfd, TFD_TIMER_ABSTIME, &its, NULL);
+}
+
+
 static void timer_arm(struct worker *w, struct clockwork *cw)
 {
 	const uint64_t phase = (uint64_t)WORKER_TICK_US * w->ix /
 		max(w->cfg.workers, 1u);
 	const uint64_t now = worker_clock();
-	struct itimerspec its;
 
 	/* in phase with the clock, so that workers keep their distance */
 	cw->due = (now / WORKER_TICK_US + 1) * WORKER_TICK_US + phase;
 	cw->idle = 0;
-
-	memset(&its, 0, sizeof(its));
-	its.it_value.tv_sec = (time_t)(cw->due / 1000000);
-	its.it_value.tv_nsec = (long)(cw->due % 1000000 * 1000);
-	its.it_interval.tv_nsec = WORKER_POLL_US * 1000;
-	(void)timerfd_settime(w->timerfd, TFD_TIMER_ABSTIME, &its, NULL);
+	timer_set(w, cw);
 }
 
 
@@ -400,6 +412,10 @@ static void ticks_run(struct worker *w, struct clockwork *cw)
 	}
 
 	cw->idle = w->confl.head ? 0 : cw->idle + 1;
+
+	if (n && (cw->poll == WORKER_POLL_BUSY_US) !=
+	    (w->stats.parts > WORKER_BUSY))
+		timer_set(w, cw);
 }
 
 

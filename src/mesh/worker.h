@@ -10,7 +10,9 @@
 
 enum {
 	WORKER_TICK_US  = 20000,
-	WORKER_POLL_US  = 5000,      /* receive at least this often       */
+	WORKER_POLL_US  = 10000,     /* receive at least this often       */
+	WORKER_POLL_BUSY_US = 5000,  /* with many participants            */
+	WORKER_BUSY     = 400,       /* participants that are many        */
 	WORKER_ADDR_MAX = 8192,      /* source addresses on one worker    */
 	WORKER_SLOW     = 16,        /* ticks between looks at a part     */
 };
@@ -59,7 +61,8 @@ struct wpart_rx {                /* what comes from a participant         */
 	bool latched;
 	bool silent;             /* event sent, nothing came since        */
 	uint64_t since;          /* attached [us]                         */
-	uint64_t heard;          /* latest RTP or RTCP [us]               */
+	uint64_t heard;          /* latest RTP or RTCP was read [us]      */
+	uint64_t came;           /* latest RTP came [us]                  */
 	uint64_t packets, bytes;
 	struct sa agreed;        /* by SDP                                */
 	struct sa adopted;       /* also found by this, or unset          */
@@ -144,6 +147,7 @@ struct worker {
 	uint32_t searched;       /* tick of the latest search, adopt      */
 	bool told;                   /* something for main in this tick   */
 	uint64_t now;                /* [us]                              */
+	uint64_t ticked;         /* when the latest tick was due [us]     */
 	struct mesh_worker_stats stats;
 	uint64_t tick_max;           /* of this second [us]               */
 	uint64_t events_lost;
@@ -181,7 +185,7 @@ int  wpart_attach(struct wpart *part, struct worker *w);
 void wpart_detach(struct wpart *part, struct worker *w);
 void wpart_media(struct wpart *part, const struct mesh_media *media);
 void wpart_rx(struct wpart *part, const uint8_t *buf, size_t len,
-	      const struct sa *src, bool rtcp);
+	      const struct sa *src, uint64_t came, bool rtcp);
 bool wpart_believes(const struct wpart *part, const struct sa *src);
 void wpart_latch(struct wpart *part, const struct sa *src);
 struct wpart *worker_adopt(struct worker *w, const struct sa *src,

@@ -95,7 +95,7 @@ static void batch_shared(struct worker *w, unsigned n,
 		buf = rx_batch_packet(w->rx, i, &len);
 		if (whole(w, buf, len, &rtcp))
 			wpart_rx(partv[i], buf, len, rx_batch_src(w->rx, i),
-				 rtcp);
+				 rx_batch_time(w->rx, i, w->now), rtcp);
 	}
 }
 
@@ -125,7 +125,7 @@ static void socket_port(struct worker *w, struct wpart *part, int fd)
 		buf = rx_batch_packet(w->rx, i, &len);
 		if (whole(w, buf, len, &rtcp))
 			wpart_rx(part, buf, len, rx_batch_src(w->rx, i),
-				 rtcp);
+				 rx_batch_time(w->rx, i, w->now), rtcp);
 	}
 }
 

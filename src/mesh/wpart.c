@@ -50,7 +50,7 @@ void wpart_media(struct wpart *part, const struct mesh_media *media)
 
 
 static void rtp_rx(struct wpart *part, const uint8_t *buf, size_t len,
-		   const struct sa *src)
+		   const struct sa *src, uint64_t came)
 {
 	struct worker *w = part->conf->w;
 	struct wpart_rx *rx = &part->rx;
@@ -70,7 +70,10 @@ static void rtp_rx(struct wpart *part, const uint8_t *buf, size_t len,
 	if (!rx->on)
 		return;
 
-	err = scheduler_put(part->sched, &pkt, w->now);
+	/* for the scheduler, time never goes back, not even by the length of
+	   a step of the system's clock */
+	rx->came = max(came, max(rx->came, w->ticked));
+	err = scheduler_put(part->sched, &pkt, rx->came);
 	if (err == EBADMSG)
 		++w->stats.rx_malformed;
 
@@ -90,10 +93,11 @@ static void rtp_rx(struct wpart *part, const uint8_t *buf, size_t len,
  * @param buf  Packet
  * @param len  Its length [bytes]
  * @param src  Where it came from
+ * @param came When [us]
  * @param rtcp Whether it is RTCP
  */
 void wpart_rx(struct wpart *part, const uint8_t *buf, size_t len,
-	      const struct sa *src, bool rtcp)
+	      const struct sa *src, uint64_t came, bool rtcp)
 {
 	struct wpart_rx *rx = &part->rx;
 
@@ -105,7 +109,7 @@ void wpart_rx(struct wpart *part, const uint8_t *buf, size_t len,
 		wpart_rtcp_rx(part, buf, len);
 	}
 	else {
-		rtp_rx(part, buf, len, src);
+		rtp_rx(part, buf, len, src, came);
 	}
 
 	rx->heard = part->conf->w->now;
