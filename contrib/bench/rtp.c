@@ -54,8 +54,8 @@ struct media {
 	struct rxset *rx;
 	struct hist *late;      /* how late slots begin [us] */
 	struct mmsghdr msgv[GROUP];
-	struct iovec iov[GROUP][2];
-	uint8_t hdr[GROUP][RTP_HDR];
+	struct iovec iov[GROUP];
+	uint8_t buf[GROUP][RTP_HDR + FRAME_MAX];
 	_Alignas(struct cmsghdr)
 	char ctl[GROUP][CMSG_SPACE(sizeof(struct in_pktinfo))];
 };
@@ -65,7 +65,7 @@ static int socket_open(const struct media *m, uint16_t *port)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET};
 	socklen_t len = sizeof(a);
-	const int one = 1, size = 4 << 20;
+	const int one = 1, size = 4 << 20, df = IP_PMTUDISC_DO;
 	int fd;
 
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
@@ -80,6 +80,8 @@ static int socket_open(const struct media *m, uint16_t *port)
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size,
 				 sizeof(size));
+	/* what is never fragmented needs no number, which is dear to make */
+	(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &df, sizeof(df));
 	if (setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof(one)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one)) ||
 	    bind(fd, (void *)&a, sizeof(a)) ||
@@ -359,14 +361,15 @@ static void packet_make(struct media *m, unsigned k, struct part *p,
 	const uint32_t f = frame_next(p, round);
 	struct msghdr *mh = &m->msgv[k].msg_hdr;
 
-	header_write(m->hdr[k], p);
-	m->iov[k][0].iov_base = m->hdr[k];
-	m->iov[k][0].iov_len = RTP_HDR;
-	m->iov[k][1].iov_base = l->data + (size_t)f * FRAME_MAX;
-	m->iov[k][1].iov_len = l->lenv[f];
+	/* one piece: copying is cheaper than a second vector */
+	header_write(m->buf[k], p);
+	memcpy(m->buf[k] + RTP_HDR, l->data + (size_t)f * FRAME_MAX,
+	       l->lenv[f]);
+	m->iov[k].iov_base = m->buf[k];
+	m->iov[k].iov_len = RTP_HDR + (size_t)l->lenv[f];
 
-	mh->msg_iov = m->iov[k];
-	mh->msg_iovlen = 2;
+	mh->msg_iov = &m->iov[k];
+	mh->msg_iovlen = 1;
 	mh->msg_name = &p->remote;
 	mh->msg_namelen = sizeof(p->remote);
 	source_set(mh, m->ctl[k], sizeof(m->ctl[k]), p->addr);
