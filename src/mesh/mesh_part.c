@@ -21,103 +21,6 @@
 #include "mesh/mesh_priv.h"
 
 
-/* In the worker: the group for this key, or the new one of the message */
-static struct sender_group *group_join(struct order *ord)
-{
-	struct list *groupl = &ord->conf->groupl;
-	struct sender_group *group;
-	struct le *le;
-
-	LIST_FOREACH(groupl, le) {
-		group = le->data;
-
-		if (sender_key_equal(&group->key, &ord->group->key)) {
-			++group->refc;
-			return group;
-		}
-	}
-
-	group = ord->group;
-	ord->group = NULL;
-	group->refc = 1;
-	list_append(groupl, &group->le, group);
-
-	return group;
-}
-
-
-/* In the worker: what nobody needs any more goes back with the message */
-static void group_leave(struct order *ord, struct sender_group *group)
-{
-	if (!group || --group->refc)
-		return;
-
-	sender_clear(group->sender);
-	list_unlink(&group->le);
-	ord->group_old = group;
-}
-
-
-static void part_add(struct msg *msg, void *arg)
-{
-	struct order *ord = (struct order *)msg;
-	struct worker *w = arg;
-
-	ord->part->group = group_join(ord);
-	wconf_part_add(ord->conf, ord->part);
-	wpart_media(ord->part, ord->media);
-	(void)wpart_attach(ord->part, w);
-}
-
-
-static void part_remove(struct msg *msg, void *arg)
-{
-	struct order *ord = (struct order *)msg;
-	struct worker *w = arg;
-
-	wpart_rtcp_send(ord->part, true);
-	wpart_detach(ord->part, w);
-	wconf_part_remove(ord->conf, ord->part);
-	group_leave(ord, ord->part->group);
-	ord->part->group = NULL;
-	scheduler_reset(ord->part->sched);
-}
-
-
-static void part_removed(struct msg *msg, void *arg)
-{
-	struct order *ord = (struct order *)msg;
-	(void)arg;
-
-	mem_deref(ord->part);
-	mem_deref(ord);
-}
-
-
-/* A sender of its own has the old key: what it made so far is lost */
-static void part_update(struct msg *msg, void *arg)
-{
-	struct order *ord = (struct order *)msg;
-	struct wpart *part = ord->part;
-	struct sender_group *old = part->group;
-	struct worker *w = arg;
-
-	wpart_detach(part, w);
-	wpart_media(part, ord->media);
-	(void)wpart_attach(part, w);
-	(void)scheduler_update(part->sched, ord->media);
-
-	part->group = group_join(ord);
-	if (part->group != old) {
-		if (part->own)
-			sender_clear(part->own);
-		part->tx.marker = true;
-	}
-
-	group_leave(ord, old);
-}
-
-
 static void wpart_destructor(void *arg)
 {
 	struct wpart *part = arg;
@@ -383,12 +286,14 @@ int mesh_part_alloc(struct mesh_part **pp, struct mesh_conf *conf,
 	if (err)
 		goto out;
 
-	err  = order_alloc(&part->leave, conf->conf, part->part, part_remove);
-	err |= order_alloc(&add, conf->conf, part->part, part_add);
+	err  = order_alloc(&part->leave, conf->conf, part->part,
+			   order_part_remove);
+	err |= order_alloc(&add, conf->conf, part->part,
+			   order_part_add);
 	if (err)
 		goto out;
 
-	part->leave->msg.done_h = part_removed;
+	part->leave->msg.done_h = order_part_removed;
 	err = media_put(add, media);
 	if (err)
 		goto out;
@@ -430,7 +335,8 @@ int mesh_part_update(struct mesh_part *part, const struct mesh_media *media)
 	if (!part || !media || !media_valid(media))
 		return EINVAL;
 
-	err = order_alloc(&ord, part->conf->conf, part->part, part_update);
+	err = order_alloc(&ord, part->conf->conf, part->part,
+			  order_part_update);
 	if (err)
 		return err;
 

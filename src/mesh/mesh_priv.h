@@ -61,6 +61,10 @@ struct mesh_part {
 
 int  order_alloc(struct order **op, struct wconf *conf, struct wpart *part,
 		 void (*apply_h)(struct msg *msg, void *arg));
+void order_part_add(struct msg *msg, void *arg);
+void order_part_remove(struct msg *msg, void *arg);
+void order_part_removed(struct msg *msg, void *arg);
+void order_part_update(struct msg *msg, void *arg);
 int  mesh_senders_need(struct mesh_conf *conf, unsigned need);
 int  mesh_conf_part_add(struct mesh_conf *conf, struct mesh_part *part);
 void mesh_conf_part_remove(struct mesh_conf *conf, struct mesh_part *part);
