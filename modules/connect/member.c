@@ -21,7 +21,6 @@
 #include "sip/sdp.h"
 #include "mesh/mesh.h"
 #include "connect/connect.h"
-#include "connect/negotiate.h"
 #include "connect/room.h"
 
 
@@ -113,7 +112,12 @@ static void left_fire(struct member *m, enum leave_cause cause,
 }
 
 
-static void roster_tell(const struct member *m)
+/**
+ * Tell the roster how a member is now
+ *
+ * @param m Member
+ */
+void member_tell(const struct member *m)
 {
 	const struct join *j = client_join(m->client);
 
@@ -140,7 +144,7 @@ static void mesh_event(struct mesh_part *part, enum mesh_event ev,
 	case MESH_SPEAKING_STARTED:
 	case MESH_SPEAKING_STOPPED:
 		m->speaking = ev == MESH_SPEAKING_STARTED;
-		roster_tell(m);
+		member_tell(m);
 		member_fire(m, "connect.speaking", m->speaking);
 		break;
 
@@ -160,117 +164,6 @@ static void mesh_event(struct mesh_part *part, enum mesh_event ev,
 	}
 
 	(void)part;
-}
-
-
-static bool addr_local(const struct sa *sa)
-{
-	const uint32_t a = sa_in(sa);
-
-	switch (sa_af(sa)) {
-
-	case AF_INET: /* RFC 1918, RFC 6598, RFC 3927, and this host */
-		return a >> 24 == 10 || a >> 20 == 0xac1 ||
-			a >> 16 == 0xc0a8 || a >> 22 == 0x191 ||
-			a >> 16 == 0xa9fe || a >> 24 == 127;
-
-	case AF_INET6:
-		return sa_is_linklocal(sa) || sa_is_loopback(sa) ||
-			(sa->u.in6.sin6_addr.s6_addr[0] & 0xfe) == 0xfc;
-
-	default:
-		return false;
-	}
-}
-
-
-/* RTP that will not come from where the SDP says must not be mixed up with
-   somebody else's behind the same address: the SDP names an address that
-   means nothing where the request came from. That is so behind NAT, and for
-   a phone on this host that tells us its address on the network. A gateway
-   whose media have a host of their own is no such case. */
-static bool behind_nat(const struct join *j, const struct media_desc *offer)
-{
-	const struct sa *src = &j->src, *rtp = &offer->rtp;
-
-	if (sa_cmp(src, rtp, SA_ADDR))
-		return false;
-
-	return sa_af(src) != sa_af(rtp) ||
-		sa_is_loopback(src) != sa_is_loopback(rtp) ||
-		(addr_local(rtp) && !addr_local(src));
-}
-
-
-static const char *codecs_allowed(const struct member *m)
-{
-	return config_str(connect_config(m->room->c), "connect.codecs");
-}
-
-
-static int describe(struct member *m, struct media_desc *md)
-{
-	int err;
-
-	err = mesh_part_laddr(m->part, &md->rtp, &md->rtcp);
-
-	md->sess_id  = mesh_part_ssrc(m->part);
-	md->sess_ver = ++m->sess_ver;
-
-	return err;
-}
-
-
-/* A re-INVITE without an offer asks for ours. */
-static int offer_ours(struct member *m)
-{
-	struct mesh_media unused;
-	struct media_desc md;
-	int err;
-
-	memset(&md, 0, sizeof md);
-
-	err = negotiate_offer(&unused, &md, codecs_allowed(m));
-	if (!err)
-		err = describe(m, &md);
-	if (err)
-		return err;
-
-	m->offered = true;
-
-	return client_accept(m->client, &md);
-}
-
-
-/* What we will answer, or offer if nothing was offered to us; the address is
-   not known before the mesh has made room. */
-static int describe_begin(struct member *m, struct media_desc *md,
-			  struct mesh_media *media, const struct join *join,
-			  const struct media_desc *offer)
-{
-	struct sa unknown;
-	int err;
-
-	memset(md, 0, sizeof *md);
-
-	if (!offer) {
-		m->offered = m->private_port = true;
-		return negotiate_offer(media, md, codecs_allowed(m));
-	}
-
-	sa_init(&unknown, AF_INET);
-
-	err = sdp_answer_init(md, offer, &unknown, 0);
-	if (err)
-		return err;
-
-	m->private_port = behind_nat(join, offer);
-
-	err = negotiate_media(media, md, m->codec, sizeof m->codec, offer,
-			      codecs_allowed(m));
-	m->held = !media->send;
-
-	return err;
 }
 
 
@@ -338,7 +231,7 @@ int member_alloc(struct member **mp, struct room *room,
 	m->client = mem_ref(join->client);
 	m->id = ++room->c->next_id;
 
-	err = describe_begin(m, &md, &media, join, offer);
+	err = member_describe(m, &md, &media, join, offer);
 	if (err)
 		goto out;
 
@@ -347,7 +240,7 @@ int member_alloc(struct member **mp, struct room *room,
 	if (err)
 		goto out;
 
-	err = describe(m, &md);
+	err = member_address(m, &md);
 	if (err)
 		goto out;
 
@@ -363,91 +256,6 @@ int member_alloc(struct member **mp, struct room *room,
 		*mp = m;
 
 	return err;
-}
-
-
-static int media_update(struct member *m, struct media_desc *answer,
-			const struct media_desc *desc)
-{
-	struct mesh_media media;
-	int err;
-
-	err = negotiate_media(&media, answer, m->codec, sizeof m->codec,
-			      desc, codecs_allowed(m));
-	if (err)
-		return err;
-
-	err = mesh_part_update(m->part, &media);
-	if (err)
-		return err;
-
-	m->held = !media.send;
-	roster_tell(m);
-
-	return 0;
-}
-
-
-/**
- * Answer new media that a member offers: hold, resume, another address or
- * codec
- *
- * @param m     Member
- * @param offer What it offers, or NULL if it asks for our offer
- *
- * @return 0 if success, ENOENT if there is no common codec, otherwise
- *         errorcode
- */
-int member_answer(struct member *m, const struct media_desc *offer)
-{
-	struct media_desc answer;
-	struct sa laddr;
-	int err;
-
-	if (!m)
-		return EINVAL;
-
-	if (!offer)
-		return offer_ours(m);
-
-	sa_init(&laddr, AF_INET);
-
-	err = sdp_answer_init(&answer, offer, &laddr, 0);
-	if (err)
-		return err;
-
-	err = media_update(m, &answer, offer);
-	if (err)
-		return err;
-
-	err = describe(m, &answer);
-	if (err)
-		return err;
-
-	return client_accept(m->client, &answer);
-}
-
-
-/**
- * Take the answer to our offer
- *
- * @param m      Member
- * @param answer What it answered
- *
- * @return 0 if success, EPROTO if we did not offer, ENOENT if there is no
- *         common codec, otherwise errorcode
- */
-int member_answered(struct member *m, const struct media_desc *answer)
-{
-	if (!m || !answer)
-		return EINVAL;
-
-	if (!m->offered)
-		return EPROTO;
-
-	m->offered = false;
-
-	return media_update(m, NULL, answer);
 }
 
 
@@ -477,7 +285,7 @@ void member_joined(struct member *m)
 	++m->room->memberc;
 	++m->room->c->memberc;
 
-	roster_tell(m);
+	member_tell(m);
 	chime(m->room, MESH_TONE_JOIN);
 	member_fire(m, "connect.joined", true);
 }
@@ -539,7 +347,7 @@ void member_mute(struct member *m, bool on, bool tell)
 		(void)mesh_part_tone(m->part, on ? MESH_TONE_MUTED
 				     : MESH_TONE_UNMUTED);
 
-	roster_tell(m);
+	member_tell(m);
 	member_fire(m, "connect.muted", on);
 }
 

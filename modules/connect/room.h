@@ -13,6 +13,9 @@ struct service;
 struct mesh;
 struct mesh_conf;
 struct mesh_part;
+struct mesh_media;
+struct media_desc;
+struct join;
 struct client_event;
 
 enum { CONNECT_LISTENERS = 9, CONNECT_COMMANDS = 7 };
@@ -92,6 +95,11 @@ int  member_alloc(struct member **mp, struct room *room,
 		  const struct join *join, const struct media_desc *offer);
 struct member *member_find(const struct connect *c,
 			   const struct client *client);
+int  member_describe(struct member *m, struct media_desc *md,
+		     struct mesh_media *media, const struct join *join,
+		     const struct media_desc *offer);
+int  member_address(struct member *m, struct media_desc *md);
+void member_tell(const struct member *m);
 int  member_answer(struct member *m, const struct media_desc *offer);
 int  member_answered(struct member *m, const struct media_desc *answer);
 void member_joined(struct member *m);
