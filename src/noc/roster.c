@@ -14,10 +14,10 @@
  * What does not fit one message goes on in further partial ones.
  */
 #include <string.h>
-#include <time.h>
 #include <re.h>
 #include "noc/client.h"
 #include "noc/roster.h"
+#include "noc/roster_xml.h"
 
 
 enum {
@@ -87,103 +87,6 @@ static void roster_destructor(void *data)
 }
 
 
-/* Text as XML character data; what XML 1.0 cannot hold becomes '?'. */
-static int xml_text(struct re_printf *pf, const char *s)
-{
-	int err = 0;
-
-	for (; *s && !err; s++) {
-		const unsigned char ch = (unsigned char)*s;
-
-		switch (ch) {
-		case '&':  err = re_hprintf(pf, "&amp;");  break;
-		case '<':  err = re_hprintf(pf, "&lt;");   break;
-		case '>':  err = re_hprintf(pf, "&gt;");   break;
-		case '"':  err = re_hprintf(pf, "&quot;"); break;
-		case '\'': err = re_hprintf(pf, "&apos;"); break;
-		default:
-			err = pf->vph(ch < 0x20 ? "?" : s, 1, pf->arg);
-			break;
-		}
-	}
-
-	return err;
-}
-
-
-/* RFC 3339 time of a moment in microseconds. */
-static int xml_time(struct re_printf *pf, const uint64_t *usec)
-{
-	const time_t t = (time_t)(*usec / 1000000);
-	struct tm tm;
-
-	gmtime_r(&t, &tm);
-
-	return re_hprintf(pf, "%04d-%02d-%02dT%02d:%02d:%02dZ",
-			  tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-			  tm.tm_hour, tm.tm_min, tm.tm_sec);
-}
-
-
-/* One <user>; the leg number makes two calls of one person two users. */
-static int entry_print(struct mbuf *mb, const struct entry *e)
-{
-	const struct roster_user *u = &e->u;
-	int err;
-
-	err = mbuf_printf(mb, "<user entity=\"sip:%H;leg=%u\" state=\"%s\"",
-			  xml_text, u->user, e->id,
-			  e->gone ? "deleted" : "full");
-	if (err)
-		return err;
-
-	if (e->gone)
-		return mbuf_write_str(mb, "/>\r\n");
-
-	err = mbuf_printf(mb,
-		"><display-text>%H</display-text>"
-		"<endpoint entity=\"sip:%H;leg=%u\">"
-		"<status>%s</status>"
-		"<joining-method>dialed-in</joining-method>"
-		"<joining-info><when>%H</when></joining-info>"
-		"<media id=\"1\"><type>audio</type>",
-		xml_text, u->name, xml_text, u->user, e->id,
-		u->held ? "on-hold" : "connected",
-		xml_time, &u->joined_usec);
-
-	if (u->ssrc)
-		err |= mbuf_printf(mb, "<src-id>%u</src-id>", u->ssrc);
-
-	err |= mbuf_printf(mb,
-		"<status>%s</status>"
-		"<j:muted>%s</j:muted><j:speaking>%s</j:speaking>"
-		"</media></endpoint></user>\r\n",
-		u->muted ? "recvonly" : "sendrecv",
-		u->muted ? "true" : "false",
-		u->speaking ? "true" : "false");
-
-	return err;
-}
-
-
-static int doc_head(struct mbuf *mb, const struct roster *r, bool full,
-		    uint32_t version)
-{
-	return mbuf_printf(mb,
-		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n"
-		"<conference-info"
-		" xmlns=\"urn:ietf:params:xml:ns:conference-info\""
-		" xmlns:j=\"urn:junctor:conference\""
-		" entity=\"sip:%H\" state=\"%s\" version=\"%u\">\r\n"
-		"<conference-state><user-count>%u</user-count>"
-		"<active>true</active><locked>%s</locked>"
-		"</conference-state>\r\n<users%s>\r\n",
-		xml_text, r->conference, full ? "full" : "partial", version,
-		r->count, r->locked ? "true" : "false",
-		full ? "" : " state=\"partial\"");
-}
-
-
 /* The users after `told`, up to DOC_MAX bytes; *told: up to where it goes. */
 static int doc_users(struct mbuf *mb, const struct roster *r, bool full,
 		     uint64_t *told)
@@ -212,7 +115,8 @@ static int doc_users(struct mbuf *mb, const struct roster *r, bool full,
 		if (mb->end > DOC_MAX)
 			return 0;
 
-		err = entry_print(mb, e);
+		err = roster_xml_user(mb, e->id, e->gone ? NULL : &e->u,
+				      e->u.user);
 		*told = e->change;
 	}
 
@@ -233,12 +137,14 @@ static int notify_one(const struct roster *r, struct watcher *w)
 	if (!mb)
 		return ENOMEM;
 
-	err = doc_head(mb, r, full, w->version + 1);
+	err = roster_xml_head(mb, &(struct roster_head){
+			.conference = r->conference, .full = full,
+			.version = w->version + 1, .count = r->count,
+			.locked = r->locked});
 	if (!err)
 		err = doc_users(mb, r, full, &told);
 	if (!err)
-		err = mbuf_write_str(mb, "</users>\r\n"
-				     "</conference-info>\r\n");
+		err = roster_xml_tail(mb);
 	if (err)
 		goto out;
 
