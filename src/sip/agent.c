@@ -23,6 +23,8 @@ enum {
 	TCP_IDLE_MS = 30 * 60 * 1000,  /* silent connections are closed     */
 	TCP_QUEUE   = 16384,           /* messages for one connection, that
 					  is slow; memory is taken then     */
+	UDP_RMEM    = 4 * 1024 * 1024, /* holds a burst, if the kernel lets
+					  us have it [bytes]                */
 	TCP_HALF_MS = 60 * 1000,       /* half messages are given up        */
 };
 
@@ -104,6 +106,7 @@ static int transports_add(struct agent *ag)
 					TPTAG_SERVER(1),
 					TPTAG_QUEUESIZE(TCP_QUEUE),
 					TPTAG_STUN_SERVER(0),
+					TPTAG_UDP_RMEM(UDP_RMEM),
 					TAG_END()) < 0)
 			return errno ? errno : EADDRNOTAVAIL;
 	}
