@@ -91,18 +91,24 @@ uint32_t worker_random(struct worker *w)
  * @param part  To whom
  * @param event What
  * @param value Its value
+ *
+ * @return False if there are too many already; main has been busy for long
  */
-void worker_event(struct worker *w, struct wpart *part,
+bool worker_event(struct worker *w, struct wpart *part,
 		  enum mesh_event event, int value)
 {
 	const struct ring_event ev = {
 		.part = part, .event = (int)event, .value = value,
 	};
 
-	if (!event_ring_put(&w->ring, &ev))
-		++w->events_lost;
-
 	w->told = true;
+
+	if (event_ring_put(&w->ring, &ev))
+		return true;
+
+	++w->events_lost;
+
+	return false;
 }
 
 

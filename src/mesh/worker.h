@@ -166,7 +166,7 @@ int  worker_alloc(struct worker **wp, const struct mesh_config *cfg,
 int  worker_start(struct worker *w);
 void worker_stop(struct worker *w);
 void worker_post(struct worker *w, struct msg *msg);
-void worker_event(struct worker *w, struct wpart *part,
+bool worker_event(struct worker *w, struct wpart *part,
 		  enum mesh_event event, int value);
 void worker_rx(struct worker *w);
 uint64_t worker_port_key(struct wpart *part, bool rtcp);

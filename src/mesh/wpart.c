@@ -207,8 +207,8 @@ void wpart_slow(struct wpart *part)
 	wpart_publish(part);
 
 	if (limit && !rx->silent && w->now > rx->heard + limit) {
-		rx->silent = true;
-		worker_event(w, part, MESH_SILENT, 0);
+		/* tried again if main is busy: it must learn of this */
+		rx->silent = worker_event(w, part, MESH_SILENT, 0);
 	}
 }
 
