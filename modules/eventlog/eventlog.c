@@ -7,6 +7,8 @@
  * Settings:
  *
  *   eventlog.level  level of these lines in the general log
+ *   eventlog.omit   events that are not logged: those that tell nothing that
+ *                   the next one does not tell again
  */
 #include <string.h>
 #include <re.h>
@@ -24,6 +26,7 @@ struct eventlog {
 	struct listener *own;
 	struct listener *remote;   /* events of other servers               */
 	struct mbuf *mb;           /* a line's details                      */
+	char *omit;                /* names with blanks between, or NULL    */
 	enum log_level level;
 	bool paused;
 };
@@ -32,15 +35,41 @@ static const struct setting settings[] = {
 	{"eventlog.level", SETTING_CHOICE, "info", 0, 0,
 	 "notice|info|debug", SETTING_RUNTIME,
 	 "level at which events are logged"},
+	{"eventlog.omit", SETTING_STRING, "client.connect", 0, 0, NULL,
+	 SETTING_RUNTIME,
+	 "events that are not logged: names with blanks between"},
 	{NULL, SETTING_STRING, NULL, 0, 0, NULL, 0, NULL}
 };
 
 
-static void level_set(struct eventlog *el)
+static void settings_take(struct eventlog *el)
 {
+	const struct config *cfg = server_config(el->srv);
+	const char *omit = config_str(cfg, "eventlog.omit");
+
 	(void)log_level_decode(&el->level,
-			       config_str(server_config(el->srv),
-					  "eventlog.level"));
+			       config_str(cfg, "eventlog.level"));
+
+	el->omit = mem_deref(el->omit);
+	if (str_isset(omit))
+		(void)str_dup(&el->omit, omit);
+}
+
+
+static bool omitted(const struct eventlog *el, const char *name)
+{
+	const size_t len = strlen(name);
+
+	for (const char *p = el->omit; p && *p; ) {
+		const size_t n = strcspn(p, " ");
+
+		if (n == len && !memcmp(p, name, n))
+			return true;
+
+		p += n + strspn(p + n, " ");
+	}
+
+	return false;
 }
 
 
@@ -141,8 +170,9 @@ static bool event_handler(const struct event *ev, void *arg)
 	struct odict *own = NULL;
 
 	if (!strcmp(ev->name, "config.changed"))
-		level_set(el);
-	if (el->paused || !log_event_wanted(el->level))
+		settings_take(el);
+	if (el->paused || !log_event_wanted(el->level) ||
+	    omitted(el, ev->name))
 		return false;
 
 	if (ev->detail && ev->data &&
@@ -168,6 +198,7 @@ static void eventlog_destructor(void *data)
 	mem_deref(el->own);
 	mem_deref(el->remote);
 	mem_deref(el->mb);
+	mem_deref(el->omit);
 }
 
 
@@ -182,7 +213,7 @@ static int eventlog_start(struct service *svc)
 
 	el->srv = service_server(svc);
 	el->level = LOG_INFO;
-	level_set(el);
+	settings_take(el);
 	el->mb = mbuf_alloc(DETAIL_MAX);
 
 	err  = el->mb ? 0 : ENOMEM;

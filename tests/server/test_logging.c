@@ -266,6 +266,9 @@ static void events_act(void *arg)
 	ck_assert_int_eq(0, service_resume(service_find(fix.srv,
 							"eventlog")));
 	set("life.num", "7");
+	set("eventlog.omit", "other config.changed life.more");
+	set("life.num", "9");
+	set("eventlog.omit", "config.change config.changed.not");
 	set("eventlog.level", "debug");
 	set("life.num", "8");
 	server_stop(fix.srv, false);
@@ -282,6 +285,8 @@ START_TEST(test_events)
 		      "\n"));
 	ck_assert(!has("junctord.log", "\"val\":\"6\""));
 	ck_assert(has("junctord.log", "\"val\":\"7\""));
+	ck_assert(!has("junctord.log", "\"val\":\"9\""));
+	ck_assert(has("junctord.log", "config.changed.not"));
 	ck_assert(!has("junctord.log", "\"val\":\"8\""));
 }
 END_TEST
