@@ -55,6 +55,37 @@ START_TEST(call_basic)
 END_TEST
 
 
+/* Who says who somebody is: only a peer that is trusted (RFC 3325). */
+static void account(bool trust, const char *conf_name, const char *want)
+{
+	struct sipstack_conf conf;
+	struct fix fx;
+	struct phone p;
+
+	fix_conf(&conf, "127.0.0.1");
+	conf.trust_asserted = trust;
+	fix_open(&fx, &conf);
+	phone_open(&p, &fx.laddr, false, conf_name);
+
+	phone_send(&p, "INVITE", "P-Asserted-Identity: \"A\" "
+		   "<sip:ac%6De@trunk;user=phone>\r\n", phone_sdp);
+	ck_assert_uint_eq(phone_status(&p), 200);
+	ck_assert_str_eq(fx.account, want);
+
+	phone_close(&p);
+	fix_close(&fx);
+}
+
+
+START_TEST(call_account)
+{
+	account(false, "room", "");
+	account(true, "room", "acme");
+	account(true, "room;account=own", "own");
+}
+END_TEST
+
+
 START_TEST(call_redirected)
 {
 	struct fix fx;
@@ -625,6 +656,7 @@ static Suite *call_suite(void)
 
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, call_basic);
+	tcase_add_test(tc, call_account);
 	tcase_add_test(tc, call_redirected);
 	tcase_add_test(tc, call_refused);
 	tcase_add_test(tc, call_cancelled);

@@ -419,6 +419,42 @@ START_TEST(robust_overload)
 END_TEST
 
 
+/* The services do not keep up: new joins are refused at once. */
+START_TEST(robust_backlog)
+{
+	struct sipstack_conf conf;
+	struct fix fx;
+	struct phone pv[4];
+
+	fix_conf(&conf, "127.0.0.1");
+	conf.max_pending = 3;
+	fix_open(&fx, &conf);
+
+	for (int i = 0; i < 4; i++) {
+		phone_open(&pv[i], &fx.laddr, false, "silent");
+		phone_send(&pv[i], "INVITE", NULL, phone_sdp);
+		loop_run(30);
+	}
+
+	ck_assert_uint_eq(phone_status(&pv[3]), 503);
+	ck_assert(phone_has(&pv[3], "Retry-After", "5"));
+	ck_assert_uint_eq(sipstack_stat(fx.st, SIPSTACK_PENDING, 0), 3);
+	fix_told(&fx, "join join join");
+
+	ck_assert(!sipcall_reject(fx.call, 486, NULL));
+	ck_assert_uint_eq(phone_status(&pv[2]), 486);
+	phone_new(&pv[3]);
+	str_ncpy(pv[3].conf, "room", sizeof(pv[3].conf));
+	phone_send(&pv[3], "INVITE", NULL, phone_sdp);
+	ck_assert_uint_eq(phone_status(&pv[3]), 200);
+
+	for (int i = 0; i < 4; i++)
+		phone_close(&pv[i]);
+	fix_close(&fx);
+}
+END_TEST
+
+
 START_TEST(robust_refusing)
 {
 	struct fix fx;
@@ -708,6 +744,7 @@ static Suite *robust_suite(void)
 	tcase_add_test(tc, robust_connections);
 	tcase_add_test(tc, robust_long_name);
 	tcase_add_test(tc, robust_overload);
+	tcase_add_test(tc, robust_backlog);
 	tcase_add_test(tc, robust_refusing);
 	tcase_add_test(tc, robust_merged);
 	tcase_add_test(tc, robust_tcp);
