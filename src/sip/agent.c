@@ -148,7 +148,7 @@ static nta_agent_t *nta_create(struct agent *ag)
 				NTATAG_CANCEL_487(1),
 				NTATAG_EXTRA_100(1),
 				NTATAG_MAXSIZE(sh->max_msg),
-				/* ours strikes first, and says when to retry */
+				/* ours strikes first, with Retry-After */
 				NTATAG_MAX_PROCEEDING(4 * sh->max_pending),
 				NTATAG_SIP_T1(sh->t1),
 				NTATAG_SIP_T1X64(64 * sh->t1),
