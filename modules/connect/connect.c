@@ -124,8 +124,8 @@ static uint16_t refuse(const struct connect *c, const struct room *room,
 		return 403;
 	}
 
-	if (list_count(&room->memberl) >= config_u32(connect_config(c),
-						     "connect.room_max")) {
+	if (room->count >= config_u32(connect_config(c),
+				      "connect.room_max")) {
 		*reason = "Conference is full";
 		return 486;
 	}

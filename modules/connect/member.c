@@ -37,12 +37,22 @@ static uint64_t now_usec(void)
 }
 
 
+/* Nobody finds it any more. */
+static void member_unlink(struct member *m)
+{
+	if (m->le.list)
+		--m->room->count;
+
+	list_unlink(&m->le);
+	hash_unlink(&m->he);
+}
+
+
 static void member_destructor(void *data)
 {
 	struct member *m = data;
 
-	list_unlink(&m->le);
-	hash_unlink(&m->he);
+	member_unlink(m);
 	mem_deref(m->part);
 	mem_deref(m->client);
 	mem_deref(m->room);
@@ -245,6 +255,7 @@ int member_alloc(struct member **mp, struct room *room,
 		goto out;
 
 	list_append(&room->memberl, &m->le, m);
+	++room->count;
 	hash_append(room->c->memberh, client_key(m->client), &m->he, m);
 
 	err = client_accept(m->client, &md);
@@ -308,8 +319,7 @@ void member_left(struct member *m, enum leave_cause cause,
 
 	room = mem_ref(m->room);
 
-	list_unlink(&m->le);
-	hash_unlink(&m->he);
+	member_unlink(m);
 
 	if (m->joined_usec) {
 		--room->memberc;

@@ -26,7 +26,8 @@ struct room {
 	char name[CLIENT_CONFERENCE_MAX];
 	struct mesh_conf *conf;
 	struct list memberl;      /* struct member, oldest first            */
-	unsigned memberc;         /* of those, how many have joined         */
+	unsigned count;           /* of those                               */
+	unsigned memberc;         /* of those who have joined               */
 	bool locked;
 	uint64_t created_usec;    /* UTC since the epoch [us]               */
 	struct roster *roster;

@@ -14,7 +14,7 @@
 
 static uint16_t admit(const struct room *room, const char **reason)
 {
-	if (list_count(&room->memberl) < 2)
+	if (room->count < 2)
 		return 0;
 
 	*reason = "Both places are taken";
