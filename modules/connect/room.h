@@ -42,7 +42,6 @@ struct member {
 	unsigned id;              /* unique on this server                  */
 	char codec[16];           /* name as in SDP                         */
 	uint64_t joined_usec;     /* 0 until the client has confirmed       */
-	uint64_t left_usec;
 	uint64_t sess_ver;        /* of the description we sent last        */
 	char key;                 /* digit before this one, 0: none         */
 	uint64_t key_jfs;         /* when it came [ms]                      */
