@@ -288,6 +288,14 @@ static double waiting(void *arg)
 }
 
 
+static double degraded(void *arg)
+{
+	const struct dispatch *d = arg;
+
+	return d->degraded;
+}
+
+
 static double conferences(void *arg)
 {
 	const struct dispatch *d = arg;
@@ -335,6 +343,14 @@ int dispatch_metrics(struct dispatch *d)
 		{METRIC_COUNTER, "junctor_dispatch_retries_total",
 		 "Times that a server refused and the next was asked",
 		 counter, &d->countv[COUNT_RETRIED]},
+		{METRIC_COUNTER, "junctor_dispatch_held_total",
+		 "Joins that waited for a take-over or for the tables",
+		 counter, &d->countv[COUNT_HELD]},
+		{METRIC_COUNTER, "junctor_dispatch_blind_total",
+		 "Conferences given to a server while the bus was down",
+		 counter, &d->countv[COUNT_BLIND]},
+		{METRIC_GAUGE, "junctor_dispatch_degraded",
+		 "1 while the bus is down", degraded, d},
 		{METRIC_GAUGE, "junctor_dispatch_waiting",
 		 "Clients that wait for a server to be found", waiting, d},
 		{METRIC_GAUGE, "junctor_dispatch_conferences",

@@ -4,7 +4,9 @@
  *   client.join -> known?  yes -> redirect, with a ticket
  *                          no  -> select, reserve, claim -> redirect
  *
- * Files: join.c what is not known yet; handover.c what signalling threads have
+ * Files: core.c the dispatcher without the service; join.c answers;
+ * pending.c finds servers; held.c joins that wait a moment; unclaimed.c what
+ * was placed without the bus; handover.c what signalling threads have
  * redirected; follow.c keeps the tables what the bus says; commands.c.
  *
  * Settings (dispatch.*): see below.
@@ -47,6 +49,13 @@ static const struct setting settings[] = {
 	 "most media servers"},
 	{"dispatch.conferences_max", SETTING_U32, "200000", 1, 4000000, NULL,
 	 0, "most conferences"},
+	{"dispatch.orphan_wait", SETTING_U32, "2000", 0, 60000, NULL,
+	 SETTING_RUNTIME,
+	 "joins wait so long for another server to take over from a dead"
+	 " one [ms]"},
+	{"dispatch.load_wait", SETTING_U32, "3000", 0, 60000, NULL,
+	 SETTING_RUNTIME,
+	 "joins wait so long for the tables to be loaded at the start [ms]"},
 	{"dispatch.waiting_max", SETTING_U32, "10000", 1, 1000000, NULL,
 	 SETTING_RUNTIME,
 	 "most clients that wait for a server to be found"},
@@ -72,34 +81,30 @@ static int event_detail(struct odict *od, const void *data)
 	const struct dispatch_event *de = data;
 	int err;
 
+	if (!de->conference)
+		return odict_entry_add(od, "on", ODICT_BOOL, de->on);
+
 	err = odict_entry_add(od, "conference", ODICT_STRING, de->conference);
 	if (de->user)
 		err |= odict_entry_add(od, "user", ODICT_STRING, de->user);
 	if (de->server)
 		err |= odict_entry_add(od, "server", ODICT_STRING,
 				       de->server);
-	if (de->reason) {
+	if (de->reason)
 		err |= odict_entry_add(od, "reason", ODICT_STRING,
 				       de->reason);
+	if (de->scode)
 		err |= odict_entry_add(od, "status", ODICT_INT,
 				       (int64_t)de->scode);
-	}
 
 	return err;
 }
 
 
-/**
- * Fire an event of this service
- *
- * @param d      Dispatch
- * @param name   "dispatch.created", ...
- * @param callid Call-ID or NULL
- * @param de     Its data
- */
-void dispatch_fire(struct dispatch *d, const char *name, const char *callid,
-		   const struct dispatch_event *de)
+static void fire(const char *name, const char *callid,
+		 const struct dispatch_event *de, void *arg)
 {
+	struct dispatch *d = arg;
 	struct dispatch_event copy = *de;
 	const struct event ev = {
 		.name = name, .callid = callid, .data = &copy,
@@ -136,7 +141,7 @@ static bool subscribe_handler(const struct event *ev, void *arg)
 		return false;
 
 	/* what runs here is for the services above */
-	if (!strcmp(cr.server, server_name(service_server(d->svc))))
+	if (!strcmp(cr.server, d->name))
 		return false;
 
 	if (name_uri(uri, sizeof(uri) - 1, &n, join->conference,
@@ -158,7 +163,10 @@ static void settings_get(struct dispatch *d)
 	d->conf.claim_ms = 1000 * config_u32(cfg, "dispatch.claim_life");
 	d->conf.reserve_ms = config_u32(cfg, "dispatch.reserve_timeout");
 	d->conf.waiting_max = config_u32(cfg, "dispatch.waiting_max");
-	route_ticket_set(d->route, config_u32(cfg, "dispatch.ticket_life"));
+	d->conf.orphan_ms = config_u32(cfg, "dispatch.orphan_wait");
+	d->conf.load_ms = config_u32(cfg, "dispatch.load_wait");
+	d->conf.ticket_s = config_u32(cfg, "dispatch.ticket_life");
+	route_ticket_set(d->route, d->conf.ticket_s);
 }
 
 
@@ -173,37 +181,33 @@ static bool changed_handler(const struct event *ev, void *arg)
 }
 
 
+/* After false, no signalling thread uses the tables any more. */
+static int fast_set(struct dispatch *d, bool on)
+{
+	if (!d->host || !d->host->redirect_set)
+		return 0;
+
+	return d->host->redirect_set(d->host->sh,
+				     on ? dispatch_lookup : NULL,
+				     on ? d : NULL);
+}
+
+
 static void dispatch_stop(struct service *svc)
 {
 	struct dispatch *d = service_data(svc);
 	size_t i;
 
 	/* first the other threads, then what they use */
-	dispatch_handover_stop(d);
+	(void)fast_set(d, false);
 
 	for (i=0; i<ARRAY_SIZE(d->listenerv); i++)
 		d->listenerv[i] = mem_deref(d->listenerv[i]);
-	dispatch_flush(d);
+	dispatch_close(d);
 	for (i=0; i<ARRAY_SIZE(d->commandv); i++)
 		d->commandv[i] = mem_deref(d->commandv[i]);
 	for (i=0; i<ARRAY_SIZE(d->metricv); i++)
 		d->metricv[i] = mem_deref(d->metricv[i]);
-	for (i=0; i<ARRAY_SIZE(d->watchv); i++)
-		d->watchv[i] = mem_deref(d->watchv[i]);
-	for (i=0; i<ARRAY_SIZE(d->subv); i++)
-		d->subv[i] = mem_deref(d->subv[i]);
-
-	d->route  = mem_deref(d->route);
-	d->tables = mem_deref(d->tables);
-	d->key    = mem_deref(d->key);
-}
-
-
-static void dispatch_destructor(void *arg)
-{
-	struct dispatch *d = arg;
-
-	mem_deref(d->pendingh);
 }
 
 
@@ -212,23 +216,18 @@ static int dispatch_init(struct service *svc)
 	struct dispatch *d;
 	int err;
 
-	d = mem_zalloc(sizeof(*d), dispatch_destructor);
-	if (!d)
-		return ENOMEM;
+	err = dispatch_alloc(&d);
+	if (err)
+		return err;
 
 	d->svc = svc;
-	siphash_key_random(&d->hkey);
-	err = hash_alloc(&d->pendingh, 1024);
-	if (err)
-		mem_deref(d);
-	else
-		service_data_set(svc, d);
+	service_data_set(svc, d);
 
-	return err;
+	return 0;
 }
 
 
-static int key_load(struct dispatch *d)
+static int key_load(struct ticket_key **kp, struct dispatch *d)
 {
 	char file[512];
 	int err;
@@ -237,7 +236,7 @@ static int key_load(struct dispatch *d)
 			server_dir(service_server(d->svc))) < 0)
 		return ENAMETOOLONG;
 
-	err = ticket_key_load(&d->key, file);
+	err = ticket_key_load(kp, file);
 	if (err)
 		log_event(LOG_ERROR, "dispatch", NULL, "%s: %s", file,
 			  err == EPERM ? "others may read it, it must have"
@@ -247,9 +246,10 @@ static int key_load(struct dispatch *d)
 }
 
 
-static int tables_make(struct dispatch *d)
+static int open_(struct dispatch *d)
 {
 	const struct config *cfg = dispatch_config(d);
+	struct server *srv = service_server(d->svc);
 	const struct tables_config tc = {
 		.servers_max = config_u32(cfg, "dispatch.servers_max"),
 		.conferences_max = config_u32(cfg,
@@ -257,8 +257,24 @@ static int tables_make(struct dispatch *d)
 		.lease_ms = config_u32(cfg, "dispatch.lease"),
 		.contact_ms = config_u32(cfg, "dispatch.contact_timeout"),
 	};
+	struct dispatch_params prm = {
+		.name = server_name(srv),
+		.bus = server_bus(srv),
+		.tables = &tc,
+		.fireh = fire,
+		.arg = d,
+	};
+	int err;
 
-	return tables_alloc(&d->tables, &tc);
+	err = key_load(&prm.key, d);
+	if (err)
+		return err;
+
+	settings_get(d);
+	err = dispatch_open(d, &prm);
+	mem_deref(prm.key);
+
+	return err;
 }
 
 
@@ -284,18 +300,9 @@ static int dispatch_start(struct service *svc)
 	struct server *srv = service_server(svc);
 	int err;
 
-	d->bus  = server_bus(srv);
 	d->host = service_api(srv, "siphost");
 
-	err = key_load(d);
-	if (err)
-		goto out;
-
-	err = tables_make(d);
-	if (err)
-		goto out;
-
-	err = dispatch_follow(d);
+	err = open_(d);
 	if (err)
 		goto out;
 
@@ -307,11 +314,10 @@ static int dispatch_start(struct service *svc)
 	if (err)
 		goto out;
 
-	err = dispatch_handover_start(d);
+	err = fast_set(d, true);
 	if (err)
 		goto out;
 
-	settings_get(d);
 	err = listen_all(d);
 
  out:
@@ -324,13 +330,21 @@ static int dispatch_start(struct service *svc)
 
 static int dispatch_pause(struct service *svc)
 {
-	return dispatch_fast(service_data(svc), false);
+	struct dispatch *d = service_data(svc);
+
+	d->conf.paused = true;
+
+	return fast_set(d, false);
 }
 
 
 static int dispatch_resume(struct service *svc)
 {
-	return dispatch_fast(service_data(svc), true);
+	struct dispatch *d = service_data(svc);
+
+	d->conf.paused = false;
+
+	return fast_set(d, true);
 }
 
 
@@ -342,7 +356,7 @@ static unsigned dispatch_busy(const struct service *svc)
 }
 
 
-static void dispatch_close(struct service *svc)
+static void close_(struct service *svc)
 {
 	mem_deref(service_data(svc));
 	service_data_set(svc, NULL);
@@ -364,5 +378,5 @@ const struct service_export service_export = {
 	.pause    = dispatch_pause,
 	.resume   = dispatch_resume,
 	.busy     = dispatch_busy,
-	.close    = dispatch_close,
+	.close    = close_,
 };

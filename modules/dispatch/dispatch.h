@@ -7,8 +7,6 @@
 #include "server/siphash.h"
 
 struct bus;
-struct bus_kvop;
-struct bus_req;
 struct bus_sub;
 struct bus_watch;
 struct client;
@@ -20,7 +18,6 @@ struct join;
 struct listener;
 struct metric;
 struct mqueue;
-struct pending;
 struct route;
 struct service;
 struct siphost_api;
@@ -29,14 +26,19 @@ struct ticket_key;
 
 /* "dispatch.created":  a conference was given to a server
  * "dispatch.rejected": a client was turned away: user, reason, scode
+ * "dispatch.conflict": a conference that was given to a server while the bus
+ *                      was down is claimed by another one: server, reason
+ * "dispatch.degraded": `on`: the bus is down; known conferences are answered
+ *                      from the tables, new ones placed by them as they are
  * Redirections are counted and traced: signalling threads, which make most of
  * them, fire no events. */
 struct dispatch_event {
-	const char *conference;
-	const char *user;          /* NULL for created                      */
-	const char *server;        /* NULL for rejected                     */
-	const char *reason;        /* NULL but for rejected                 */
+	const char *conference;    /* NULL for degraded                     */
+	const char *user;          /* NULL but for rejected                 */
+	const char *server;        /* NULL for rejected and degraded        */
+	const char *reason;        /* NULL but for rejected and conflict    */
 	uint16_t scode;            /* SIP status, rejected only             */
+	bool on;                   /* degraded only                         */
 };
 
 enum dispatch_count {
@@ -47,47 +49,90 @@ enum dispatch_count {
 	COUNT_NO_CAPACITY,         /* of these: no room                     */
 	COUNT_NO_SERVER,           /* of these: no server in service        */
 	COUNT_RETRIED,             /* a server refused, the next was asked  */
+	COUNT_HELD,                /* joins that waited for a take-over     */
+	COUNT_BLIND,               /* conferences placed without the bus    */
 	COUNTS,
 };
 
 /* Settings that every new conference needs */
 struct dispatch_conf {
 	uint32_t claim_ms, reserve_ms, waiting_max;
+	uint32_t orphan_ms;        /* joins wait for a take-over            */
+	uint32_t load_ms;          /* ... for the tables to be loaded       */
+	uint32_t ticket_s;
+	bool paused;
 };
 
-enum { DISPATCH_COMMANDS = 3, DISPATCH_METRICS = 12 };
+typedef void (dispatch_fire_h)(const char *name, const char *callid,
+			       const struct dispatch_event *de, void *arg);
 
+/* What a dispatcher needs to be opened: no server, no sockets */
+struct dispatch_params {
+	const char *name;          /* of the server                         */
+	struct bus *bus;
+	struct ticket_key *key;
+	const struct tables_config *tables;
+	dispatch_fire_h *fireh;    /* or NULL                               */
+	void *arg;
+};
+
+enum { DISPATCH_COMMANDS = 3, DISPATCH_METRICS = 16 };
+
+enum { WATCH_SERVERS, WATCH_PLANS, WATCH_CONFERENCES, WATCHES };
+
+/* The dispatcher is opened and closed by core.c; what makes it a service of a
+   server is dispatch.c's and commands.c's alone. Main thread only, but what
+   `route` reads. */
 struct dispatch {
-	struct service *svc;
+	char name[64];             /* of the server                         */
 	struct bus *bus;
 	struct tables *tables;
 	struct ticket_key *key;
-	struct route *route;       /* NULL unless started                   */
-	const struct siphost_api *host;
+	struct route *route;       /* NULL unless open                      */
 	struct dispatch_conf conf;
+	dispatch_fire_h *fireh;
+	void *arg;
 
 	struct mqueue *mq;         /* joins wait to be handed over          */
 	struct tmr handover;
 
-	struct bus_watch *watchv[3];
+	struct bus_watch *watchv[WATCHES];
 	struct bus_sub *subv[3];
-	struct listener *listenerv[3];
-	struct command *commandv[DISPATCH_COMMANDS];
-	struct metric *metricv[DISPATCH_METRICS];
+	unsigned loading;          /* set of watches that have not told all */
+	bool degraded;             /* the bus is down                       */
 
 	struct hash *pendingh;     /* struct pending, by conference         */
+	struct list heldl;         /* struct held, oldest first             */
+	struct list unclaimedl;    /* struct unclaimed, oldest first        */
+	struct tmr held, unclaimed;
 	struct siphash_key hkey;
-	unsigned waiting;          /* clients, of all of them               */
+	unsigned waiting;          /* clients, pending and held             */
 
 	uint64_t countv[COUNTS];
 	uint64_t fast;             /* redirects of signalling threads       */
+
+	/* of the service */
+	struct service *svc;
+	const struct siphost_api *host;
+	struct listener *listenerv[4];
+	struct command *commandv[DISPATCH_COMMANDS];
+	struct metric *metricv[DISPATCH_METRICS];
 };
+
+/* core.c */
+int  dispatch_alloc(struct dispatch **dp);
+int  dispatch_open(struct dispatch *d, const struct dispatch_params *prm);
+void dispatch_close(struct dispatch *d);
+void dispatch_fire(struct dispatch *d, const char *name, const char *callid,
+		   const struct dispatch_event *de);
+void dispatch_degraded(struct dispatch *d, bool on);
 
 /* join.c */
 bool dispatch_join(struct dispatch *d, const struct join *join);
 void dispatch_reject(struct dispatch *d, struct client *cl, uint16_t scode,
 		     const char *reason);
 void join_answer(struct dispatch *d, const struct join *join);
+void join_find(struct dispatch *d, const struct join *join, bool full);
 void join_reject(struct dispatch *d, struct client *cl, int err);
 void join_send(struct dispatch *d, struct client *cl,
 	       const struct conf_route *cr);
@@ -95,15 +140,30 @@ struct willcall_join join_willcall(const struct join *join);
 
 /* pending.c */
 void pending_join(struct dispatch *d, const struct join *join, bool known);
-void dispatch_flush(struct dispatch *d);
+void pending_flush(struct dispatch *d);
+
+/* held.c */
+bool held_orphan(const struct dispatch *d, const char *conference);
+int  held_add(struct dispatch *d, const struct join *join);
+void held_wake(struct dispatch *d, const char *conference);
+void held_flush(struct dispatch *d);
+
+/* unclaimed.c */
+int  unclaimed_add(struct dispatch *d, const char *conference,
+		   const char *server);
+void unclaimed_claim(struct dispatch *d);
+void unclaimed_forget(struct dispatch *d, const char *conference);
 
 /* handover.c */
 int  dispatch_handover_start(struct dispatch *d);
 void dispatch_handover_stop(struct dispatch *d);
-int  dispatch_fast(struct dispatch *d, bool on);
+int  dispatch_lookup(const char *conf, size_t conflen, const char *user,
+		     size_t userlen, char *contact, size_t sz, size_t *len,
+		     void *arg);
 
 /* follow.c */
 int  dispatch_follow(struct dispatch *d);
+void dispatch_server_down(struct dispatch *d, const char *server);
 
 /* commands.c */
 int  dispatch_commands(struct dispatch *d);
@@ -111,7 +171,5 @@ int  dispatch_metrics(struct dispatch *d);
 
 /* dispatch.c */
 struct config *dispatch_config(const struct dispatch *d);
-void dispatch_fire(struct dispatch *d, const char *name, const char *callid,
-		   const struct dispatch_event *de);
 
 #endif

@@ -7,6 +7,9 @@
  *   noc.user            who joined and left
  *   noc.conference      which conference has ended
  *   bucket plans        when a server is to be out of service
+ *
+ * Claims name servers, so they are asked for when all servers have been told.
+ * Joins wait for all of it once (held.c).
  */
 #include <string.h>
 #include <re.h>
@@ -23,6 +26,19 @@ static void bad(const char *what, const char *where, int err)
 {
 	log_event(LOG_WARN, "dispatch", NULL, "%s %s is not understood: %s",
 		  what, where, strerror(err));
+}
+
+
+/* One watch has told all that was stored when it began; it says so again after
+   the bus was down. */
+static void loaded(struct dispatch *d, unsigned bit)
+{
+	if (!(d->loading & bit))
+		return;
+
+	d->loading &= ~bit;
+	if (!d->loading)
+		held_wake(d, NULL);
 }
 
 
@@ -46,6 +62,23 @@ static void report(struct dispatch *d, const char *where, const uint8_t *buf,
 }
 
 
+/**
+ * A server is gone: what it had is for others to take over
+ *
+ * @param d      Dispatcher
+ * @param server Its name
+ */
+void dispatch_server_down(struct dispatch *d, const char *server)
+{
+	log_event(LOG_WARN, "dispatch", NULL, "server %s is out of contact",
+		  server);
+	tables_server_lost(d->tables, server);
+}
+
+
+static int conferences_watch(struct dispatch *d);
+
+
 static void server_handler(const char *key, uint64_t rev, const uint8_t *buf,
 			   size_t len, void *arg)
 {
@@ -53,20 +86,21 @@ static void server_handler(const char *key, uint64_t rev, const uint8_t *buf,
 	char name[NAME_SERVER_MAX];
 	(void)rev;
 
-	if (!key)
+	if (!key) {
+		if (!d->watchv[WATCH_CONFERENCES] && conferences_watch(d))
+			log_event(LOG_ERROR, "dispatch", NULL,
+				  "cannot follow the conferences");
+		loaded(d, 1 << WATCH_SERVERS);
 		return;
+	}
 
 	if (buf) {
 		report(d, key, buf, len);
 		return;
 	}
 
-	if (name_from_key(name, sizeof(name), key))
-		return;
-
-	log_event(LOG_WARN, "dispatch", NULL, "server %s is out of contact",
-		  name);
-	tables_server_lost(d->tables, name);
+	if (!name_from_key(name, sizeof(name), key))
+		dispatch_server_down(d, name);
 }
 
 
@@ -87,8 +121,10 @@ static void claim_handler(const char *key, uint64_t rev, const uint8_t *buf,
 	int err;
 	(void)rev;
 
-	if (!key)
+	if (!key) {
+		loaded(d, 1 << WATCH_CONFERENCES);
 		return;
+	}
 
 	if (!buf) {
 		if (!name_from_key(name, sizeof(name), key))
@@ -110,6 +146,8 @@ static void claim_handler(const char *key, uint64_t rev, const uint8_t *buf,
 		log_event(LOG_WARN, "dispatch", NULL,
 			  "no place for conference %s: %s", c.conference,
 			  strerror(err));
+
+	held_wake(d, c.conference);
 }
 
 
@@ -122,8 +160,10 @@ static void plan_handler(const char *key, uint64_t rev, const uint8_t *buf,
 	int err;
 	(void)rev;
 
-	if (!key)
+	if (!key) {
+		loaded(d, 1 << WATCH_PLANS);
 		return;
+	}
 
 	if (!buf) {
 		if (!name_from_key(name, sizeof(name), key))
@@ -147,17 +187,28 @@ static void user_handler(const char *subject, const uint8_t *buf, size_t len,
 	int err;
 
 	err = wire_user_decode(&u, buf, len);
-	if (err)
+	if (err) {
 		bad("message", subject, err);
-	else if (u.what == WIRE_DELETED)
+	}
+	else if (u.what == WIRE_DELETED) {
 		(void)tables_conf_del(d->tables, u.conference,
 				      strlen(u.conference), u.server);
-	else
+		unclaimed_forget(d, u.conference);
+	}
+	else {
 		(void)tables_conf_participants(d->tables, u.conference,
 					       strlen(u.conference),
 					       u.server, u.participants);
+	}
 
 	mem_deref(reply);
+}
+
+
+static int conferences_watch(struct dispatch *d)
+{
+	return bus_kv_watch(&d->watchv[WATCH_CONFERENCES], d->bus,
+			    "conferences", ">", claim_handler, d);
 }
 
 
@@ -172,18 +223,16 @@ int dispatch_follow(struct dispatch *d)
 {
 	int err;
 
-	err = bus_kv_watch(&d->watchv[0], d->bus, "servers", ">",
+	d->loading = 1 << WATCH_SERVERS | 1 << WATCH_PLANS |
+		1 << WATCH_CONFERENCES;
+
+	err = bus_kv_watch(&d->watchv[WATCH_SERVERS], d->bus, "servers", ">",
 			   server_handler, d);
 	if (err)
 		return err;
 
-	err = bus_kv_watch(&d->watchv[1], d->bus, "plans", ">",
+	err = bus_kv_watch(&d->watchv[WATCH_PLANS], d->bus, "plans", ">",
 			   plan_handler, d);
-	if (err)
-		return err;
-
-	err = bus_kv_watch(&d->watchv[2], d->bus, "conferences", ">",
-			   claim_handler, d);
 	if (err)
 		return err;
 

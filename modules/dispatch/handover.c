@@ -8,9 +8,6 @@
  */
 #include <string.h>
 #include <re.h>
-#include "server/server.h"
-#include "server/service.h"
-#include "server/settings.h"
 #include "server/log.h"
 #include "bus/bus.h"
 #include "noc/client.h"
@@ -20,7 +17,6 @@
 #include "noc/ticket.h"
 #include "noc/tables.h"
 #include "noc/route.h"
-#include "siphost/siphost.h"
 #include "dispatch/dispatch.h"
 
 
@@ -50,6 +46,10 @@ static void batch_handler(int err, const uint8_t *buf, size_t len, void *arg)
 		err = wire_granted_decode(&g, buf, len);
 
 	tables_release(d->tables, b->server, b->joinc, tmr_jiffies());
+
+	/* it counts them itself when they come, but cannot tell us */
+	if (err == ENOTCONN)
+		tables_server_taken(d->tables, b->server, b->joinc);
 
 	if (err)
 		log_trace("dispatch", NULL, "%s does not know of %u joins: %s",
@@ -128,6 +128,9 @@ static void server_handler(const char *server, const uint8_t *buf, size_t len,
 	struct dispatch *d = arg;
 	const int err = batch_send(d, server, buf, len, joinc);
 
+	if (err == ENOTCONN)
+		tables_server_taken(d->tables, server, joinc);
+
 	/* they have tickets; the reservations end by themselves */
 	if (err)
 		log_event(LOG_WARN, "dispatch", NULL,
@@ -163,10 +166,24 @@ static void route_wake_handler(void *arg)
 }
 
 
-/* Any signalling thread */
-static int redirect_handler(const char *conf, size_t conflen,
-			    const char *user, size_t userlen,
-			    char *contact, size_t sz, size_t *len, void *arg)
+/**
+ * Answer a join for a known conference. Any thread, while the dispatcher is
+ * open; as siphost_redirect_h.
+ *
+ * @param conf    Conference, unescaped
+ * @param conflen Its length [bytes]
+ * @param user    user@host of From
+ * @param userlen Its length [bytes]
+ * @param contact Set to the URI to go to, not zero-terminated
+ * @param sz      Its size [bytes]
+ * @param len     Length of the URI [bytes]
+ * @param arg     Dispatcher
+ *
+ * @return as route_lookup
+ */
+int dispatch_lookup(const char *conf, size_t conflen, const char *user,
+		     size_t userlen, char *contact, size_t sz, size_t *len,
+		     void *arg)
 {
 	struct dispatch *d = arg;
 	int err;
@@ -181,28 +198,9 @@ static int redirect_handler(const char *conf, size_t conflen,
 
 
 /**
- * Let signalling threads redirect by themselves, or no longer
+ * Begin to gather joins
  *
- * @param d  Dispatch
- * @param on True to begin; after false, none of them uses the tables
- *
- * @return 0 if success
- */
-int dispatch_fast(struct dispatch *d, bool on)
-{
-	if (!d->host || !d->host->redirect_set)
-		return 0;
-
-	return d->host->redirect_set(d->host->sh,
-				     on ? redirect_handler : NULL,
-				     on ? d : NULL);
-}
-
-
-/**
- * Begin to answer signalling threads
- *
- * @param d Dispatch, with tables and key
+ * @param d Dispatcher, with tables and key
  *
  * @return 0 if success
  */
@@ -210,32 +208,22 @@ int dispatch_handover_start(struct dispatch *d)
 {
 	int err;
 
-	tmr_init(&d->handover);
 	err = mqueue_alloc(&d->mq, wake_handler, d);
 	if (err)
 		return err;
 
-	err = route_alloc(&d->route, d->tables, d->key,
-			  config_u32(dispatch_config(d),
-				     "dispatch.ticket_life"),
-			  route_wake_handler, d);
-	if (err)
-		return err;
-
-	return dispatch_fast(d, true);
+	return route_alloc(&d->route, d->tables, d->key, d->conf.ticket_s,
+			   route_wake_handler, d);
 }
 
 
 /**
- * End it: no other thread uses the tables when this returns
+ * End it; no other thread may use the route any more
  *
- * @param d Dispatch
+ * @param d Dispatcher
  */
 void dispatch_handover_stop(struct dispatch *d)
 {
-	if (d->route)
-		(void)dispatch_fast(d, false);
-
 	tmr_cancel(&d->handover);
 	d->mq = mem_deref(d->mq);
 }

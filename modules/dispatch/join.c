@@ -5,11 +5,7 @@
 #include <string.h>
 #include <time.h>
 #include <re.h>
-#include "server/server.h"
-#include "server/service.h"
-#include "server/settings.h"
 #include "server/log.h"
-#include "bus/bus.h"
 #include "noc/client.h"
 #include "noc/name.h"
 #include "noc/willcall.h"
@@ -132,6 +128,31 @@ void join_send(struct dispatch *d, struct client *cl,
 }
 
 
+static void join_hold(struct dispatch *d, const struct join *join)
+{
+	const int err = held_add(d, join);
+
+	if (err == EOVERFLOW)
+		dispatch_reject(d, join->client, 503,
+				"Too many wait, try again later");
+	else if (err)
+		join_reject(d, join->client, err);
+}
+
+
+/**
+ * Find a server for a join that the tables cannot answer
+ *
+ * @param d    Dispatch
+ * @param join Join
+ * @param full The conference is known, but its server seems full
+ */
+void join_find(struct dispatch *d, const struct join *join, bool full)
+{
+	pending_join(d, join, full);
+}
+
+
 /**
  * Answer a join with a name that can be: at once, or when a server is found
  *
@@ -151,8 +172,10 @@ void join_answer(struct dispatch *d, const struct join *join)
 
 	if (!err)
 		redirect(d, join->client, uri, n);
+	else if (err == ENOENT && held_orphan(d, j.conference))
+		join_hold(d, join);
 	else if (err == ENOENT || err == ENOSPC)
-		pending_join(d, join, err == ENOSPC);
+		join_find(d, join, err == ENOSPC);
 	else
 		join_reject(d, join->client, err);
 }
@@ -177,9 +200,11 @@ bool dispatch_join(struct dispatch *d, const struct join *join)
 				"Say which conference: sip:NAME@...");
 	else if (!name_valid(join->conference, len, CLIENT_CONFERENCE_MAX))
 		dispatch_reject(d, join->client, 400, "Bad conference name");
-	else if (service_state(d->svc) == SERVICE_PAUSED)
+	else if (d->conf.paused)
 		dispatch_reject(d, join->client, 503,
 				"Dispatch is paused, try again later");
+	else if (d->loading)
+		join_hold(d, join);
 	else
 		join_answer(d, join);
 

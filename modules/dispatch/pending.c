@@ -5,10 +5,17 @@
  *  not known             select -> reserve there -> claim on the bus
  *                          |          | no: the next best
  *                          |          |        | exists: that server has it
+ *                          +----------+--------+-> no bus: remembered here,
+ *                                                  claimed when it is back
  *
  * The place is reserved before the conference is claimed, so that a claim
  * which others see always has room behind it. All joins for one new conference
  * wait for the one that came first.
+ *
+ * Several dispatchers select at the same time by what each has heard. So a
+ * reservation says how much the next best server has left, and a server that
+ * has less by now, because another dispatcher was faster, says so instead of
+ * granting: then the choice is made anew by what is known now.
  */
 #include <string.h>
 #include <time.h>
@@ -27,6 +34,11 @@ enum {
 	TRIES_MAX = 4,             /* servers that may refuse               */
 	RACES_MAX = 3,             /* times the claim may change under us   */
 	ASK_MAX   = 64,            /* joins in one reservation              */
+	LESS_MAX  = 3,             /* choices that may be made anew         */
+	LESS_PART = 128,           /* of what is left: too little to choose
+				      anew for                              */
+	SILENT_MAX = 2,            /* servers in a row that do not answer:
+				      it is the bus                         */
 };
 
 struct waiting {
@@ -47,6 +59,8 @@ struct pending {
 	char triedv[TRIES_MAX][NAME_SERVER_MAX];
 	unsigned triedc;
 	unsigned races;
+	unsigned lessc;            /* choices that were made anew           */
+	unsigned silentc;          /* servers that did not answer           */
 	uint64_t rev;              /* of the claim to replace, 0: none      */
 	struct bus_req *req;
 	struct bus_kvop *op;
@@ -56,6 +70,7 @@ struct pending {
 
 static void pending_select(struct pending *p);
 static void pending_claim(struct pending *p);
+static void pending_blind(struct pending *p);
 
 
 static void waiting_destructor(void *arg)
@@ -221,6 +236,12 @@ static void claim_handler(int err, uint64_t rev, const uint8_t *buf,
 		return;
 	}
 
+	/* the place is kept; only nobody can be told */
+	if (err == ENOTCONN || err == ETIMEDOUT) {
+		pending_blind(p);
+		return;
+	}
+
 	if (++p->races > RACES_MAX) {
 		pending_fail(p, err);
 		return;
@@ -286,6 +307,20 @@ static void pending_refused(struct pending *p, int err)
 		return;
 	}
 
+	/* another dispatcher was faster: it is no longer the best */
+	if (err == EAGAIN) {
+		++p->lessc;
+		pending_select(p);
+		return;
+	}
+
+	if (err == ENOTCONN ||
+	    (err == ETIMEDOUT && ++p->silentc == SILENT_MAX)) {
+		p->triedc = 0;
+		pending_blind(p);
+		return;
+	}
+
 	str_ncpy(p->triedv[p->triedc++], p->route.server, NAME_SERVER_MAX);
 	if (p->triedc == TRIES_MAX) {
 		pending_fail(p, err);
@@ -304,6 +339,7 @@ static int verdict_errno(enum wire_verdict verdict)
 	case WIRE_GRANT: return 0;
 	case WIRE_FULL:  return ENOSPC;
 	case WIRE_OUT:   return ENOENT;
+	case WIRE_LESS:  return EAGAIN;
 	default:         return EPROTO;
 	}
 }
@@ -345,8 +381,11 @@ static void reserve_handler(int err, const uint8_t *buf, size_t len, void *arg)
 static int reserve_encode(struct pending *p, uint8_t *buf, size_t sz,
 			  size_t *len)
 {
+	const uint32_t next = p->route.next;
 	const struct wire_reserve r = {
-		.create = !p->known, .media = p->media
+		.create = !p->known, .media = p->media,
+		.least = p->known || p->lessc >= LESS_MAX ? 0 :
+			next - next / LESS_PART,
 	};
 	struct le *le;
 	size_t n, total;
@@ -398,12 +437,15 @@ static void pending_reserve(struct pending *p)
 			  p->d->conf.reserve_ms, reserve_handler, p);
 
  out:
-	if (err)
+	if (err == ENOTCONN)
+		pending_refused(p, err);
+	else if (err)
 		pending_fail(p, err);
 }
 
 
-static void pending_select(struct pending *p)
+/* Choose a server, and count a reservation there */
+static int pending_choose(struct pending *p)
 {
 	const char *notv[TRIES_MAX];
 	struct select_req req = {
@@ -425,14 +467,53 @@ static void pending_select(struct pending *p)
 		err = tables_select(p->d->tables, &req, &p->route);
 	}
 
+	p->held = !err;
+
+	return err;
+}
+
+
+/* Nobody can be asked or told: those who wait go where there is most room by
+   the tables as they are. */
+static void pending_blind(struct pending *p)
+{
+	const struct dispatch_event de = {
+		.conference = p->name, .server = p->route.server,
+	};
+	struct dispatch *d = p->d;
+	int err = p->held ? 0 : pending_choose(p);
+
+	if (!err)
+		err = tables_conf_set(d->tables, p->name, p->namelen,
+				      p->route.server);
+	if (!err)
+		err = unclaimed_add(d, p->name, p->route.server);
 	if (err) {
-		/* those that were tried are in service, but full */
-		pending_fail(p, err == ENOENT && p->triedc ? ENOSPC : err);
+		pending_fail(p, err);
 		return;
 	}
 
-	p->held = true;
-	pending_reserve(p);
+	++d->countv[COUNT_CREATED];
+	++d->countv[COUNT_BLIND];
+	dispatch_fire(d, "dispatch.created", NULL, &de);
+
+	/* the tables count those who wait, one by one */
+	pending_release(p);
+	pending_again(p);
+}
+
+
+static void pending_select(struct pending *p)
+{
+	const int err = pending_choose(p);
+
+	if (err)
+		/* those that were tried are in service, but full */
+		pending_fail(p, err == ENOENT && p->triedc ? ENOSPC : err);
+	else if (p->d->degraded)
+		pending_blind(p);
+	else
+		pending_reserve(p);
 }
 
 
@@ -546,11 +627,11 @@ static bool flush_handler(struct le *le, void *arg)
 
 
 /**
- * Turn away everybody who waits
+ * Turn away everybody for whom a server is being found
  *
- * @param d Dispatch
+ * @param d Dispatcher
  */
-void dispatch_flush(struct dispatch *d)
+void pending_flush(struct dispatch *d)
 {
 	(void)hash_apply(d->pendingh, flush_handler, NULL);
 }

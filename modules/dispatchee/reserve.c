@@ -87,6 +87,9 @@ static enum wire_verdict reserve(struct dispatchee *d, const uint8_t *buf,
 		return WIRE_OUT;
 
 	res.room = report_unused(d);
+	if (res.r.create && res.room < res.r.least)
+		return WIRE_LESS;
+
 	(void)wire_reserve_decode(&res.r, &joinc, buf, len, join_handler,
 				  &res);
 	*granted = res.granted;

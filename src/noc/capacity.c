@@ -34,7 +34,7 @@ struct noc_server *server_find(const struct tables *t, const char *name)
 bool server_in_contact(const struct tables *t, const struct noc_server *s,
 		       uint64_t now)
 {
-	return !s->lost && now < s->heard + t->cfg.contact_ms;
+	return !s->lost && (t->blind || now < s->heard + t->cfg.contact_ms);
 }
 
 
@@ -43,7 +43,7 @@ bool server_in_contact(const struct tables *t, const struct noc_server *s,
 bool server_presumed(const struct tables *t, const struct noc_server *s,
 		     uint64_t now)
 {
-	return !s->lost && (now < s->heard + t->cfg.contact_ms ||
+	return !s->lost && (t->blind || now < s->heard + t->cfg.contact_ms ||
 			    now >= t->heard + t->cfg.contact_ms);
 }
 
@@ -119,6 +119,7 @@ void server_route(const struct noc_server *s, struct conf_route *route)
 	memcpy(route->contact, s->report.contact, s->contactlen + 1);
 	route->serverlen  = s->namelen;
 	route->contactlen = s->contactlen;
+	route->next = 0;
 	route->wake = false;
 }
 
@@ -293,6 +294,55 @@ void tables_server_lost(struct tables *t, const char *server)
 
 
 /**
+ * Places were given away of which the server will not tell, because nobody
+ * can be heard
+ *
+ * @param t      Tables
+ * @param server Name of the server
+ * @param n      How many
+ */
+void tables_server_taken(struct tables *t, const char *server, uint32_t n)
+{
+	struct noc_server *s = t && server ? server_find(t, server) : NULL;
+
+	if (!s)
+		return;
+
+	pthread_mutex_lock(t->lock);
+	s->report.unused -= min(n, s->report.unused);
+	pthread_mutex_unlock(t->lock);
+}
+
+
+/**
+ * Nobody can be heard of for now: what is in the tables is believed, however
+ * old it is
+ *
+ * @param t   Tables
+ * @param on  True to begin; after the end, servers have the usual time to be
+ *            heard of
+ * @param now Time [ms]
+ */
+void tables_blind(struct tables *t, bool on, uint64_t now)
+{
+	struct le *le;
+
+	if (!t || t->blind == on)
+		return;
+
+	pthread_mutex_lock(t->lock);
+	t->blind = on;
+	LIST_FOREACH(&t->serverl, le) {
+		struct noc_server *s = le->data;
+
+		if (!on && !s->lost)
+			s->heard = t->heard = now;
+	}
+	pthread_mutex_unlock(t->lock);
+}
+
+
+/**
  * Plan a time without new conferences on a server
  *
  * @param t      Tables
@@ -410,22 +460,49 @@ static bool in_service(const struct tables *t, const struct noc_server *s,
 }
 
 
-/* Is a the better choice? Servers without types that nobody asked for go
-   first, because the others are rare; then what is left decides. */
-static bool better(const struct noc_server *a, uint32_t aleft,
-		   const struct noc_server *b, uint32_t bleft, unsigned media)
+/* The best server so far */
+struct choice {
+	struct noc_server *s;
+	uint32_t left;
+	uint32_t next;             /* what the next best of its kind has    */
+	uint32_t ties;             /* as good as it, with itself            */
+	bool only;                 /* has no types that nobody asked for    */
+};
+
+
+static uint64_t rng_next(struct tables *t)
 {
-	bool aonly, bonly;
+	t->rng ^= t->rng << 13;
+	t->rng ^= t->rng >> 7;
+	t->rng ^= t->rng << 17;
 
-	if (!b)
-		return true;
+	return t->rng;
+}
 
-	aonly = !(a->report.media & ~media);
-	bonly = !(b->report.media & ~media);
-	if (aonly != bonly)
-		return aonly;
 
-	return aleft > bleft;
+/* Servers without types that nobody asked for go first, because the others
+   are rare; then what is left decides, and among equals chance: dispatchers
+   that know the same shall not all choose the same. */
+static void choice_offer(struct choice *ch, struct tables *t,
+			 struct noc_server *s, uint32_t left, unsigned media)
+{
+	const bool only = !(s->report.media & ~media);
+
+	if (ch->s && ch->only && !only)
+		return;
+
+	if (!ch->s || only != ch->only || left > ch->left) {
+		ch->next = ch->s && only == ch->only ? ch->left : 0;
+		ch->s    = s;
+		ch->left = left;
+		ch->only = only;
+		ch->ties = 1;
+		return;
+	}
+
+	ch->next = max(ch->next, left);
+	if (left == ch->left && !(rng_next(t) % ++ch->ties))
+		ch->s = s;
 }
 
 
@@ -434,7 +511,7 @@ static bool better(const struct noc_server *a, uint32_t aleft,
  * Candidates are in service, have the media asked for, are in contact, are not
  * draining and not within a planned out-of-service period; those that support
  * only what is asked are preferred; then the one with the most unused capacity
- * less live reservations.
+ * less live reservations, any of them if there are several.
  *
  * @param t     Tables
  * @param req   What is asked for
@@ -447,8 +524,7 @@ static bool better(const struct noc_server *a, uint32_t aleft,
 int tables_select(struct tables *t, const struct select_req *req,
 		  struct conf_route *route)
 {
-	struct noc_server *best = NULL;
-	uint32_t best_left = 0;
+	struct choice ch = { .s = NULL };
 	int err = ENOENT;
 	struct le *le;
 
@@ -476,15 +552,13 @@ int tables_select(struct tables *t, const struct select_req *req,
 			continue;
 		}
 
-		if (better(s, left, best, best_left, req->media)) {
-			best = s;
-			best_left = left;
-		}
+		choice_offer(&ch, t, s, left, req->media);
 	}
 
-	if (best) {
-		leases_add(&best->leases, t, req->now);
-		server_route(best, route);
+	if (ch.s) {
+		leases_add(&ch.s->leases, t, req->now);
+		server_route(ch.s, route);
+		route->next = ch.next;
 		err = 0;
 	}
 

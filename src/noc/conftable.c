@@ -62,6 +62,7 @@ int tables_alloc(struct tables **tp, const struct tables_config *cfg)
 
 	t->cfg = *cfg;
 	siphash_key_random(&t->hkey);
+	t->rng = t->hkey.v[0] | 1;
 
 	/* never grows, so that no lookup ever waits for that */
 	t->bucketc = 64;
@@ -248,6 +249,31 @@ bool tables_conf_del(struct tables *t, const char *name, size_t namelen,
 	mem_deref(c);
 
 	return true;
+}
+
+
+/**
+ * Is a conference known, but its server not heard of lately, although others
+ * are?
+ *
+ * @param t       Tables
+ * @param name    Conference
+ * @param namelen Its length [bytes]
+ * @param now     Time [ms]
+ *
+ * @return True if so
+ */
+bool tables_conf_orphan(const struct tables *t, const char *name,
+			size_t namelen, uint64_t now)
+{
+	const struct noc_conf *c;
+
+	if (!t || !name)
+		return false;
+
+	c = *conf_find(t, siphash(&t->hkey, name, namelen), name, namelen);
+
+	return c && !server_presumed(t, c->server, now);
 }
 
 

@@ -27,6 +27,8 @@ struct conf_route {
 	char server[64];
 	char contact[128];
 	size_t serverlen, contactlen;
+	uint32_t next;           /* tables_select: what the next best server
+				    of the same kind has left               */
 	bool wake;               /* joins wait to be handed over, and nobody
 				    was told so far                         */
 };
@@ -61,6 +63,8 @@ int  tables_server_report(struct tables *t, const struct wire_server *rep,
 int  tables_server_granted(struct tables *t, const char *server,
 			   uint32_t unused, uint64_t seq, uint64_t now);
 void tables_server_lost(struct tables *t, const char *server);
+void tables_server_taken(struct tables *t, const char *server, uint32_t n);
+void tables_blind(struct tables *t, bool on, uint64_t now);
 int  tables_server_plan(struct tables *t, const char *server,
 			uint64_t from, uint64_t to);
 int  tables_server_route(const struct tables *t, const char *server,
@@ -80,6 +84,8 @@ int  tables_conf_participants(struct tables *t, const char *name,
 			      uint32_t participants);
 bool tables_conf_del(struct tables *t, const char *name, size_t namelen,
 		     const char *server);
+bool tables_conf_orphan(const struct tables *t, const char *name,
+			size_t namelen, uint64_t now);
 uint32_t tables_conf_count(const struct tables *t);
 void tables_confs(const struct tables *t, tables_conf_h *h, void *arg);
 

@@ -51,6 +51,8 @@ struct tables {
 
 	struct list serverl;
 	uint64_t heard;               /* latest of any server [ms]          */
+	bool blind;                   /* nobody can be heard of             */
+	uint64_t rng;                 /* xorshift, never 0                  */
 	uint32_t serverc;
 	struct noc_conf **bucketv;
 	size_t bucketc;               /* power of 2                         */

@@ -41,15 +41,16 @@ static const struct wire_layout claim_layout = {
 };
 
 static const struct wire_layout reserve_layout = {
-	WIRE_RESERVE, 2, {
+	WIRE_RESERVE, 3, {
 		MEMBER_FLAG(struct wire_reserve, create),
 		MEMBER_U32(struct wire_reserve, media, 0, UINT32_MAX),
+		MEMBER_U32(struct wire_reserve, least, 0, UINT32_MAX),
 	}
 };
 
 static const struct wire_layout granted_layout = {
 	WIRE_GRANTED, 4, {
-		MEMBER_U32(struct wire_granted, verdict, 1, WIRE_REFUSED),
+		MEMBER_U32(struct wire_granted, verdict, 1, WIRE_LESS),
 		MEMBER_U32(struct wire_granted, granted, 0, WIRE_JOINS_MAX),
 		MEMBER_U32(struct wire_granted, unused, 0, UINT32_MAX),
 		MEMBER_U64(struct wire_granted, seq),

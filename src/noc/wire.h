@@ -57,6 +57,8 @@ struct wire_claim {
 struct wire_reserve {
 	bool create;               /* the first join of a new conference    */
 	unsigned media;            /* asked for, by each join               */
+	uint32_t least;            /* create: only if so much is unused,
+				      else another server is the better one */
 };
 
 enum wire_verdict {
@@ -64,6 +66,7 @@ enum wire_verdict {
 	WIRE_FULL,
 	WIRE_OUT,                  /* not in service, or draining           */
 	WIRE_REFUSED,              /* not understood                        */
+	WIRE_LESS,                 /* there is room, but less than `least`  */
 };
 
 struct wire_granted {

@@ -1,0 +1,177 @@
+/**
+ * @file core.c  A dispatcher, made of tables, a bus and a key alone: it needs
+ *               no server and no socket, so tests and simulators run many of
+ *               them
+ *
+ *   dispatch_alloc -> dispatch_open -> dispatch_join ... -> dispatch_close
+ */
+#include <string.h>
+#include <re.h>
+#include "server/log.h"
+#include "bus/bus.h"
+#include "noc/client.h"
+#include "noc/wire.h"
+#include "noc/ticket.h"
+#include "noc/tables.h"
+#include "noc/route.h"
+#include "dispatch/dispatch.h"
+
+
+enum { PENDING_BUCKETS = 1024 };
+
+
+static void destructor(void *arg)
+{
+	struct dispatch *d = arg;
+
+	dispatch_close(d);
+	mem_deref(d->pendingh);
+}
+
+
+/**
+ * Make a dispatcher; it does nothing until it is opened
+ *
+ * @param dp Set to the dispatcher, owned by the caller
+ *
+ * @return 0 if success; EINVAL; ENOMEM
+ */
+int dispatch_alloc(struct dispatch **dp)
+{
+	struct dispatch *d;
+	int err;
+
+	if (!dp)
+		return EINVAL;
+
+	d = mem_zalloc(sizeof(*d), destructor);
+	if (!d)
+		return ENOMEM;
+
+	tmr_init(&d->held);
+	tmr_init(&d->unclaimed);
+	tmr_init(&d->handover);
+	siphash_key_random(&d->hkey);
+
+	err = hash_alloc(&d->pendingh, PENDING_BUCKETS);
+	if (err)
+		mem_deref(d);
+	else
+		*dp = d;
+
+	return err;
+}
+
+
+/**
+ * Begin to dispatch. d->conf must have been set, but may change later.
+ *
+ * @param d   Dispatcher
+ * @param prm What it works with; the bus and the key are referenced
+ *
+ * @return 0 if success; EINVAL; ENOMEM; else as of the bus
+ */
+int dispatch_open(struct dispatch *d, const struct dispatch_params *prm)
+{
+	int err;
+
+	if (!d || !prm || !prm->name || !prm->bus || !prm->key ||
+	    !prm->tables || d->tables)
+		return EINVAL;
+
+	str_ncpy(d->name, prm->name, sizeof(d->name));
+	d->bus   = mem_ref(prm->bus);
+	d->key   = mem_ref(prm->key);
+	d->fireh = prm->fireh;
+	d->arg   = prm->arg;
+
+	err = tables_alloc(&d->tables, prm->tables);
+	if (err)
+		goto out;
+
+	err = dispatch_handover_start(d);
+	if (err)
+		goto out;
+
+	err = dispatch_follow(d);
+
+ out:
+	if (err)
+		dispatch_close(d);
+
+	return err;
+}
+
+
+/**
+ * End it: whoever waits is turned away. No other thread may use the tables
+ * any more.
+ *
+ * @param d Dispatcher
+ */
+void dispatch_close(struct dispatch *d)
+{
+	size_t i;
+
+	if (!d)
+		return;
+
+	dispatch_handover_stop(d);
+	held_flush(d);
+	pending_flush(d);
+	tmr_cancel(&d->unclaimed);
+	list_flush(&d->unclaimedl);
+
+	for (i=0; i<ARRAY_SIZE(d->watchv); i++)
+		d->watchv[i] = mem_deref(d->watchv[i]);
+	for (i=0; i<ARRAY_SIZE(d->subv); i++)
+		d->subv[i] = mem_deref(d->subv[i]);
+
+	d->route    = mem_deref(d->route);
+	d->tables   = mem_deref(d->tables);
+	d->key      = mem_deref(d->key);
+	d->bus      = mem_deref(d->bus);
+	d->loading  = 0;
+	d->degraded = false;
+}
+
+
+/**
+ * Fire an event
+ *
+ * @param d      Dispatcher
+ * @param name   "dispatch.created", ...
+ * @param callid Call-ID or NULL
+ * @param de     Its data
+ */
+void dispatch_fire(struct dispatch *d, const char *name, const char *callid,
+		   const struct dispatch_event *de)
+{
+	if (d->fireh)
+		d->fireh(name, callid, de, d->arg);
+}
+
+
+/**
+ * The bus went down, or is back
+ *
+ * @param d  Dispatcher
+ * @param on True if it is down
+ */
+void dispatch_degraded(struct dispatch *d, bool on)
+{
+	const struct dispatch_event de = { .on = on };
+
+	if (!d->tables || d->degraded == on)
+		return;
+
+	d->degraded = on;
+	tables_blind(d->tables, on, tmr_jiffies());
+	log_event(on ? LOG_WARN : LOG_NOTICE, "dispatch", NULL, on ?
+		  "the bus is down: new conferences are placed by the tables"
+		  " as they are" : "the bus is back");
+	dispatch_fire(d, "dispatch.degraded", NULL, &de);
+
+	if (!on)
+		unclaimed_claim(d);
+}
