@@ -8,7 +8,10 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stddef.h>
 #include <unistd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <re.h>
 #include "server/server.h"
 #include "server/event.h"
@@ -147,6 +150,45 @@ static void startup_error(const struct log_record *rec, void *arg)
 }
 
 
+/* A service manager of the kind of systemd(1) waits on a datagram socket. */
+static void manager_tell(const char *state)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	const char *path = getenv("NOTIFY_SOCKET");
+	const size_t n = path ? strlen(path) : 0;
+	int fd;
+
+	if (n < 2 || n > sizeof(un.sun_path) ||
+	    (path[0] != '/' && path[0] != '@'))
+		return;
+
+	memcpy(un.sun_path, path, n);
+	if (path[0] == '@')
+		un.sun_path[0] = '\0';
+
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+
+	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (void *)&un,
+		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
+		log_event(LOG_WARN, "server", NULL, "NOTIFY_SOCKET: %s",
+			  strerror(errno));
+	(void)close(fd);
+}
+
+
+static bool stopping(const struct event *ev, void *arg)
+{
+	(void)ev;
+	(void)arg;
+
+	manager_tell("STOPPING=1");
+
+	return false;
+}
+
+
 static bool running(const struct event *ev, void *arg)
 {
 	struct options *o = arg;
@@ -154,6 +196,7 @@ static bool running(const struct event *ev, void *arg)
 	(void)ev;
 
 	o->startup = mem_deref(o->startup);
+	manager_tell("READY=1");
 
 	if (o->ready_fd >= 0) {
 		if (write(o->ready_fd, ready, sizeof(ready) - 1) < 0)
@@ -170,7 +213,7 @@ static bool running(const struct event *ev, void *arg)
 static int run(struct options *o, bool *restart)
 {
 	struct server *srv = NULL;
-	struct listener *l = NULL;
+	struct listener *l = NULL, *end = NULL;
 	int err;
 
 	err = log_sink_add(&o->startup, LOG_KIND_EVENT, startup_error, NULL);
@@ -185,6 +228,8 @@ static int run(struct options *o, bool *restart)
 
 	err = event_listen(&l, server_events(srv), "server.running",
 			   EVENT_PRIO_NORMAL, running, o);
+	err |= event_listen(&end, server_events(srv), "server.stopping",
+			    EVENT_PRIO_NORMAL, stopping, o);
 	if (err)
 		goto out;
 
@@ -194,6 +239,7 @@ static int run(struct options *o, bool *restart)
  out:
 	o->startup = mem_deref(o->startup);
 	mem_deref(l);
+	mem_deref(end);
 	mem_deref(srv);
 	if (err && err != EBADMSG)
 		(void)fprintf(stderr, "junctord: cannot run: %s\n",
