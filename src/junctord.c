@@ -156,6 +156,7 @@ static void manager_tell(const char *state)
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	const char *path = getenv("NOTIFY_SOCKET");
 	const size_t n = path ? strlen(path) : 0;
+	const size_t len = offsetof(struct sockaddr_un, sun_path) + n;
 	int fd;
 
 	if (n < 2 || n > sizeof(un.sun_path) ||
@@ -171,7 +172,7 @@ static void manager_tell(const char *state)
 		return;
 
 	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (void *)&un,
-		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
+		   (socklen_t)len) < 0)
 		log_event(LOG_WARN, "server", NULL, "NOTIFY_SOCKET: %s",
 			  strerror(errno));
 	(void)close(fd);
