@@ -10,8 +10,7 @@
 #include <re.h>
 #include "server/server.h"
 #include "server/service.h"
-#include "server/command.h"
-#include "server/metrics.h"
+#include "server/offers.h"
 #include "bus/bus.h"
 #include "noc/client.h"
 #include "noc/name.h"
@@ -246,12 +245,7 @@ static void plan_command(struct command_req *req, const struct odict *args,
  */
 int dispatch_commands(struct dispatch *d)
 {
-	static const struct {
-		const char *name;
-		enum command_kind kind;
-		const char *help;
-		command_h *h;
-	} cmdv[DISPATCH_COMMANDS] = {
+	static const struct offer_command cmdv[] = {
 		{"capacity", COMMAND_READ,
 		 "media servers and their unused capacity", capacity_command},
 		{"conference-table", COMMAND_READ,
@@ -260,23 +254,8 @@ int dispatch_commands(struct dispatch *d)
 		 "keep new conferences off a server: server, from, to"
 		 " [s since the epoch]", plan_command},
 	};
-	struct commands *cs = server_commands(service_server(d->svc));
-	size_t i;
-	int err = 0;
 
-	for (i=0; i<ARRAY_SIZE(cmdv) && !err; i++)
-		err = command_add(&d->commandv[i], cs, cmdv[i].name,
-				  cmdv[i].kind, cmdv[i].help, cmdv[i].h, d);
-
-	return err;
-}
-
-
-static double counter(void *arg)
-{
-	const uint64_t *n = arg;
-
-	return (double)__atomic_load_n(n, __ATOMIC_RELAXED);
+	return offers_commands(d->offers, cmdv, ARRAY_SIZE(cmdv), d);
 }
 
 
@@ -313,56 +292,44 @@ static double conferences(void *arg)
  */
 int dispatch_metrics(struct dispatch *d)
 {
-	const struct {
-		enum metric_type type;
-		const char *name;
-		const char *help;
-		metric_h *h;
-		void *arg;
-	} mv[] = {
-		{METRIC_COUNTER, "junctor_dispatch_joins_total",
-		 "Joins that dispatch was asked for", counter,
+	const struct offer_metric mv[] = {
+		{METRIC_COUNTER, "junctor_dispatch_joins_total", NULL,
+		 "Joins that dispatch was asked for", offers_counter,
 		 &d->countv[COUNT_JOINS]},
-		{METRIC_COUNTER, "junctor_dispatch_fast_redirects_total",
+		{METRIC_COUNTER, "junctor_dispatch_fast_redirects_total", NULL,
 		 "Joins that signalling threads redirected by themselves",
-		 counter, &d->fast},
-		{METRIC_COUNTER, "junctor_dispatch_redirects_total",
-		 "Joins that dispatch redirected", counter,
+		 offers_counter, &d->fast},
+		{METRIC_COUNTER, "junctor_dispatch_redirects_total", NULL,
+		 "Joins that dispatch redirected", offers_counter,
 		 &d->countv[COUNT_REDIRECTED]},
-		{METRIC_COUNTER, "junctor_dispatch_created_total",
-		 "Conferences given to a server", counter,
+		{METRIC_COUNTER, "junctor_dispatch_created_total", NULL,
+		 "Conferences given to a server", offers_counter,
 		 &d->countv[COUNT_CREATED]},
-		{METRIC_COUNTER, "junctor_dispatch_rejects_total",
-		 "Joins turned away", counter, &d->countv[COUNT_REJECTED]},
-		{METRIC_COUNTER, "junctor_dispatch_no_capacity_total",
-		 "Joins turned away because no server had room", counter,
-		 &d->countv[COUNT_NO_CAPACITY]},
-		{METRIC_COUNTER, "junctor_dispatch_no_server_total",
+		{METRIC_COUNTER, "junctor_dispatch_rejects_total", NULL,
+		 "Joins turned away", offers_counter,
+		 &d->countv[COUNT_REJECTED]},
+		{METRIC_COUNTER, "junctor_dispatch_no_capacity_total", NULL,
+		 "Joins turned away because no server had room",
+		 offers_counter, &d->countv[COUNT_NO_CAPACITY]},
+		{METRIC_COUNTER, "junctor_dispatch_no_server_total", NULL,
 		 "Joins turned away because no server was in service",
-		 counter, &d->countv[COUNT_NO_SERVER]},
-		{METRIC_COUNTER, "junctor_dispatch_retries_total",
+		 offers_counter, &d->countv[COUNT_NO_SERVER]},
+		{METRIC_COUNTER, "junctor_dispatch_retries_total", NULL,
 		 "Times that a server refused and the next was asked",
-		 counter, &d->countv[COUNT_RETRIED]},
-		{METRIC_COUNTER, "junctor_dispatch_held_total",
+		 offers_counter, &d->countv[COUNT_RETRIED]},
+		{METRIC_COUNTER, "junctor_dispatch_held_total", NULL,
 		 "Joins that waited for a take-over or for the tables",
-		 counter, &d->countv[COUNT_HELD]},
-		{METRIC_COUNTER, "junctor_dispatch_blind_total",
+		 offers_counter, &d->countv[COUNT_HELD]},
+		{METRIC_COUNTER, "junctor_dispatch_blind_total", NULL,
 		 "Conferences given to a server while the bus was down",
-		 counter, &d->countv[COUNT_BLIND]},
-		{METRIC_GAUGE, "junctor_dispatch_degraded",
-		 "1 while the bus is down", degraded, d},
-		{METRIC_GAUGE, "junctor_dispatch_waiting",
-		 "Clients that wait for a server to be found", waiting, d},
-		{METRIC_GAUGE, "junctor_dispatch_conferences",
-		 "Conferences in the conference table", conferences, d},
+		 offers_counter, &d->countv[COUNT_BLIND]},
+		{METRIC_GAUGE, "junctor_dispatch_degraded", NULL,
+		 "1 while the bus is down", degraded, NULL},
+		{METRIC_GAUGE, "junctor_dispatch_waiting", NULL,
+		 "Clients that wait for a server to be found", waiting, NULL},
+		{METRIC_GAUGE, "junctor_dispatch_conferences", NULL,
+		 "Conferences in the conference table", conferences, NULL},
 	};
-	struct metrics *ms = server_metrics(service_server(d->svc));
-	size_t i;
-	int err = 0;
 
-	for (i=0; i<ARRAY_SIZE(mv) && !err; i++)
-		err = metric_add(&d->metricv[i], ms, mv[i].type, mv[i].name,
-				 NULL, mv[i].help, mv[i].h, mv[i].arg);
-
-	return err;
+	return offers_metrics(d->offers, mv, ARRAY_SIZE(mv), d);
 }

@@ -16,15 +16,14 @@
 #include "server/server.h"
 #include "server/service.h"
 #include "server/settings.h"
-#include "server/event.h"
-#include "server/command.h"
-#include "server/metrics.h"
+#include "server/offers.h"
 #include "server/log.h"
 #include "bus/bus.h"
 #include "noc/client.h"
 #include "noc/name.h"
 #include "noc/willcall.h"
 #include "noc/wire.h"
+#include "noc/key.h"
 #include "noc/ticket.h"
 #include "noc/tables.h"
 #include "noc/route.h"
@@ -196,18 +195,13 @@ static int fast_set(struct dispatch *d, bool on)
 static void dispatch_stop(struct service *svc)
 {
 	struct dispatch *d = service_data(svc);
-	size_t i;
 
 	/* first the other threads, then what they use */
 	(void)fast_set(d, false);
 
-	for (i=0; i<ARRAY_SIZE(d->listenerv); i++)
-		d->listenerv[i] = mem_deref(d->listenerv[i]);
+	d->listeners = mem_deref(d->listeners);
 	dispatch_close(d);
-	for (i=0; i<ARRAY_SIZE(d->commandv); i++)
-		d->commandv[i] = mem_deref(d->commandv[i]);
-	for (i=0; i<ARRAY_SIZE(d->metricv); i++)
-		d->metricv[i] = mem_deref(d->metricv[i]);
+	d->offers = mem_deref(d->offers);
 }
 
 
@@ -224,25 +218,6 @@ static int dispatch_init(struct service *svc)
 	service_data_set(svc, d);
 
 	return 0;
-}
-
-
-static int key_load(struct ticket_key **kp, struct dispatch *d)
-{
-	char file[512];
-	int err;
-
-	if (re_snprintf(file, sizeof(file), "%s/noc.key",
-			server_dir(service_server(d->svc))) < 0)
-		return ENAMETOOLONG;
-
-	err = ticket_key_load(kp, file);
-	if (err)
-		log_event(LOG_ERROR, "dispatch", NULL, "%s: %s", file,
-			  err == EPERM ? "others may read it, it must have"
-			  " mode 0600" : strerror(err));
-
-	return err;
 }
 
 
@@ -266,7 +241,7 @@ static int open_(struct dispatch *d)
 	};
 	int err;
 
-	err = key_load(&prm.key, d);
+	err = noc_key_ticket(&prm.key, srv, "dispatch");
 	if (err)
 		return err;
 
@@ -280,17 +255,15 @@ static int open_(struct dispatch *d)
 
 static int listen_all(struct dispatch *d)
 {
-	struct events *evs = server_events(service_server(d->svc));
-	int err;
+	static const struct offer_listener listenerv[] = {
+		{"client.join", EVENT_PRIO_DISPATCH, join_handler, false},
+		{"client.subscribe", EVENT_PRIO_DISPATCH, subscribe_handler,
+		 false},
+		{"config.changed", EVENT_PRIO_NORMAL, changed_handler, false},
+	};
 
-	err  = event_listen(&d->listenerv[0], evs, "client.join",
-			    EVENT_PRIO_DISPATCH, join_handler, d);
-	err |= event_listen(&d->listenerv[1], evs, "client.subscribe",
-			    EVENT_PRIO_DISPATCH, subscribe_handler, d);
-	err |= event_listen(&d->listenerv[2], evs, "config.changed",
-			    EVENT_PRIO_NORMAL, changed_handler, d);
-
-	return err;
+	return offers_listen(d->listeners, listenerv, ARRAY_SIZE(listenerv),
+			     d);
 }
 
 
@@ -301,6 +274,11 @@ static int dispatch_start(struct service *svc)
 	int err;
 
 	d->host = service_api(srv, "siphost");
+
+	err  = offers_alloc(&d->listeners, srv);
+	err |= offers_alloc(&d->offers, srv);
+	if (err)
+		goto out;
 
 	err = open_(d);
 	if (err)

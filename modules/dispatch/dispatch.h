@@ -10,14 +10,12 @@ struct bus;
 struct bus_sub;
 struct bus_watch;
 struct client;
-struct command;
 struct conf_route;
 struct config;
 struct events;
 struct join;
-struct listener;
-struct metric;
 struct mqueue;
+struct offers;
 struct route;
 struct service;
 struct siphost_api;
@@ -76,8 +74,6 @@ struct dispatch_params {
 	void *arg;
 };
 
-enum { DISPATCH_COMMANDS = 3, DISPATCH_METRICS = 16 };
-
 enum { WATCH_SERVERS, WATCH_PLANS, WATCH_CONFERENCES, WATCHES };
 
 /* The dispatcher is opened and closed by core.c; what makes it a service of a
@@ -114,9 +110,8 @@ struct dispatch {
 	/* of the service */
 	struct service *svc;
 	const struct siphost_api *host;
-	struct listener *listenerv[4];
-	struct command *commandv[DISPATCH_COMMANDS];
-	struct metric *metricv[DISPATCH_METRICS];
+	struct offers *listeners;  /* end before what they use              */
+	struct offers *offers;     /* commands and metrics                  */
 };
 
 /* core.c */

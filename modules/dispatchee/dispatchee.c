@@ -16,12 +16,11 @@
 #include "server/server.h"
 #include "server/service.h"
 #include "server/settings.h"
-#include "server/event.h"
-#include "server/command.h"
-#include "server/metrics.h"
+#include "server/offers.h"
 #include "server/log.h"
 #include "bus/bus.h"
 #include "noc/client.h"
+#include "noc/key.h"
 #include "noc/ticket.h"
 #include "siphost/siphost.h"
 #include "dispatchee/dispatchee.h"
@@ -149,19 +148,14 @@ static void drain_command(struct command_req *req, const struct odict *args,
 static void dispatchee_stop(struct service *svc)
 {
 	struct dispatchee *d = service_data(svc);
-	size_t i;
 
 	d->stopping = true;
 	if (d->bus)
 		report_stop(d);
 
-	for (i=0; i<ARRAY_SIZE(d->listenerv); i++)
-		d->listenerv[i] = mem_deref(d->listenerv[i]);
-	for (i=0; i<ARRAY_SIZE(d->metricv); i++)
-		d->metricv[i] = mem_deref(d->metricv[i]);
-	d->command = mem_deref(d->command);
-	d->sub     = mem_deref(d->sub);
-	d->watch   = mem_deref(d->watch);
+	d->offers = mem_deref(d->offers);
+	d->sub    = mem_deref(d->sub);
+	d->watch  = mem_deref(d->watch);
 
 	hash_flush(d->confh);
 	hash_flush(d->guesth);
@@ -257,62 +251,22 @@ static int contact_set(struct dispatchee *d)
 }
 
 
-static int key_load(struct dispatchee *d)
+static int offers_make(struct dispatchee *d)
 {
-	char file[512];
-	int err;
-
-	if (re_snprintf(file, sizeof(file), "%s/noc.key",
-			server_dir(service_server(d->svc))) < 0)
-		return ENAMETOOLONG;
-
-	err = ticket_key_load(&d->key, file);
-	if (err)
-		log_event(LOG_ERROR, "dispatchee", NULL, "%s: %s", file,
-			  err == EPERM ? "others may read it, it must have"
-			  " mode 0600" : strerror(err));
-
-	return err;
-}
-
-
-static int listen_all(struct dispatchee *d)
-{
-	static const struct {
-		const char *name;
-		enum event_prio prio;
-		event_h *h;
-	} lv[DISPATCHEE_LISTENERS] = {
-		{"client.join", EVENT_PRIO_DISPATCHEE, admit_handler},
-		{"connect.created", EVENT_PRIO_NORMAL, created_handler},
-		{"connect.joined", EVENT_PRIO_NORMAL, joined_handler},
-		{"connect.left", EVENT_PRIO_NORMAL, left_handler},
-		{"connect.deleted", EVENT_PRIO_NORMAL, deleted_handler},
-		{"config.changed", EVENT_PRIO_NORMAL, changed_handler},
-		{"server.stopping", EVENT_PRIO_NORMAL, stopping_handler},
+	static const struct offer_listener listenerv[] = {
+		{"client.join", EVENT_PRIO_DISPATCHEE, admit_handler, false},
+		{"connect.created", EVENT_PRIO_NORMAL, created_handler, false},
+		{"connect.joined", EVENT_PRIO_NORMAL, joined_handler, false},
+		{"connect.left", EVENT_PRIO_NORMAL, left_handler, false},
+		{"connect.deleted", EVENT_PRIO_NORMAL, deleted_handler, false},
+		{"config.changed", EVENT_PRIO_NORMAL, changed_handler, false},
+		{"server.stopping", EVENT_PRIO_NORMAL, stopping_handler,
+		 false},
 	};
-	struct events *evs = server_events(service_server(d->svc));
-	size_t i;
-	int err = 0;
-
-	for (i=0; i<ARRAY_SIZE(lv) && !err; i++)
-		err = event_listen(&d->listenerv[i], evs, lv[i].name,
-				   lv[i].prio, lv[i].h, d);
-
-	return err;
-}
-
-
-static double counter(void *arg)
-{
-	const uint64_t *n = arg;
-
-	return (double)*n;
-}
-
-
-static int metrics_add(struct dispatchee *d)
-{
+	static const struct offer_command commandv[] = {
+		{"drain", COMMAND_CHANGE, "take no new conferences: on",
+		 drain_command},
+	};
 	static const char *const labelv[DISPATCHEE_COUNTS] = {
 		[ADMITTED_TICKET]   = "what=\"admitted_ticket\"",
 		[ADMITTED_WILLCALL] = "what=\"admitted_willcall\"",
@@ -323,15 +277,26 @@ static int metrics_add(struct dispatchee *d)
 		[NOT_GRANTED]       = "what=\"place_refused\"",
 		[CONFLICTS]         = "what=\"conflict\"",
 	};
-	struct metrics *ms = server_metrics(service_server(d->svc));
 	size_t i;
-	int err = 0;
+	int err;
 
-	for (i=0; i<ARRAY_SIZE(labelv) && !err; i++)
-		err = metric_add(&d->metricv[i], ms, METRIC_COUNTER,
-				 "junctor_dispatchee_joins_total", labelv[i],
-				 "Joins by what became of them",
-				 counter, &d->countv[i]);
+	err = offers_alloc(&d->offers, service_server(d->svc));
+	if (!err)
+		err = offers_listen(d->offers, listenerv,
+				    ARRAY_SIZE(listenerv), d);
+	if (!err)
+		err = offers_commands(d->offers, commandv,
+				      ARRAY_SIZE(commandv), d);
+
+	for (i=0; i<ARRAY_SIZE(labelv) && !err; i++) {
+		const struct offer_metric om = {
+			METRIC_COUNTER, "junctor_dispatchee_joins_total",
+			labelv[i], "Joins by what became of them",
+			offers_counter, &d->countv[i]
+		};
+
+		err = offers_metrics(d->offers, &om, 1, NULL);
+	}
 
 	return err;
 }
@@ -356,20 +321,13 @@ static int dispatchee_start(struct service *svc)
 	if (!err)
 		err = contact_set(d);
 	if (!err)
-		err = key_load(d);
+		err = noc_key_ticket(&d->key, srv, "dispatchee");
 	if (!err)
 		err = local_watch(d);
 	if (!err)
 		err = reserve_listen(d);
 	if (!err)
-		err = command_add(&d->command, server_commands(srv), "drain",
-				  COMMAND_CHANGE,
-				  "take no new conferences: on", drain_command,
-				  d);
-	if (!err)
-		err = metrics_add(d);
-	if (!err)
-		err = listen_all(d);
+		err = offers_make(d);
 
 	if (err)
 		dispatchee_stop(svc);

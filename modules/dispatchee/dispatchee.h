@@ -14,12 +14,10 @@ struct bus;
 struct bus_kvop;
 struct bus_sub;
 struct bus_watch;
-struct command;
 struct config;
 struct connect_event;
 struct event;
-struct listener;
-struct metric;
+struct offers;
 struct service;
 struct ticket_key;
 
@@ -34,8 +32,6 @@ enum dispatchee_count {
 	CONFLICTS,                 /* conferences that run elsewhere too    */
 	DISPATCHEE_COUNTS,
 };
-
-enum { DISPATCHEE_LISTENERS = 7, DISPATCHEE_METRICS = DISPATCHEE_COUNTS };
 
 struct dispatchee {
 	struct service *svc;
@@ -68,9 +64,7 @@ struct dispatchee {
 
 	struct bus_sub *sub;
 	struct bus_watch *watch;
-	struct listener *listenerv[DISPATCHEE_LISTENERS];
-	struct command *command;
-	struct metric *metricv[DISPATCHEE_METRICS];
+	struct offers *offers;
 	uint64_t countv[DISPATCHEE_COUNTS];
 };
 

@@ -18,19 +18,14 @@
 #include "server/server.h"
 #include "server/service.h"
 #include "server/settings.h"
-#include "server/event.h"
-#include "server/metrics.h"
-#include "server/log.h"
-#include "server/logwriter.h"
+#include "server/offers.h"
+#include "server/logfile.h"
 
 
 struct logger {
 	struct server *srv;
-	struct logwriter *lw;
-	struct log_sink *sink;
-	struct listener *hup;
-	struct listener *changed;
-	struct metric *dropped;
+	struct logfile *file;
+	struct offers *offers;
 };
 
 static const struct setting settings[] = {
@@ -49,54 +44,13 @@ static const struct setting settings[] = {
 };
 
 
-static void record_h(const struct log_record *rec, void *arg)
-{
-	struct logger *lg = arg;
-
-	logwriter_put(lg->lw, rec);
-}
-
-
-static int target_set(struct logger *lg)
-{
-	const struct config *cfg = server_config(lg->srv);
-	const char *file = config_str(cfg, "log.file");
-	char *path = NULL;
-	int err;
-
-	if (!str_isset(file) || file[0] == '/')
-		err = re_sdprintf(&path, "%s", file ? file : "");
-	else
-		err = re_sdprintf(&path, "%s/%s", server_dir(lg->srv), file);
-	if (err)
-		return err;
-
-	err = logwriter_target(lg->lw, path, config_bool(cfg, "log.console"));
-	if (err)
-		log_event(LOG_ERROR, "logger", NULL, "cannot open %s: %s",
-			  path, strerror(err));
-	mem_deref(path);
-
-	return err;
-}
-
-
 static void level_set(struct logger *lg)
 {
 	enum log_level level = LOG_INFO;
 
 	(void)log_level_decode(&level, config_str(server_config(lg->srv),
 						  "log.level"));
-	log_sink_level(lg->sink, level);
-}
-
-
-static bool hup_h(const struct event *ev, void *arg)
-{
-	(void)ev;
-	(void)target_set(arg);
-
-	return false;
+	logfile_level(lg->file, level);
 }
 
 
@@ -104,24 +58,10 @@ static bool changed_h(const struct event *ev, void *arg)
 {
 	const struct config_change *ch = ev->data;
 
-	if (!ch)
-		return false;
-
-	if (!strcmp(ch->key, "log.level"))
+	if (ch && !strcmp(ch->key, "log.level"))
 		level_set(arg);
-	else if (!strcmp(ch->key, "log.file")
-		 || !strcmp(ch->key, "log.console"))
-		(void)target_set(arg);
 
 	return false;
-}
-
-
-static double dropped_h(void *arg)
-{
-	const struct logger *lg = arg;
-
-	return (double)logwriter_dropped(lg->lw);
 }
 
 
@@ -129,18 +69,24 @@ static void logger_destructor(void *data)
 {
 	struct logger *lg = data;
 
-	mem_deref(lg->dropped);
-	mem_deref(lg->changed);
-	mem_deref(lg->hup);
-	mem_deref(lg->sink);      /* before the writer it puts lines into */
-	mem_deref(lg->lw);
+	mem_deref(lg->offers);
+	mem_deref(lg->file);
 }
 
 
 static int logger_start(struct service *svc)
 {
+	static const struct logfile_conf conf = {
+		.kind = LOG_KIND_EVENT, .service = "logger",
+		.file = "log.file", .console = "log.console",
+		.queue = "log.queue",
+		.metric = "junctor_log_dropped_total",
+		.help = "Log lines dropped because the disk was too slow",
+	};
+	static const struct offer_listener changed = {
+		"config.changed", EVENT_PRIO_NORMAL, changed_h, false
+	};
 	struct server *srv = service_server(svc);
-	struct events *evs = server_events(srv);
 	struct logger *lg;
 	int err;
 
@@ -149,28 +95,14 @@ static int logger_start(struct service *svc)
 		return ENOMEM;
 
 	lg->srv = srv;
-	err = logwriter_alloc(&lg->lw, 1024 * config_u32(server_config(srv),
-							 "log.queue"));
-	if (err)
-		goto out;
-
-	err = target_set(lg);
-	if (err)
-		goto out;
-
-	err = log_sink_add(&lg->sink, LOG_KIND_EVENT, record_h, lg);
+	err = logfile_alloc(&lg->file, srv, &conf);
 	if (err)
 		goto out;
 
 	level_set(lg);
-	err  = event_listen(&lg->hup, evs, "server.hup", EVENT_PRIO_NORMAL,
-			    hup_h, lg);
-	err |= event_listen(&lg->changed, evs, "config.changed",
-			    EVENT_PRIO_NORMAL, changed_h, lg);
-	err |= metric_add(&lg->dropped, server_metrics(srv), METRIC_COUNTER,
-			  "junctor_log_dropped_total", NULL,
-			  "Log lines dropped because the disk was too slow",
-			  dropped_h, lg);
+	err = offers_alloc(&lg->offers, srv);
+	if (!err)
+		err = offers_listen(lg->offers, &changed, 1, lg);
 
  out:
 	if (err)

@@ -20,7 +20,7 @@
 #include "server/server.h"
 #include "server/settings.h"
 #include "remote/http.h"
-#include "remote/json.h"
+#include "noc/json.h"
 #include "remote/token.h"
 #include "remote/remote.h"
 

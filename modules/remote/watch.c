@@ -10,7 +10,7 @@
 #include "server/event.h"
 #include "server/server.h"
 #include "remote/http.h"
-#include "remote/json.h"
+#include "noc/json.h"
 #include "remote/token.h"
 #include "remote/remote.h"
 

@@ -16,21 +16,16 @@
 #include "server/server.h"
 #include "server/service.h"
 #include "server/settings.h"
-#include "server/event.h"
-#include "server/metrics.h"
-#include "server/log.h"
-#include "server/logwriter.h"
+#include "server/offers.h"
+#include "server/logfile.h"
 
 
 enum { SERVICE_SIZE = 32 };        /* of a service's name [bytes]           */
 
 struct tracelog {
 	struct server *srv;
-	struct logwriter *lw;
-	struct log_sink *sink;
-	struct listener *hup;
-	struct listener *changed;
-	struct metric *dropped;
+	struct logfile *file;
+	struct offers *offers;
 };
 
 static const struct setting settings[] = {
@@ -43,14 +38,6 @@ static const struct setting settings[] = {
 	 "most that waits for the disk before lines are dropped [kB]"},
 	{NULL, SETTING_STRING, NULL, 0, 0, NULL, 0, NULL}
 };
-
-
-static void record_h(const struct log_record *rec, void *arg)
-{
-	struct tracelog *tl = arg;
-
-	logwriter_put(tl->lw, rec);
-}
 
 
 /* Switches every service of a list on or off. */
@@ -71,64 +58,17 @@ static void services_switch(const char *list, bool on)
 }
 
 
-static int target_set(struct tracelog *tl)
-{
-	const char *file = config_str(server_config(tl->srv), "trace.file");
-	char *path = NULL;
-	int err;
-
-	if (!file)
-		return EINVAL;
-
-	err = re_sdprintf(&path, "%s%s%s",
-			  file[0] == '/' ? "" : server_dir(tl->srv),
-			  file[0] == '/' ? "" : "/", file);
-	if (err)
-		return err;
-
-	err = logwriter_target(tl->lw, path, false);
-	if (err)
-		log_event(LOG_ERROR, "tracelog", NULL, "cannot open %s: %s",
-			  path, strerror(err));
-	mem_deref(path);
-
-	return err;
-}
-
-
-static bool hup_h(const struct event *ev, void *arg)
-{
-	(void)ev;
-	(void)target_set(arg);
-
-	return false;
-}
-
-
 static bool changed_h(const struct event *ev, void *arg)
 {
 	const struct config_change *ch = ev->data;
+	(void)arg;
 
-	if (!ch)
-		return false;
-
-	if (!strcmp(ch->key, "trace.services")) {
+	if (ch && !strcmp(ch->key, "trace.services")) {
 		services_switch(ch->old, false);
 		services_switch(ch->val, true);
 	}
-	else if (!strcmp(ch->key, "trace.file")) {
-		(void)target_set(arg);
-	}
 
 	return false;
-}
-
-
-static double dropped_h(void *arg)
-{
-	const struct tracelog *tl = arg;
-
-	return (double)logwriter_dropped(tl->lw);
 }
 
 
@@ -138,19 +78,23 @@ static void tracelog_destructor(void *data)
 
 	services_switch(config_str(server_config(tl->srv), "trace.services"),
 			false);
-	mem_deref(tl->dropped);
-	mem_deref(tl->changed);
-	mem_deref(tl->hup);
-	mem_deref(tl->sink);      /* before the writer it puts lines into */
-	mem_deref(tl->lw);
+	mem_deref(tl->offers);
+	mem_deref(tl->file);
 }
 
 
 static int tracelog_start(struct service *svc)
 {
+	static const struct logfile_conf conf = {
+		.kind = LOG_KIND_TRACE, .service = "tracelog",
+		.file = "trace.file", .queue = "trace.queue",
+		.metric = "junctor_trace_dropped_total",
+		.help = "Trace lines dropped because the disk was too slow",
+	};
+	static const struct offer_listener changed = {
+		"config.changed", EVENT_PRIO_NORMAL, changed_h, false
+	};
 	struct server *srv = service_server(svc);
-	const struct config *cfg = server_config(srv);
-	struct events *evs = server_events(srv);
 	struct tracelog *tl;
 	int err;
 
@@ -159,30 +103,21 @@ static int tracelog_start(struct service *svc)
 		return ENOMEM;
 
 	tl->srv = srv;
-	err = logwriter_alloc(&tl->lw, 1024 * config_u32(cfg, "trace.queue"));
+	err = logfile_alloc(&tl->file, srv, &conf);
 	if (err)
 		goto out;
 
-	err = target_set(tl);
-	if (err)
-		goto out;
-
-	err  = log_sink_add(&tl->sink, LOG_KIND_TRACE, record_h, tl);
-	err |= event_listen(&tl->hup, evs, "server.hup", EVENT_PRIO_NORMAL,
-			    hup_h, tl);
-	err |= event_listen(&tl->changed, evs, "config.changed",
-			    EVENT_PRIO_NORMAL, changed_h, tl);
-	err |= metric_add(&tl->dropped, server_metrics(srv), METRIC_COUNTER,
-			  "junctor_trace_dropped_total", NULL,
-			  "Trace lines dropped because the disk was too slow",
-			  dropped_h, tl);
+	err = offers_alloc(&tl->offers, srv);
+	if (!err)
+		err = offers_listen(tl->offers, &changed, 1, tl);
 
  out:
 	if (err) {
 		mem_deref(tl);
 	}
 	else {
-		services_switch(config_str(cfg, "trace.services"), true);
+		services_switch(config_str(server_config(srv),
+					   "trace.services"), true);
 		service_data_set(svc, tl);
 	}
 

@@ -10,21 +10,15 @@
  *   "junctor ticket" | version | expires | then length (2) and bytes of each
  *   of conference, account, user, server
  *
- * so that no two different tickets are the same bytes. One ticket is made for
- * every redirect: what the key contributes to the digest is computed once, and
- * OpenSSL's plain SHA-256 is used because its general interface would allocate
- * for each.
+ * so that no two different tickets are the same bytes.
  */
-#define OPENSSL_SUPPRESS_DEPRECATED 1
 #include <string.h>
-#include <fcntl.h>
-#include <unistd.h>
-#include <sys/stat.h>
-#include <openssl/sha.h>
 #include <openssl/crypto.h>
 #include <re.h>
 #include "noc/client.h"
 #include "noc/base64url.h"
+#include "noc/hmac.h"
+#include "noc/key.h"
 #include "noc/name.h"
 #include "noc/ticket.h"
 
@@ -34,20 +28,18 @@ enum {
 	CODE_LEN   = 16,                     /* [bytes]                     */
 	HEAD_LEN   = 1 + 4 + CODE_LEN,
 	RAW_MAX    = HEAD_LEN + CLIENT_ACCOUNT_MAX - 1,
-	BLOCK_LEN  = 64,                     /* of SHA-256                  */
-	SECRET_LEN = 32,
 };
 
 /* Read-only once made, so any thread may use it. */
 struct ticket_key {
-	SHA256_CTX inner, outer;             /* after the key's pads        */
+	struct hmac_key *hmac;
 };
 
 static void key_destructor(void *arg)
 {
 	struct ticket_key *key = arg;
 
-	OPENSSL_cleanse(key, sizeof(*key));
+	mem_deref(key->hmac);
 }
 
 
@@ -64,106 +56,20 @@ int ticket_key_alloc(struct ticket_key **kp, const uint8_t *secret,
 		     size_t len)
 {
 	struct ticket_key *key;
-	uint8_t pad[BLOCK_LEN];
-	size_t i;
+	int err;
 
-	if (!kp || !secret || len < 16 || len > BLOCK_LEN)
+	if (!kp)
 		return EINVAL;
 
 	key = mem_zalloc(sizeof(*key), key_destructor);
 	if (!key)
 		return ENOMEM;
 
-	for (i=0; i<BLOCK_LEN; i++)
-		pad[i] = (i < len ? secret[i] : 0) ^ 0x36;
-	SHA256_Init(&key->inner);
-	SHA256_Update(&key->inner, pad, sizeof(pad));
-
-	for (i=0; i<BLOCK_LEN; i++)
-		pad[i] ^= 0x36 ^ 0x5c;
-	SHA256_Init(&key->outer);
-	SHA256_Update(&key->outer, pad, sizeof(pad));
-
-	OPENSSL_cleanse(pad, sizeof(pad));
-	*kp = key;
-
-	return 0;
-}
-
-
-/* A server that starts at the same time must not overwrite the key: the file
-   appears under its name complete, and only if there is none. */
-static int key_create(const char *file)
-{
-	uint8_t secret[SECRET_LEN];
-	char *tmp = NULL;
-	ssize_t n;
-	int fd, err;
-
-	err = re_sdprintf(&tmp, "%s.%d.%08x", file, (int)getpid(),
-			  rand_u32());
+	err = hmac_key_alloc(&key->hmac, secret, len, NULL);
 	if (err)
-		return err;
-
-	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		err = errno;
-		goto out;
-	}
-
-	rand_bytes(secret, sizeof(secret));
-	n = write(fd, secret, sizeof(secret));
-	if (n != sizeof(secret))
-		err = n < 0 ? errno : EIO;
-	if (close(fd) && !err)
-		err = errno;
-
-	if (!err && link(tmp, file) && errno != EEXIST)
-		err = errno;
-
-	(void)unlink(tmp);
-	OPENSSL_cleanse(secret, sizeof(secret));
-
- out:
-	mem_deref(tmp);
-
-	return err;
-}
-
-
-static int key_read(struct ticket_key **kp, const char *file)
-{
-	uint8_t secret[SECRET_LEN + 1];
-	struct stat st;
-	ssize_t n;
-	int fd, err = 0;
-
-	fd = open(file, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno;
-
-	if (fstat(fd, &st)) {
-		err = errno;
-		goto out;
-	}
-
-	if (!S_ISREG(st.st_mode) || st.st_mode & 077) {
-		err = EPERM;
-		goto out;
-	}
-
-	n = read(fd, secret, sizeof(secret));
-	if (n < 0)
-		err = errno;
-	else if (n != SECRET_LEN)
-		err = EBADMSG;
+		mem_deref(key);
 	else
-		err = ticket_key_alloc(kp, secret, SECRET_LEN);
-
-	OPENSSL_cleanse(secret, sizeof(secret));
-
- out:
-	(void)close(fd);
+		*kp = key;
 
 	return err;
 }
@@ -176,25 +82,22 @@ static int key_read(struct ticket_key **kp, const char *file)
  * @param kp   Pointer to the key, owned by the caller
  * @param file File of 32 bytes that nobody else may read
  *
- * @return 0 if success; EPERM if others may read it; EBADMSG if it is no key;
- *         else what the file system says
+ * @return 0 if success; as noc_key_read
  */
 int ticket_key_load(struct ticket_key **kp, const char *file)
 {
+	uint8_t secret[NOC_KEY_LEN];
 	int err;
 
-	if (!kp || !file)
+	if (!kp)
 		return EINVAL;
 
-	err = key_read(kp, file);
-	if (err != ENOENT)
-		return err;
+	err = noc_key_read(secret, file);
+	if (!err)
+		err = ticket_key_alloc(kp, secret, sizeof(secret));
+	OPENSSL_cleanse(secret, sizeof(secret));
 
-	err = key_create(file);
-	if (err)
-		return err;
-
-	return key_read(kp, file);
+	return err;
 }
 
 
@@ -239,14 +142,13 @@ static bool ticket_valid(const struct ticket *t)
 }
 
 
-static void code_make(uint8_t code[SHA256_DIGEST_LENGTH],
+static void code_make(uint8_t code[HMAC_CODE_LEN],
 		      const struct ticket_key *key, const struct ticket *t)
 {
 	static const char what[] = "junctor ticket";
 	uint8_t buf[sizeof(what) + 5 + 8 + CLIENT_CONFERENCE_MAX +
 		    CLIENT_ACCOUNT_MAX + CLIENT_USER_MAX + NAME_SERVER_MAX];
 	uint8_t *p = buf;
-	SHA256_CTX ctx;
 
 	memcpy(p, what, sizeof(what) - 1);
 	p += sizeof(what) - 1;
@@ -258,13 +160,7 @@ static void code_make(uint8_t code[SHA256_DIGEST_LENGTH],
 	put_field(&p, t->user, t->userlen);
 	put_field(&p, t->server, t->serverlen);
 
-	ctx = key->inner;
-	SHA256_Update(&ctx, buf, p - buf);
-	SHA256_Final(code, &ctx);
-
-	ctx = key->outer;
-	SHA256_Update(&ctx, code, SHA256_DIGEST_LENGTH);
-	SHA256_Final(code, &ctx);
+	hmac_code(key->hmac, code, buf, (size_t)(p - buf));
 }
 
 
@@ -284,7 +180,7 @@ static void code_make(uint8_t code[SHA256_DIGEST_LENGTH],
 int ticket_make(const struct ticket_key *key, const struct ticket *t,
 		char *text, size_t sz, size_t *len)
 {
-	uint8_t raw[RAW_MAX], code[SHA256_DIGEST_LENGTH];
+	uint8_t raw[RAW_MAX], code[HMAC_CODE_LEN];
 
 	if (!key || !t || !text || !len || !ticket_valid(t))
 		return EINVAL;
@@ -326,7 +222,7 @@ int ticket_make(const struct ticket_key *key, const struct ticket *t,
 int ticket_check(const struct ticket_key *key, const char *text, size_t len,
 		 struct ticket *t, char *account, size_t sz, uint32_t now)
 {
-	uint8_t raw[RAW_MAX], code[SHA256_DIGEST_LENGTH];
+	uint8_t raw[RAW_MAX], code[HMAC_CODE_LEN];
 	size_t n;
 
 	if (!key || !text || !t || !account)

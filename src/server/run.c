@@ -106,6 +106,60 @@ static int prepare(struct server *srv)
 }
 
 
+static int services_run(struct server *srv)
+{
+	int err;
+
+	srv->started = tmr_jiffies();
+	err = services_start(srv);
+	if (err)
+		return err;
+
+	log_event(LOG_NOTICE, "server", NULL, "%s runs, version %s",
+		  srv->name, JUNCTOR_VERSION);
+	event_say(srv, "server.running");
+
+	return 0;
+}
+
+
+/**
+ * Start a server beside others of a process, which has the main loop and the
+ * signals; server_run does all of that itself
+ *
+ * @param srv Server
+ *
+ * @return 0 if success, otherwise errorcode of what could not be started;
+ *         server_end is due in any case
+ */
+int server_start(struct server *srv)
+{
+	int err;
+
+	if (!srv || srv->started)
+		return EINVAL;
+
+	err = dir_make(server_dir(srv));
+
+	return err ? err : services_run(srv);
+}
+
+
+/**
+ * End a server that server_start has started: no goodbyes are waited for
+ *
+ * @param srv Server
+ */
+void server_end(struct server *srv)
+{
+	if (!srv)
+		return;
+
+	tmr_cancel(&srv->tmr);
+	services_stop(srv);
+}
+
+
 /**
  * Run a server until it is stopped
  *
@@ -125,14 +179,9 @@ int server_run(struct server *srv)
 	if (err)
 		goto out;
 
-	srv->started = tmr_jiffies();
-	err = services_start(srv);
+	err = services_run(srv);
 	if (err)
 		goto out;
-
-	log_event(LOG_NOTICE, "server", NULL, "%s runs, version %s",
-		  srv->name, JUNCTOR_VERSION);
-	event_say(srv, "server.running");
 
 	/* a service may have asked for the end already */
 	if (!srv->stopping || tmr_isrunning(&srv->tmr)) {

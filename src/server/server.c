@@ -150,6 +150,7 @@ static int opts_copy(struct server *srv, const struct server_opts *opts)
 	int err = 0;
 
 	srv->builtinv = opts->builtinv;
+	srv->bus = mem_ref(opts->bus);
 	if (opts->file)
 		err |= str_dup(&srv->file, opts->file);
 	if (opts->module_path)
@@ -246,7 +247,8 @@ static int parts_alloc(struct server *srv)
 	if (err)
 		return err;
 
-	err = bus_alloc_memory(&srv->bus);
+	if (!srv->bus)
+		err = bus_alloc_memory(&srv->bus);
 	if (err)
 		return err;
 

@@ -28,10 +28,14 @@ struct server_opts {
 					 plug-ins, NULL-terminated, or NULL */
 	void (*errh)(const struct config_error *err, void *arg);
 	void *arg;                    /* of errh; NULL: standard error      */
+	struct bus *bus;              /* shared by several servers of one
+					 process; NULL: its own             */
 };
 
 int  server_alloc(struct server **srvp, const struct server_opts *opts);
 int  server_run(struct server *srv);
+int  server_start(struct server *srv);
+void server_end(struct server *srv);
 void server_stop(struct server *srv, bool restart);
 bool server_stopping(const struct server *srv);
 bool server_restarting(const struct server *srv);

@@ -4,7 +4,10 @@
  * The plug-in is in no library, so its sources are taken in as they are.
  */
 #include <stdlib.h>
-#include "remote/json.c"
+#include <math.h>
+#include <string.h>
+#include <re.h>
+#include "noc/json.h"
 #include "remote/args.c"
 #include "remote/http.h"
 #include "remote/httpread.c"

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <check.h>
 #include <re.h>
-#include "remote/json.h"
+#include "noc/json.h"
 #include "remote/token.h"
 #include "remote/remote.h"
 

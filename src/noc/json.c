@@ -1,5 +1,5 @@
 /**
- * @file json.c  JSON from and to strangers
+ * @file noc/json.c  JSON from and to strangers
  *
  * libre's decoder takes half a text for a whole one and whatever follows it,
  * makes infinity of 1e400 and a negative number of a long one, prints what it
@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 #include <re.h>
-#include "remote/json.h"
+#include "noc/json.h"
 
 enum {
 	DIGITS_MAX = 18,           /* of a number: fits an int64_t           */

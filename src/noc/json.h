@@ -1,8 +1,8 @@
 /**
- * @file json.h  JSON from and to strangers
+ * @file noc/json.h  JSON from and to strangers
  */
-#ifndef JUNCTOR_REMOTE_JSON_H
-#define JUNCTOR_REMOTE_JSON_H
+#ifndef JUNCTOR_NOC_JSON_H
+#define JUNCTOR_NOC_JSON_H
 
 struct odict;
 struct re_printf;
