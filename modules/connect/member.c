@@ -245,8 +245,12 @@ int member_alloc(struct member **mp, struct room *room,
 	if (err)
 		goto out;
 
-	err = mesh_part_alloc(&m->part, room->conf, &media, m->private_port,
-			      join->user, mesh_event, m);
+	err = mesh_part_alloc(&m->part, room->conf,
+			      &(struct mesh_part_params){
+				      .media = &media,
+				      .private_port = m->private_port,
+				      .cname = join->user,
+				      .h = mesh_event, .arg = m});
 	if (err)
 		goto out;
 

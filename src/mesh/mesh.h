@@ -15,9 +15,15 @@ struct mesh;
 struct mesh_conf;            /* a sorter and all that is wired to it        */
 struct mesh_part;            /* a participant: scheduler, filter, sender    */
 
-enum mesh_codec { MESH_PCMU, MESH_PCMA, MESH_G722, MESH_OPUS };
+/* MESH_L16 is spoken between servers only, on links */
+enum mesh_codec { MESH_PCMU, MESH_PCMA, MESH_G722, MESH_OPUS, MESH_L16 };
 
-enum { MESH_FORMATS_MAX = 6, MESH_TALKERS_MAX = 16 };
+enum {
+	MESH_FORMATS_MAX = 6,
+	MESH_TALKERS_MAX = 16,
+	MESH_LINKS_MAX   = 4,         /* of a conference                    */
+	MESH_IGNORE_MAX  = 16,        /* whom one participant ignores       */
+};
 
 struct mesh_format {
 	enum mesh_codec codec;
@@ -55,9 +61,12 @@ struct mesh_config {
 	unsigned silence_timeout;     /* no RTP, no RTCP: event [s], 0: off */
 };
 
+/* All that a conference has beside its participants: what
+   mesh_conf_state() tells makes an equal one elsewhere */
 struct mesh_conf_params {
 	unsigned talkers_max;         /* 0: the mesh's setting              */
 	uint32_t rate_max;            /* [Hz], 0: 48000                     */
+	uint32_t ssrc_seed, ssrc_next;/* where SSRCs come from; both 0: new */
 };
 
 enum mesh_event {
@@ -96,8 +105,89 @@ struct mesh_worker_stats {
 	uint64_t tx_errors;
 };
 
+/* The streams to and from a participant, as they were `age` ago. Plain
+   numbers: they may be written down, and go on in another server. */
+struct mesh_stream {
+	uint64_t age;                 /* of all this [us]                   */
+	/* to the participant */
+	uint32_t ssrc;                /* never 0                            */
+	uint32_t ts;                  /* of the next packet                 */
+	uint32_t step;                /* of `ts` per packet                 */
+	uint32_t ptime;               /* of a packet [ms]                   */
+	uint16_t seq;                 /* of the next packet                 */
+	uint8_t pt;
+	bool on;                      /* packets go out; false: on hold     */
+	uint32_t psent, osent;        /* RFC 3550, 6.4.1                    */
+	uint64_t tx_packets, tx_bytes;
+	uint32_t tx_lost;             /* as the peer reports it             */
+	uint32_t rtt;                 /* [us], 0: unknown                   */
+	/* from the participant */
+	uint64_t rx_packets, rx_bytes;
+	uint32_t rx_ssrc;             /* 0: nothing came yet                */
+	uint32_t rx_ext_seq;          /* extended highest sequence number   */
+	uint32_t rx_expected, rx_lost, rx_late, rx_dup;
+	uint32_t rx_jitter;           /* RFC 3550 [us]                      */
+	uint32_t concealed;           /* [ms]                               */
+	uint32_t expected_prior, lost_prior;  /* at the last report         */
+	uint32_t lsr;                 /* of their last SR [NTP, middle]     */
+	uint64_t lsr_age;             /* since it came [us]                 */
+};
+
+/* All that may be set for a participant while it is there. Others are named
+   by their SSRC: it stays the same wherever a stream goes on. Who is named
+   need not be there yet. */
+struct mesh_part_state {
+	bool muted, deaf, dominant;
+	bool speaking;                /* main has been told so              */
+	int talk_db, hear_db;         /* gains [dB]                         */
+	uint32_t ignorev[MESH_IGNORE_MAX];
+	unsigned ignorec;
+	uint32_t hear_only;           /* 0: hears all                       */
+	uint32_t whisper;             /* 0: is heard by all                 */
+};
+
 typedef void (mesh_event_h)(struct mesh_part *part, enum mesh_event ev,
 			    int value, void *arg);
+
+struct mesh_part_params {
+	const struct mesh_media *media;
+	bool private_port;            /* its packets may come from elsewhere:
+					 it gets a port of its own          */
+	const char *cname;            /* for RTCP, or NULL                  */
+	const struct mesh_stream *stream; /* to go on with, or NULL         */
+	unsigned skip;                /* numbers left out of it [packets]:
+					 none is sent twice after a crash   */
+	const struct mesh_part_state *state;  /* to begin with, or NULL     */
+	bool quiet;                   /* is sent nothing until
+					 mesh_part_go()                     */
+	mesh_event_h *h;              /* or NULL                            */
+	void *arg;
+};
+
+/* How near the media engine is to breaking, over the last second. At 1000
+   it is about to be heard. */
+struct mesh_load {
+	unsigned load;                /* of the worst worker [1/1000]       */
+	unsigned worst;               /* which one that is                  */
+	unsigned mean;                /* of all workers [1/1000]            */
+};
+
+struct mesh_worker_load {
+	unsigned load;                /* the greatest of the following      */
+	unsigned busy;                /* of its time it works [1/1000]      */
+	unsigned late;                /* ticks began this late, but for the
+					 worst two [us]                     */
+	unsigned drops;               /* packets the system threw away      */
+};
+
+/* What a conference costs, over the last second */
+struct mesh_conf_cost {
+	unsigned worker;              /* that has it                        */
+	uint32_t packets;             /* in and out [1/s]                   */
+	uint32_t decodes, encodes;    /* of all codecs [1/s]                */
+	uint32_t opus;                /* of them, those of Opus [1/s]       */
+	uint32_t usec;                /* estimate, of a core's time [us/s]  */
+};
 
 int  mesh_alloc(struct mesh **mp, const struct mesh_config *cfg);
 int  mesh_start(struct mesh *mesh);
@@ -105,20 +195,44 @@ unsigned mesh_workers(const struct mesh *mesh);
 int  mesh_worker_stats(const struct mesh *mesh, unsigned ix,
 		       struct mesh_worker_stats *st);
 int  mesh_laddr(const struct mesh *mesh, unsigned worker, struct sa *sa);
+int  mesh_load(const struct mesh *mesh, struct mesh_load *load);
+int  mesh_worker_load(const struct mesh *mesh, unsigned ix,
+		      struct mesh_worker_load *load);
 
 /* mem_deref of a handle takes the object out of the mesh. A conference must
    outlive its participants: each holds a reference to it. */
 int  mesh_conf_alloc(struct mesh_conf **cp, struct mesh *mesh,
 		     const struct mesh_conf_params *prm);
 int  mesh_conf_tone(struct mesh_conf *conf, enum mesh_tone tone);
+int  mesh_conf_state(const struct mesh_conf *conf,
+		     struct mesh_conf_params *prm);
+int  mesh_conf_cost(const struct mesh_conf *conf,
+		    struct mesh_conf_cost *cost);
 int  mesh_part_alloc(struct mesh_part **pp, struct mesh_conf *conf,
-		     const struct mesh_media *media, bool private_port,
-		     const char *cname, mesh_event_h *h, void *arg);
+		     const struct mesh_part_params *prm);
 int  mesh_part_update(struct mesh_part *part, const struct mesh_media *media);
 int  mesh_part_laddr(const struct mesh_part *part, struct sa *rtp,
 		     struct sa *rtcp);
 uint32_t mesh_part_ssrc(const struct mesh_part *part);
 int  mesh_part_stats(const struct mesh_part *part, struct mesh_stats *st);
+
+/* Two servers share a conference: each has a link that stands for all who
+   are at the other one. A link hears everybody but links, is heard by
+   everybody beside the talkers that are mixed, and speaks without events.
+   It is heard from `peer` only, which may be set later. MESH_LATCHED: the
+   peer is there; MESH_SILENT: it has gone. */
+int  mesh_link_alloc(struct mesh_part **pp, struct mesh_conf *conf,
+		     const struct sa *peer, mesh_event_h *h, void *arg);
+int  mesh_link_peer(struct mesh_part *link, const struct sa *peer);
+
+/* A stream goes on in another server: there quiet at first, then `go` there
+   and `hush` here, both from the next tick on. Whoever is hushed counts on,
+   and says no goodbye when it is removed. */
+int  mesh_part_stream(const struct mesh_part *part, struct mesh_stream *st);
+int  mesh_part_go(struct mesh_part *part);
+int  mesh_part_hush(struct mesh_part *part, bool on);
+int  mesh_part_state(const struct mesh_part *part,
+		     struct mesh_part_state *state);
 
 int  mesh_part_mute(struct mesh_part *part, bool on);
 int  mesh_part_deaf(struct mesh_part *part, bool on);

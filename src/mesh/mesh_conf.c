@@ -3,6 +3,7 @@
  */
 #include <re.h>
 #include <pthread.h>
+#include <string.h>
 #include "mesh/mesh.h"
 #include "mesh/codec.h"
 #include "mesh/scheduler.h"
@@ -22,6 +23,7 @@
 enum {
 	SENDERS_HOLD = 4,        /* some still talk, some have just done  */
 	CONF_WEIGHT  = 4,        /* a conference counts as this many      */
+	SSRC_MARGIN  = 1 << 16,  /* given away since a state was kept     */
 };
 
 
@@ -162,6 +164,10 @@ int mesh_conf_alloc(struct mesh_conf **cp, struct mesh *mesh,
 		: CODEC_RATE_MAX;
 	conf->rate = 8000;
 	conf->ssrc_seed = rand_u32();
+	if (prm && (prm->ssrc_seed || prm->ssrc_next)) {
+		conf->ssrc_seed = prm->ssrc_seed;
+		conf->ssrc_next = prm->ssrc_next + SSRC_MARGIN;
+	}
 
 	err = wconf_alloc(&conf->conf, conf);
 	if (err)
@@ -213,6 +219,30 @@ int mesh_conf_tone(struct mesh_conf *conf, enum mesh_tone tone)
 
 	ord->value = (int)tone;
 	worker_post(conf->w, &ord->msg);
+
+	return 0;
+}
+
+
+/**
+ * What an equal conference would have to be made of
+ *
+ * @param conf Conference
+ * @param prm  Filled in. SSRCs of new participants there differ from all that
+ *             were given away here, also from some thousands to come.
+ *
+ * @return 0 or EINVAL
+ */
+int mesh_conf_state(const struct mesh_conf *conf, struct mesh_conf_params *prm)
+{
+	if (!conf || !prm)
+		return EINVAL;
+
+	memset(prm, 0, sizeof(*prm));
+	prm->talkers_max = conf->seats;
+	prm->rate_max    = conf->rate_max;
+	prm->ssrc_seed   = conf->ssrc_seed;
+	prm->ssrc_next   = conf->ssrc_next;
 
 	return 0;
 }
@@ -306,7 +336,7 @@ int mesh_conf_part_add(struct mesh_conf *conf, struct mesh_part *part)
 			return err;
 	}
 
-	part->added = true;
+	list_append(&conf->partl, &part->le, part);
 	mesh_conf_rate_count(conf, &part->media.tx, 1);
 	++conf->partc;
 	++conf->w->parts;
@@ -325,6 +355,7 @@ void mesh_conf_part_remove(struct mesh_conf *conf, struct mesh_part *part)
 {
 	struct le *le;
 
+	list_unlink(&part->le);
 	list_unlink(&part->rule_le);
 	LIST_FOREACH(&conf->rulel, le)
 		mesh_part_forget(le->data, part);

@@ -52,7 +52,8 @@ static void part_destructor(void *arg)
 	if (part->own_port)
 		--mesh->ports;
 
-	if (part->added) {
+	list_unlink(&part->rule_le);
+	if (part->le.list) {
 		mesh_conf_part_remove(part->conf, part);
 		part->part->handle = NULL;
 		worker_post(part->conf->w, &part->leave->msg);
@@ -140,7 +141,8 @@ static int port_open(struct mesh_part *part)
 
 
 /* Everything that the worker will have, except its place in a list */
-static int wpart_alloc(struct mesh_part *part, const char *cname)
+static int wpart_alloc(struct mesh_part *part,
+		       const struct mesh_part_params *prm)
 {
 	const struct mesh_config *cfg = &part->conf->mesh->cfg;
 	const struct scheduler_config scfg = {
@@ -148,6 +150,7 @@ static int wpart_alloc(struct mesh_part *part, const char *cname)
 		.dtmf_inband = !part->media.telev_rx,
 	};
 	struct wpart *wp;
+	int err;
 
 	wp = mem_zalloc(sizeof(*wp), wpart_destructor);
 	if (!wp)
@@ -161,11 +164,23 @@ static int wpart_alloc(struct mesh_part *part, const char *cname)
 	wp->tx.seq = rand_u16();
 	wp->tx.ts = rand_u32();
 	wp->tx.marker = true;
-	str_ncpy(wp->rtcp.cname, cname ? cname : "junctor",
+	wp->tx.hush = prm->quiet;
+	str_ncpy(wp->rtcp.cname, prm->cname ? prm->cname : "junctor",
 		 sizeof(wp->rtcp.cname));
 
-	return scheduler_alloc(&wp->sched, part->conf->w->pool, &scfg,
-			       &part->media, wpart_dtmf, wp);
+	err = scheduler_alloc(&wp->sched, part->conf->w->pool, &scfg,
+			      &part->media, wpart_dtmf, wp);
+	if (err)
+		return err;
+
+	if (prm->stream)
+		wpart_resume(wp, prm->stream, prm->skip);
+
+	/* so that there is something to see before the worker knows it */
+	wp->rx.heard = worker_clock();
+	wpart_show(wp, wp->rx.heard);
+
+	return 0;
 }
 
 
@@ -215,12 +230,13 @@ static void laddr_set(struct mesh_part *part)
 }
 
 
-static int part_prepare(struct mesh_part *part, bool private_port,
-			const char *cname)
+static int part_prepare(struct mesh_part *part,
+			const struct mesh_part_params *prm)
 {
+	bool private_port = prm->private_port;
 	int err;
 
-	err = wpart_alloc(part, cname);
+	err = wpart_alloc(part, prm);
 	if (err)
 		return err;
 
@@ -247,28 +263,25 @@ static int part_prepare(struct mesh_part *part, bool private_port,
 /**
  * Allocate a participant and add it to a conference
  *
- * @param pp           Pointer to allocated participant; mem_deref takes it
- *                     out, no handler is called after that
- * @param conf         Conference, referenced
- * @param media        What was agreed
- * @param private_port Its packets may come from elsewhere: it gets a port of
- *                     its own. It also gets one if somebody else on the
- *                     worker is known by its address, or it has none.
- * @param cname        Canonical name for RTCP, or NULL
- * @param h            Event handler, or NULL
- * @param arg          Handler argument
+ * @param pp   Pointer to allocated participant; mem_deref takes it out, no
+ *             handler is called after that
+ * @param conf Conference, referenced
+ * @param prm  What it is; only `media` must be set. It also gets a port of
+ *             its own if somebody else on the worker is known by its
+ *             address, or it has none.
  *
  * @return 0, EINVAL, ENOMEM, ENOSPC if all private ports are in use
  */
 int mesh_part_alloc(struct mesh_part **pp, struct mesh_conf *conf,
-		    const struct mesh_media *media, bool private_port,
-		    const char *cname, mesh_event_h *h, void *arg)
+		    const struct mesh_part_params *prm)
 {
 	struct mesh_part *part;
 	struct order *add = NULL;
 	int err;
 
-	if (!pp || !conf || !media || !media_valid(media))
+	if (!pp || !conf || !prm || !prm->media || !media_valid(prm->media) ||
+	    (prm->stream && !mesh_stream_valid(prm->stream)) ||
+	    (prm->state && !mesh_part_state_valid(prm->state)))
 		return EINVAL;
 
 	part = mem_zalloc(sizeof(*part), part_destructor);
@@ -276,13 +289,13 @@ int mesh_part_alloc(struct mesh_part **pp, struct mesh_conf *conf,
 		return ENOMEM;
 
 	part->conf = mem_ref(conf);
-	part->media = *media;
+	part->media = *prm->media;
 	part->port = -1;
-	part->ssrc = ssrc_new(conf);
-	part->h = h;
-	part->arg = arg;
+	part->ssrc = prm->stream ? prm->stream->ssrc : ssrc_new(conf);
+	part->h = prm->h;
+	part->arg = prm->arg;
 
-	err = part_prepare(part, private_port, cname);
+	err = part_prepare(part, prm);
 	if (err)
 		goto out;
 
@@ -294,7 +307,12 @@ int mesh_part_alloc(struct mesh_part **pp, struct mesh_conf *conf,
 		goto out;
 
 	part->leave->msg.done_h = order_part_removed;
-	err = media_put(add, media);
+	err = media_put(add, prm->media);
+	if (err)
+		goto out;
+
+	if (prm->state)
+		err = mesh_part_state_begin(part, prm->state);
 	if (err)
 		goto out;
 
@@ -303,7 +321,9 @@ int mesh_part_alloc(struct mesh_part **pp, struct mesh_conf *conf,
 		goto out;
 
 	worker_post(conf->w, &add->msg);
+	add = NULL;
 	(void)mesh_conf_rate(conf);
+	err = mesh_rules_know(part);
 
  out:
 	if (err) {
@@ -416,10 +436,13 @@ uint32_t mesh_part_ssrc(const struct mesh_part *part)
  */
 int mesh_part_stats(const struct mesh_part *part, struct mesh_stats *st)
 {
+	struct wpart_shown sh;
+
 	if (!part || !st)
 		return EINVAL;
 
-	snap_read(&part->part->stats, st, sizeof(*st));
+	snap_read(&part->part->shown, &sh, sizeof(sh));
+	*st = sh.st;
 
 	return 0;
 }

@@ -34,7 +34,8 @@ struct mesh_conf {
 	struct wconf *conf;      /* the worker's                          */
 	struct order *leave;     /* for the end, so that it cannot fail   */
 	unsigned partc;
-	struct list rulel;       /* participants with rules               */
+	struct list partl;       /* participants, links are none          */
+	struct list rulel;       /* of them, those with rules             */
 	unsigned ratev[4];       /* members by what they can use          */
 	uint32_t ssrc_seed, ssrc_next;
 	unsigned senders;        /* that its listeners may need at once   */
@@ -43,13 +44,13 @@ struct mesh_conf {
 };
 
 struct mesh_part {
+	struct le le;            /* counted by the conference             */
 	struct le rule_le;
-	bool added;              /* counted by the conference             */
 	struct mesh_conf *conf;
 	struct wpart *part;      /* the worker's, but for `handle`        */
 	struct order *leave;
 	struct mesh_media media;
-	struct filter_rules rules;
+	struct mesh_part_state state; /* as was set; `speaking` is not    */
 	struct sa rtp, rtcp;     /* ours                                  */
 	uint32_t ssrc;
 	int port;                /* number of the private port, or -1     */
@@ -65,10 +66,18 @@ void order_part_add(struct msg *msg, void *arg);
 void order_part_remove(struct msg *msg, void *arg);
 void order_part_removed(struct msg *msg, void *arg);
 void order_part_update(struct msg *msg, void *arg);
+bool mesh_stream_valid(const struct mesh_stream *st);
+void mesh_stream_pass(struct mesh_stream *st, uint64_t usec);
 int  mesh_senders_need(struct mesh_conf *conf, unsigned need);
 int  mesh_conf_part_add(struct mesh_conf *conf, struct mesh_part *part);
 void mesh_conf_part_remove(struct mesh_conf *conf, struct mesh_part *part);
+bool mesh_part_state_valid(const struct mesh_part_state *state);
+int  mesh_part_state_begin(struct mesh_part *part,
+			   const struct mesh_part_state *state);
 void mesh_part_forget(struct mesh_part *part, const struct mesh_part *gone);
+int  mesh_part_own_sender(struct mesh_part *part);
+int  mesh_rules_post(struct mesh_part *part);
+int  mesh_rules_know(struct mesh_part *part);
 void mesh_conf_rate_count(struct mesh_conf *conf,
 			  const struct mesh_format *fmt, int by);
 int  mesh_conf_rate(struct mesh_conf *conf);

@@ -57,18 +57,6 @@ static void tone_apply(struct msg *msg, void *arg)
 }
 
 
-/* The old rules go back with the message */
-static void rules_apply(struct msg *msg, void *arg)
-{
-	struct order *ord = (struct order *)msg;
-	struct filter_rules *old = ord->part->rules;
-	(void)arg;
-
-	wconf_rules(ord->conf, ord->part, ord->rules);
-	ord->rules = old;
-}
-
-
 static int order_value(struct mesh_part *part, int value,
 		       void (*apply_h)(struct msg *msg, void *arg))
 {
@@ -89,70 +77,26 @@ static int order_value(struct mesh_part *part, int value,
 }
 
 
-static bool rules_any(const struct filter_rules *r)
+/* Nothing has changed if this fails */
+static int state_set(struct mesh_part *part,
+		     const struct mesh_part_state *state)
 {
-	return r->ignorec || r->hear_only || r->talk_gain || r->hear_gain ||
-		r->whisper;
-}
-
-
-/* Who has rules, or is whispered to, may need a sender of its own */
-static int sender_own(struct mesh_part *part)
-{
+	const struct mesh_part_state old = part->state;
 	int err;
 
-	if (part->own_sender)
-		return 0;
+	if (!mesh_part_state_valid(state))
+		return EINVAL;
 
-	err = mesh_senders_need(part->conf, 1);
-	if (!err)
-		part->own_sender = true;
+	err = mesh_part_own_sender(part);
+	if (err)
+		return err;
+
+	part->state = *state;
+	err = mesh_rules_post(part);
+	if (err)
+		part->state = old;
 
 	return err;
-}
-
-
-static int rules_set(struct mesh_part *part, const struct filter_rules *rules)
-{
-	struct order *ord;
-	int err;
-
-	err = sender_own(part);
-	if (err)
-		return err;
-
-	err = order_alloc(&ord, part->conf->conf, part->part, rules_apply);
-	if (err)
-		return err;
-
-	if (rules_any(rules)) {
-		ord->rules = mem_zalloc(sizeof(*rules), NULL);
-		if (!ord->rules) {
-			mem_deref(ord);
-			return ENOMEM;
-		}
-		*ord->rules = *rules;
-	}
-
-	part->rules = *rules;
-	list_unlink(&part->rule_le);
-	if (rules_any(rules))
-		list_append(&part->conf->rulel, &part->rule_le, part);
-	worker_post(part->conf->w, &ord->msg);
-
-	return 0;
-}
-
-
-/**
- * Forget, in the rules of a participant, another one that is gone
- *
- * @param part Participant
- * @param gone The other; the worker forgets it by itself
- */
-void mesh_part_forget(struct mesh_part *part, const struct mesh_part *gone)
-{
-	filter_rules_forget(&part->rules, part->part, gone->part);
 }
 
 
@@ -166,7 +110,12 @@ void mesh_part_forget(struct mesh_part *part, const struct mesh_part *gone)
  */
 int mesh_part_mute(struct mesh_part *part, bool on)
 {
-	return order_value(part, on, mute_apply);
+	const int err = order_value(part, on, mute_apply);
+
+	if (!err)
+		part->state.muted = on;
+
+	return err;
 }
 
 
@@ -185,11 +134,13 @@ int mesh_part_deaf(struct mesh_part *part, bool on)
 	if (!part)
 		return EINVAL;
 
-	err = sender_own(part);
-	if (err)
-		return err;
+	err = mesh_part_own_sender(part);
+	if (!err)
+		err = order_value(part, on, deaf_apply);
+	if (!err)
+		part->state.deaf = on;
 
-	return order_value(part, on, deaf_apply);
+	return err;
 }
 
 
@@ -203,7 +154,12 @@ int mesh_part_deaf(struct mesh_part *part, bool on)
  */
 int mesh_part_dominant(struct mesh_part *part, bool on)
 {
-	return order_value(part, on, dominant_apply);
+	const int err = order_value(part, on, dominant_apply);
+
+	if (!err)
+		part->state.dominant = on;
+
+	return err;
 }
 
 
@@ -218,17 +174,16 @@ int mesh_part_dominant(struct mesh_part *part, bool on)
  */
 int mesh_part_gain(struct mesh_part *part, int talk_db, int hear_db)
 {
-	struct filter_rules rules;
+	struct mesh_part_state state;
 
-	if (!part || talk_db < -60 || talk_db > 20 ||
-	    hear_db < -60 || hear_db > 20)
+	if (!part)
 		return EINVAL;
 
-	rules = part->rules;
-	rules.talk_gain = filter_gain_db(talk_db);
-	rules.hear_gain = filter_gain_db(hear_db);
+	state = part->state;
+	state.talk_db = talk_db;
+	state.hear_db = hear_db;
 
-	return rules_set(part, &rules);
+	return state_set(part, &state);
 }
 
 
@@ -250,28 +205,28 @@ static bool same_conf(const struct mesh_part *a, const struct mesh_part *b)
 int mesh_part_ignore(struct mesh_part *part, struct mesh_part *talker,
 		     bool on)
 {
-	struct filter_rules rules;
+	struct mesh_part_state state;
 	unsigned i;
 
 	if (!part || !talker || !same_conf(part, talker))
 		return EINVAL;
 
-	rules = part->rules;
-	for (i = 0; i < rules.ignorec; i++)
-		if (rules.ignorev[i] == talker->part)
+	state = part->state;
+	for (i = 0; i < state.ignorec; i++)
+		if (state.ignorev[i] == talker->ssrc)
 			break;
 
-	if (on == (i < rules.ignorec))
+	if (on == (i < state.ignorec))
 		return 0;
 
 	if (!on)
-		rules.ignorev[i] = rules.ignorev[--rules.ignorec];
-	else if (rules.ignorec == FILTER_IGNORE_MAX)
+		state.ignorev[i] = state.ignorev[--state.ignorec];
+	else if (state.ignorec == MESH_IGNORE_MAX)
 		return ENOSPC;
 	else
-		rules.ignorev[rules.ignorec++] = talker->part;
+		state.ignorev[state.ignorec++] = talker->ssrc;
 
-	return rules_set(part, &rules);
+	return state_set(part, &state);
 }
 
 
@@ -285,15 +240,15 @@ int mesh_part_ignore(struct mesh_part *part, struct mesh_part *talker,
  */
 int mesh_part_hear_only(struct mesh_part *part, struct mesh_part *talker)
 {
-	struct filter_rules rules;
+	struct mesh_part_state state;
 
 	if (!part || (talker && !same_conf(part, talker)))
 		return EINVAL;
 
-	rules = part->rules;
-	rules.hear_only = talker ? talker->part : NULL;
+	state = part->state;
+	state.hear_only = talker ? talker->ssrc : 0;
 
-	return rules_set(part, &rules);
+	return state_set(part, &state);
 }
 
 
@@ -308,18 +263,18 @@ int mesh_part_hear_only(struct mesh_part *part, struct mesh_part *talker)
  */
 int mesh_part_whisper(struct mesh_part *part, struct mesh_part *to)
 {
-	struct filter_rules rules;
+	struct mesh_part_state state;
 	int err;
 
 	if (!part || (to && !same_conf(part, to)))
 		return EINVAL;
 
-	rules = part->rules;
-	rules.whisper = to ? to->part : NULL;
+	state = part->state;
+	state.whisper = to ? to->ssrc : 0;
 
-	err = to ? sender_own(to) : 0;
+	err = to ? mesh_part_own_sender(to) : 0;
 
-	return err ? err : rules_set(part, &rules);
+	return err ? err : state_set(part, &state);
 }
 
 
@@ -338,7 +293,7 @@ int mesh_part_tone(struct mesh_part *part, enum mesh_tone tone)
 	if (!part || tone > MESH_TONE_LEAVE)
 		return EINVAL;
 
-	err = sender_own(part);
+	err = mesh_part_own_sender(part);
 	if (err)
 		return err;
 

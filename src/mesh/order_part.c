@@ -71,8 +71,11 @@ void order_part_add(struct msg *msg, void *arg)
 
 	ord->part->group = group_join(ord);
 	wconf_part_add(ord->conf, ord->part);
+	if (ord->part->rules)
+		wconf_rules(ord->conf, ord->part, ord->part->rules);
 	wpart_media(ord->part, ord->media);
 	(void)wpart_attach(ord->part, w);
+	wpart_publish(ord->part);
 }
 
 
@@ -87,7 +90,9 @@ void order_part_remove(struct msg *msg, void *arg)
 	struct order *ord = (struct order *)msg;
 	struct worker *w = arg;
 
-	wpart_rtcp_send(ord->part, true);
+	/* a stream that goes on elsewhere has not ended */
+	if (!ord->part->tx.hush)
+		wpart_rtcp_send(ord->part, true);
 	wpart_detach(ord->part, w);
 	wconf_part_remove(ord->conf, ord->part);
 	group_leave(ord, ord->part->group);
@@ -139,4 +144,5 @@ void order_part_update(struct msg *msg, void *arg)
 	}
 
 	group_leave(ord, old);
+	wpart_publish(part);
 }

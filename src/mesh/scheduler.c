@@ -166,6 +166,26 @@ void scheduler_reset(struct scheduler *s)
 }
 
 
+/**
+ * Go on with a stream that another server received until now
+ *
+ * @param s  Scheduler, fresh
+ * @param st Its figures there, as scheduler_stats() tells them
+ */
+void scheduler_resume(struct scheduler *s, const struct scheduler_stats *st)
+{
+	if (!s || !st)
+		return;
+
+	s->st.packets = st->packets;
+	s->st.bytes   = st->bytes;
+	s->st.late    = st->late;
+	s->st.dup     = st->dup;
+	s->made_all   = st->concealed * 1000ull;
+	sched_rx_resume(&s->rx, st);
+}
+
+
 /* The same participant with a new SSRC, or his clock jumped */
 static void stream_begin(struct scheduler *s)
 {

@@ -65,6 +65,7 @@ struct sched_rx {              /* RFC 3550 A.1, A.3, A.8                    */
 	bool bad;                  /* seq_bad is valid                      */
 	uint32_t cycles;           /* shifted by 16                         */
 	uint32_t seq_base;
+	bool resumed;              /* what came so far came elsewhere       */
 	uint64_t seen;             /* bitmap: seq_max, seq_max - 1, ...     */
 	uint32_t received;
 	uint64_t last;             /* arrival of the last packet [us]       */
@@ -160,6 +161,7 @@ enum sched_verdict sched_rx_seq(struct scheduler *s,
 				uint64_t now);
 int64_t sched_rx_time(struct scheduler *s, uint32_t clock, uint32_t ts,
 		      uint64_t now);
+void sched_rx_resume(struct sched_rx *rx, const struct scheduler_stats *st);
 
 /* slot */
 int  sched_slot_keep(struct scheduler *s, const struct scheduler_packet *pkt,

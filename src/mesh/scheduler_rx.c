@@ -42,6 +42,47 @@ static void rx_begin(struct sched_rx *rx, const struct scheduler_packet *pkt)
 }
 
 
+/**
+ * Go on counting where another server was
+ *
+ * @param rx State, fresh
+ * @param st What was counted there
+ */
+void sched_rx_resume(struct sched_rx *rx, const struct scheduler_stats *st)
+{
+	if (!st->ssrc)
+		return;
+
+	rx->any      = rx->resumed = true;
+	rx->ssrc     = st->ssrc;
+	rx->seq_max  = (uint16_t)st->ext_seq;
+	rx->cycles   = st->ext_seq & 0xffff0000u;
+	rx->seq_base = st->ext_seq - st->expected + 1;
+	rx->received = st->expected - st->lost;
+	rx->jitter   = st->jitter << 4;
+}
+
+
+/* The first packet here: those between went to the other server, and are
+   not lost */
+static void rx_take_over(struct sched_rx *rx,
+			 const struct scheduler_packet *pkt)
+{
+	rx->resumed = false;
+
+	if (pkt->ssrc != rx->ssrc) {
+		rx_begin(rx, pkt);
+		return;
+	}
+
+	if (pkt->seq < rx->seq_max)
+		rx->cycles += 1u << 16;
+	rx->received += (uint16_t)(pkt->seq - rx->seq_max);
+	rx->seq_max = pkt->seq;
+	rx->seen    = 1;
+}
+
+
 /* One packet of a new SSRC may be a stray; two in order are a stream */
 static bool ssrc_accept(struct sched_rx *rx,
 			const struct scheduler_packet *pkt, uint64_t now)
@@ -96,6 +137,11 @@ enum sched_verdict sched_rx_seq(struct scheduler *s,
 
 	if (!rx->any) {
 		rx_begin(rx, pkt);
+		return SCHED_RESYNC;
+	}
+
+	if (rx->resumed) {
+		rx_take_over(rx, pkt);
 		return SCHED_RESYNC;
 	}
 

@@ -15,6 +15,7 @@ enum {
 	HYSTERESIS = 4 * 256,    /* louder by this to take a seat [dB/256]*/
 	START      = 5,          /* talk before it is called so [ticks]   */
 	STOP       = 25,         /* silence before it is called so [ticks]*/
+	HELD       = 250,        /* for its first media to come [ticks]   */
 };
 
 
@@ -61,9 +62,12 @@ void sorter_offer(struct sorter *s, struct sorter_entry *e, bool talking,
 	e->onset = talking && !e->talking;
 	e->talking = talking;
 	if (talking) {
-		e->idle = 0;
+		e->idle = e->held = 0;
 		if (e->voice < START)
 			++e->voice;
+	}
+	else if (e->held) {
+		--e->held;
 	}
 	else {
 		++e->idle;
@@ -197,6 +201,21 @@ void sorter_pick(struct sorter *s, sorter_speak_h *h, void *arg)
 		le = le->next;
 		speak(s, e, h, arg);
 	}
+}
+
+
+/**
+ * Go on with somebody who was speaking elsewhere: nobody is told that he
+ * stopped, unless he does so here too
+ *
+ * @param s Sorter
+ * @param e The participant's entry, fresh
+ */
+void sorter_resume(struct sorter *s, struct sorter_entry *e)
+{
+	e->speaking = true;
+	e->held = HELD;
+	list_append(&s->activel, &e->le, e);
 }
 
 

@@ -10,6 +10,7 @@ struct sorter_entry {            /* one participant; embed, all zero      */
 	int loud;                /* smoothed, 127 is 0 dBov [dB / 256]    */
 	uint16_t voice;          /* ticks of talk, up to the start event  */
 	uint16_t idle;           /* ticks since it last talked            */
+	uint16_t held;           /* ticks until its silence counts        */
 	bool talking;            /* in this tick                          */
 	bool seated;             /* is mixed                              */
 	bool leaving;            /* lost its seat while it talks: fade    */
@@ -32,6 +33,7 @@ struct sorter {                  /* embed, all zero                       */
 void sorter_offer(struct sorter *s, struct sorter_entry *e, bool talking,
 		  uint8_t level);
 void sorter_pick(struct sorter *s, sorter_speak_h *h, void *arg);
+void sorter_resume(struct sorter *s, struct sorter_entry *e);
 void sorter_remove(struct sorter *s, struct sorter_entry *e);
 
 #endif

@@ -422,6 +422,8 @@ void wconf_part_add(struct wconf *conf, struct wpart *part)
 	part->conf = conf;
 	part->slow = conf->w->stats.parts % WORKER_SLOW;
 	list_append(&conf->partl, &part->le, part);
+	if (part->entry.speaking)
+		sorter_resume(&conf->sorter, &part->entry);
 	++conf->w->stats.parts;
 }
 

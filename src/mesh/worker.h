@@ -40,6 +40,14 @@ struct wconf {                   /* a conference                          */
 	struct sender_env env;
 };
 
+struct wpart_resume {            /* where a stream is that was elsewhere  */
+	bool pending;            /* until its first packet here           */
+	bool on;                 /* it went on since                      */
+	uint64_t at;             /* the latest packets there went out [us]*/
+	uint32_t step;           /* of `ts` per packet                    */
+	uint8_t ptime;           /* [ms]                                  */
+};
+
 struct wpart_tx {                /* what is sent to a participant         */
 	struct sa rtp, rtcp;     /* where to                              */
 	int rtp_fd, rtcp_fd;
@@ -47,8 +55,12 @@ struct wpart_tx {                /* what is sent to a participant         */
 	uint32_t step;           /* of `ts` per packet                    */
 	uint16_t seq;
 	uint8_t pt;
+	uint8_t ptime;           /* [ms]                                  */
 	bool on;                 /* we may send                           */
+	bool hush;               /* another server does: only count       */
 	bool marker;             /* on the next packet                    */
+	uint64_t at;             /* latest packets, 0: none yet [us]      */
+	struct wpart_resume resume;
 	uint32_t psent, osent;   /* RFC 3550, 6.4.1                       */
 	uint64_t packets, bytes;
 };
@@ -79,6 +91,19 @@ struct wpart_rtcp {
 	char cname[RTCP_CNAME_MAX + 1];
 };
 
+struct wpart_shown {             /* to main: of a participant             */
+	struct mesh_stats st;
+	uint64_t at;             /* latest packets [us]                   */
+	uint64_t lsr_at;         /* [us]                                  */
+	uint32_t ssrc, ts, step; /* of what it is sent                    */
+	uint16_t seq;
+	uint8_t pt, ptime;
+	bool on;
+	uint32_t psent, osent;
+	uint32_t rx_ssrc, rx_ext_seq, rx_expected;
+	uint32_t expected_prior, lost_prior, lsr;
+};
+
 struct wpart {                   /* a participant                         */
 	struct le le;            /* in its conference                     */
 	struct le rule_le, own_le;
@@ -99,7 +124,7 @@ struct wpart {                   /* a participant                         */
 	struct wpart_rtcp rtcp;
 
 	struct channel *port;    /* a port of its own, or NULL            */
-	struct snap stats;       /* read by main: struct mesh_stats       */
+	struct snap shown;       /* read by main: struct wpart_shown      */
 	void *handle;            /* main's                                */
 };
 
@@ -193,6 +218,12 @@ struct wpart *worker_adopt(struct worker *w, const struct sa *src,
 void wpart_send(struct wpart *part, const struct sender *s);
 void wpart_slow(struct wpart *part);
 void wpart_publish(struct wpart *part);
+void wpart_show(struct wpart *part, uint64_t now);
+void wpart_resume(struct wpart *part, const struct mesh_stream *st,
+		  unsigned skip);
+void wpart_resume_tx(struct wpart_tx *tx, uint64_t now);
+uint64_t stream_packets(uint64_t usec, uint32_t ptime);
+uint32_t stream_every(uint32_t ptime);
 void wpart_rtcp_send(struct wpart *part, bool bye);
 void wpart_rtcp_rx(struct wpart *part, const uint8_t *buf, size_t len);
 void wpart_dtmf(char digit, unsigned duration, void *arg);

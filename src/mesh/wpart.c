@@ -39,9 +39,14 @@ void wpart_media(struct wpart *part, const struct mesh_media *media)
 	if (!part->port || !rx->latched || !media->rtcp_mux)
 		tx->rtcp = media->rtcp_mux ? tx->rtp : media->rtcp;
 
+	/* on hold, numbers stand still: where they were tells nothing */
+	if (!tx->on)
+		tx->at = 0;
+
 	tx->pt = media->tx.pt;
 	tx->on = media->send && sa_isset(&media->rtp, SA_ALL);
 	tx->step = codec_clock(&media->tx) / 1000 * media->ptime;
+	tx->ptime = (uint8_t)media->ptime;
 	rx->ext_level = media->ext_level;
 	rx->mux = media->rtcp_mux;
 	rx->on = media->recv;
@@ -117,8 +122,23 @@ void wpart_rx(struct wpart *part, const uint8_t *buf, size_t len,
 }
 
 
+static void packet_send(struct tx_batch *batch, struct wpart_tx *tx,
+			const struct sender_packet *pkt, uint8_t first)
+{
+	uint8_t *hdr = tx_batch_add(batch, tx->rtp_fd, &tx->rtp, pkt->p,
+				    pkt->len);
+
+	rtp_fixed_encode(hdr, first, tx->pt, pkt->marker || tx->marker,
+			 tx->seq, tx->ts, tx->ssrc);
+	tx->marker = false;
+	++tx->packets;
+	tx->bytes += RTP_FIXED + pkt->len;
+}
+
+
 /**
- * Send what a sender has made in this tick to a participant
+ * Send what a sender has made in this tick to a participant; while another
+ * server does, only count
  *
  * @param part Participant
  * @param s    Sender; its packets stay until the batch is flushed
@@ -129,64 +149,27 @@ void wpart_send(struct wpart *part, const struct sender *s)
 	struct wpart_tx *tx = &part->tx;
 	struct tx_batch *batch = part->port ? w->tx_port : w->tx;
 
+	if (!s->packetc)
+		return;
+
+	if (tx->resume.pending)
+		wpart_resume_tx(tx, w->ticked);
+	tx->at = w->ticked;
+
 	for (unsigned i = 0; i < s->packetc; i++) {
 
 		const struct sender_packet *pkt = &s->packetv[i];
 
 		if (pkt->payload) {
-			uint8_t *hdr = tx_batch_add(batch, tx->rtp_fd,
-						    &tx->rtp, pkt->p,
-						    pkt->len);
-
-			rtp_fixed_encode(hdr, s->first, tx->pt,
-					 pkt->marker || tx->marker, tx->seq,
-					 tx->ts, tx->ssrc);
-			tx->marker = false;
+			if (!tx->hush)
+				packet_send(batch, tx, pkt, s->first);
 			++tx->psent;
-			++tx->packets;
 			tx->osent += (uint32_t)pkt->payload;
-			tx->bytes += RTP_FIXED + pkt->len;
 		}
 
 		++tx->seq;
 		tx->ts += tx->step;
 	}
-}
-
-
-/**
- * Publish a participant's numbers for main
- *
- * @param part Participant
- */
-void wpart_publish(struct wpart *part)
-{
-	struct scheduler_stats ss;
-	struct mesh_stats st;
-	const uint64_t now = part->conf->w->now;
-
-	memset(&st, 0, sizeof(st));
-	scheduler_stats(part->sched, &ss);
-
-	st.rx_packets = part->rx.packets;
-	st.rx_bytes   = part->rx.bytes;
-	st.tx_packets = part->tx.packets;
-	st.tx_bytes   = part->tx.bytes;
-	st.rx_lost    = ss.lost;
-	st.rx_late    = ss.late;
-	st.rx_dup     = ss.dup;
-	st.rx_jitter  = ss.jitter;
-	st.tx_lost    = part->rtcp.tx_lost;
-	st.rtt        = part->rtcp.rtt;
-	st.depth      = ss.depth;
-	st.concealed  = ss.concealed;
-	st.level      = part->entry.talking ? part->level : 127;
-	st.speaking   = part->entry.speaking;
-	st.peer       = part->rx.latched ? part->rx.peer : part->tx.rtp;
-	st.quiet_ms   = now > part->rx.heard
-		? (now - part->rx.heard) / 1000 : 0;
-
-	snap_write(&part->stats, &st, sizeof(st));
 }
 
 

@@ -99,7 +99,8 @@ void wpart_rtcp_send(struct wpart *part, bool bye)
 	rtcp->due = part->conf->w->now + INTERVAL / 2 +
 		worker_random(part->conf->w) % INTERVAL;
 
-	if (!tx->on || (first && !bye) || !sa_isset(&tx->rtcp, SA_ALL))
+	if (!tx->on || tx->hush || (first && !bye) ||
+	    !sa_isset(&tx->rtcp, SA_ALL))
 		return;
 
 	memset(&rep, 0, sizeof(rep));

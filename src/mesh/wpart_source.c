@@ -36,6 +36,7 @@
 enum {
 	MOVE_QUIET  = 1000000,   /* before another source is believed [us]*/
 	ADOPT_AFTER = 300000,    /* before it is looked for [us]          */
+	HELD_HERE   = 10,        /* to judge first media, who spoke [ticks]*/
 };
 
 
@@ -160,6 +161,7 @@ bool wpart_believes(const struct wpart *part, const struct sa *src)
 void wpart_latch(struct wpart *part, const struct sa *src)
 {
 	part->rx.latched = true;
+	part->entry.held = min(part->entry.held, (uint16_t)HELD_HERE);
 	part->rx.peer = *src;
 
 	/* behind NAT, that is where it can be reached, too */

@@ -69,6 +69,19 @@ void call_start(struct call *c)
 }
 
 
+int call_part(struct mesh_part **pp, struct mesh_conf *conf,
+	      const struct mesh_media *media, bool private_port,
+	      mesh_event_h *h, void *arg)
+{
+	const struct mesh_part_params prm = {
+		.media = media, .private_port = private_port,
+		.cname = "phone@test", .h = h, .arg = arg,
+	};
+
+	return mesh_part_alloc(pp, conf, &prm);
+}
+
+
 unsigned call_join(struct call *c, enum mesh_codec codec, unsigned ptime,
 		   double freq)
 {
@@ -80,8 +93,8 @@ unsigned call_join(struct call *c, enum mesh_codec codec, unsigned ptime,
 				     sa_af(&c->cfg.laddr) == AF_INET6
 				     ? "::1" : "127.0.0.1"), 0);
 	phone_media(c->phonev[i], &media);
-	ck_assert_int_eq(mesh_part_alloc(&c->partv[i], c->conf, &media, false,
-					 "phone@test", call_event, c), 0);
+	ck_assert_int_eq(call_part(&c->partv[i], c->conf, &media, false,
+				   call_event, c), 0);
 	ck_assert_int_eq(mesh_part_laddr(c->partv[i], &sa, NULL), 0);
 	phone_peer(c->phonev[i], &sa);
 	phone_talk(c->phonev[i], freq, freq > 0 ? AMP : 0);

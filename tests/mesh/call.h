@@ -24,6 +24,9 @@ void call_config(struct call *c);
 void call_start(struct call *c);
 void call_event(struct mesh_part *part, enum mesh_event ev, int value,
 		void *arg);
+int  call_part(struct mesh_part **pp, struct mesh_conf *conf,
+	       const struct mesh_media *media, bool private_port,
+	       mesh_event_h *h, void *arg);
 unsigned call_join(struct call *c, enum mesh_codec codec, unsigned ptime,
 		   double freq);
 void call_leave(struct call *c, unsigned i);

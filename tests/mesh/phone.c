@@ -236,6 +236,8 @@ static void rtp_handler(const struct sa *src, struct mbuf *mb, void *arg)
 
 		if (d != 1)
 			++st->gaps;
+		if (d > 1 && d < 0x8000)
+			st->gap_most = max(st->gap_most, d - 1u);
 		if (hdr.ts - ph->rx_ts != d * step)
 			++st->ts_bad;
 		if (hdr.ssrc != st->ssrc)

@@ -11,6 +11,7 @@ enum { PHONE_RATE = 8000, PHONE_SECONDS = 12 };
 struct phone_stats {
 	unsigned packets;        /* received                              */
 	unsigned gaps;           /* sequence numbers that were skipped    */
+	unsigned gap_most;       /* most numbers that one of them skipped */
 	unsigned ts_bad;         /* steps of the time stamp that are not
 				    those of the sequence number          */
 	unsigned markers;

@@ -291,10 +291,8 @@ START_TEST(test_churn)
 		else {
 			sa_set_port(&media.rtp, (uint16_t)(20000 + i));
 			ck_assert_int_eq(
-				mesh_part_alloc(&partv[i],
-						confv[r % CONFS], &media,
-						r % 7 == 0, NULL, NULL, NULL),
-				0);
+				call_part(&partv[i], confv[r % CONFS], &media,
+					  r % 7 == 0, NULL, NULL), 0);
 		}
 		if (r % 50 == 0) {
 			confv[0] = mem_deref(confv[0]);

@@ -28,8 +28,8 @@ START_TEST(test_private)
 	(void)sa_set_str(&media.rtp, "192.0.2.1", 4000);
 	media.rtcp = media.rtp;
 	c.n = 2;
-	ck_assert_int_eq(mesh_part_alloc(&c.partv[1], c.conf, &media, true,
-					 NULL, call_event, &c), 0);
+	ck_assert_int_eq(call_part(&c.partv[1], c.conf, &media, true,
+				   call_event, &c), 0);
 	ck_assert_int_eq(mesh_part_laddr(c.partv[1], &sa, NULL), 0);
 	ck_assert_int_eq(mesh_laddr(c.mesh, 0, &shared), 0);
 	ck_assert(!sa_cmp(&sa, &shared, SA_ALL));
@@ -90,19 +90,18 @@ START_TEST(test_private_max)
 
 	for (unsigned r = 0; r < 3; r++) {
 		for (unsigned i = 0; i < 3; i++)
-			ck_assert_int_eq(mesh_part_alloc(&partv[i], c.conf,
-							 &media, true, NULL,
-							 NULL, NULL),
+			ck_assert_int_eq(call_part(&partv[i], c.conf, &media,
+						   true, NULL, NULL),
 					 i < 2 ? 0 : ENOSPC);
 		mem_deref(partv[0]);
 		mem_deref(partv[1]);
 	}
 
 	/* the same address twice: the second gets a port of its own */
-	ck_assert_int_eq(mesh_part_alloc(&partv[0], c.conf, &media, false,
-					 NULL, NULL, NULL), 0);
-	ck_assert_int_eq(mesh_part_alloc(&partv[1], c.conf, &media, false,
-					 NULL, NULL, NULL), 0);
+	ck_assert_int_eq(call_part(&partv[0], c.conf, &media, false,
+				   NULL, NULL), 0);
+	ck_assert_int_eq(call_part(&partv[1], c.conf, &media, false,
+				   NULL, NULL), 0);
 	for (unsigned i = 0; i < 2; i++) {
 		struct sa sa, shared;
 

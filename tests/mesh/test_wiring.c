@@ -83,8 +83,8 @@ START_TEST(test_wiring_bad)
 	ck_assert_int_eq(phone_alloc(&ph, MESH_PCMU, 20,
 				     "127.0.0.1"), 0);
 	phone_media(ph, &media);
-	ck_assert_int_eq(mesh_part_alloc(&part, other, &media, false, NULL,
-					 NULL, NULL), 0);
+	ck_assert_int_eq(call_part(&part, other, &media, false, NULL, NULL),
+			 0);
 
 	/* of another conference, oneself, nobody, too much */
 	ck_assert_int_eq(mesh_part_ignore(part, c.partv[0], true), EINVAL);
