@@ -67,6 +67,7 @@ int sdp_answer_init(struct media_desc *answer, const struct media_desc *offer,
 
 	answer->sess_id   = sess_id;
 	answer->sess_ver  = 1;
+	sa_init(&answer->origin, AF_UNSPEC);
 	answer->rtp       = *laddr;
 	answer->hold_addr = false;
 	answer->dir       = dir_mirror(offer->dir);
@@ -221,7 +222,8 @@ int sdp_desc_encode(struct mbuf *mb, const struct media_desc *md)
 
 	err  = mbuf_printf(mb, "v=0\r\no=- %llu %llu ",
 			   md->sess_id, md->sess_ver);
-	err |= addr_encode(mb, &md->rtp);
+	err |= addr_encode(mb, sa_isset(&md->origin, SA_ADDR) ? &md->origin
+			   : &md->rtp);
 	err |= mbuf_write_str(mb, "\r\ns=-\r\nc=");
 	err |= addr_encode(mb, &md->rtp);
 	err |= mbuf_write_str(mb, "\r\nt=0 0\r\n");

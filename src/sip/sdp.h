@@ -26,6 +26,7 @@ struct sdp_codec {
  * an answer has a line for each of them. */
 struct media_desc {
 	uint64_t sess_id, sess_ver;
+	struct sa origin;                /* address in o=; unset: rtp's      */
 	unsigned media;                  /* set of enum media_type           */
 	unsigned mediac;                 /* m= lines                         */
 	char medialinev[SDP_MEDIA_MAX][64]; /* "video RTP/AVP 96" ...   */
