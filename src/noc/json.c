@@ -20,7 +20,12 @@ enum {
 
 struct scan {
 	const uint8_t *p, *end;
+	struct json_limits max;
 	unsigned values;
+};
+
+static const struct json_limits limits_default = {
+	JSON_DEPTH_MAX, JSON_VALUES_MAX
 };
 
 static int value_scan(struct scan *s, unsigned depth);
@@ -211,7 +216,7 @@ static int container_scan(struct scan *s, unsigned depth, bool object)
 	const char close = object ? '}' : ']';
 	int err;
 
-	if (depth >= JSON_DEPTH_MAX)
+	if (depth >= s->max.depth)
 		return EOVERFLOW;
 
 	++s->p;
@@ -243,7 +248,7 @@ static int value_scan(struct scan *s, unsigned depth)
 {
 	int err;
 
-	if (++s->values > JSON_VALUES_MAX)
+	if (++s->values > s->max.values)
 		return EOVERFLOW;
 
 	space_skip(s);
@@ -265,6 +270,21 @@ static int value_scan(struct scan *s, unsigned depth)
 	return err;
 }
 
+static int text_check(const char *buf, size_t len,
+		      const struct json_limits *max)
+{
+	struct scan s = {
+		.p = (const uint8_t *)buf, .end = (const uint8_t *)buf + len,
+		.max = *max,
+	};
+	const int err = value_scan(&s, 0);
+
+	if (err)
+		return err;
+
+	return s.p == s.end ? 0 : EBADMSG;
+}
+
 /**
  * Check that a text is one JSON value (RFC 8259) within our bounds
  *
@@ -276,18 +296,7 @@ static int value_scan(struct scan *s, unsigned depth)
  */
 int json_check(const char *buf, size_t len)
 {
-	struct scan s = {.p = (const uint8_t *)buf};
-	int err;
-
-	if (!buf)
-		return EINVAL;
-
-	s.end = s.p + len;
-	err = value_scan(&s, 0);
-	if (err)
-		return err;
-
-	return s.p == s.end ? 0 : EBADMSG;
+	return buf ? text_check(buf, len, &limits_default) : EINVAL;
 }
 
 static int duplicate_check(const struct odict *od)
@@ -305,6 +314,45 @@ static int duplicate_check(const struct odict *od)
 }
 
 /**
+ * Decode an object that a stranger sent, within bounds of the caller's
+ *
+ * @param odp Returned object, to be dereferenced by the caller
+ * @param buf Text
+ * @param len Its length [bytes]
+ * @param max How deep it may be, and how many values it may have
+ *
+ * @return 0, EBADMSG (not JSON), EOVERFLOW (beyond the bounds), EINVAL (not
+ *         an object, or a member twice), ENOMEM
+ */
+int json_object_within(struct odict **odp, const char *buf, size_t len,
+		       const struct json_limits *max)
+{
+	struct odict *od = NULL;
+	struct pl pl = {buf, len};
+	int err;
+
+	if (!odp || !buf || !max)
+		return EINVAL;
+
+	err = text_check(buf, len, max);
+	if (err)
+		return err;
+	if (re_regex(pl.p, pl.l, "[^ \t\r\n]1", &pl) || *pl.p != '{')
+		return EINVAL;
+
+	err = json_decode_odict(&od, 8, buf, len, max->depth);
+	if (!err)
+		err = duplicate_check(od);
+
+	if (err)
+		mem_deref(od);
+	else
+		*odp = od;
+
+	return err;
+}
+
+/**
  * Decode an object that a stranger sent
  *
  * @param odp Returned object, to be dereferenced by the caller
@@ -316,32 +364,38 @@ static int duplicate_check(const struct odict *od)
  */
 int json_object_decode(struct odict **odp, const char *buf, size_t len)
 {
-	struct odict *od = NULL;
-	struct pl pl = {buf, len};
-	int err;
-
 	if (!odp || (!buf && len))
 		return EINVAL;
 
 	if (!len)
 		return odict_alloc(odp, 8);
 
-	err = json_check(buf, len);
-	if (err)
-		return err;
-	if (re_regex(pl.p, pl.l, "[^ \t\r\n]1", &pl) || *pl.p != '{')
-		return EINVAL;
+	return json_object_within(odp, buf, len, &limits_default);
+}
 
-	err = json_decode_odict(&od, 8, buf, len, JSON_DEPTH_MAX);
-	if (!err)
-		err = duplicate_check(od);
+/**
+ * Would a text come through JSON as it is?
+ *
+ * @param str Text
+ *
+ * @return True if it is UTF-8 (RFC 3629)
+ */
+bool json_utf8(const char *str)
+{
+	const uint8_t *p = (const uint8_t *)str, *end;
 
-	if (err)
-		mem_deref(od);
-	else
-		*odp = od;
+	if (!str)
+		return false;
 
-	return err;
+	for (end = p + strlen(str); p < end; ) {
+		const size_t n = utf8_len(p, end);
+
+		if (!n)
+			return false;
+		p += n;
+	}
+
+	return true;
 }
 
 static bool is_plain(uint8_t ch)

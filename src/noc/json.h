@@ -12,8 +12,15 @@ enum {
 	JSON_VALUES_MAX = 512,     /* values in one text                   */
 };
 
+struct json_limits {
+	unsigned depth, values;    /* most, as above                       */
+};
+
 int json_check(const char *buf, size_t len);
 int json_object_decode(struct odict **odp, const char *buf, size_t len);
+int json_object_within(struct odict **odp, const char *buf, size_t len,
+		       const struct json_limits *max);
+bool json_utf8(const char *str);
 int json_print(struct re_printf *pf, const struct odict *od);
 
 #endif

@@ -7,6 +7,8 @@
 TCase *case_client(void);
 TCase *case_estimator(void);
 TCase *case_name(void);
+TCase *case_seal(void);
+TCase *case_seat(void);
 TCase *case_tables(void);
 TCase *case_ticket(void);
 TCase *case_willcall(void);
