@@ -20,7 +20,13 @@ enum leave_cause {
 /* Events:
  * "connect.joined", "connect.left", "connect.speaking", "connect.muted":
  *                                   struct connect_event
- * "connect.created", "connect.deleted": the same, participant fields NULL */
+ * "connect.created", "connect.deleted": the same, participant fields NULL
+ * "connect.moved": a participant goes on at the server `to`. There,
+ *                  "connect.joined" says `moved`. Nobody has left
+ * "connect.lost":  another server has taken a participant of ours, because
+ *                  it could not know that we are alive: as "connect.moved"
+ * A conference that moves as a whole is "created" there and "deleted" here
+ * with `moved` set. */
 struct connect_event {
 	const char *conference;
 	const char *callid;
@@ -31,6 +37,8 @@ struct connect_event {
 	unsigned id;                 /* of the participant, unique on server*/
 	unsigned participants;       /* in the conference after the event   */
 	bool on;                     /* speaking, muted                     */
+	bool moved;                  /* goes on, or comes from, elsewhere   */
+	const char *to;              /* moved, lost: server, or NULL        */
 	uint64_t joined_usec, left_usec;  /* UTC since the epoch [us]       */
 	char codec[16];
 	enum leave_cause cause;
@@ -44,6 +52,30 @@ struct connect_totals {
 
 struct connect;
 struct odict;
+struct room_hold;               /* a reference keeps a room that is empty   */
+
+/* One for each leg; watchers of the roster (id 0) come last, and should be
+ * moved last: they go on without a word if their roster is complete then. */
+typedef void (connect_leg_h)(const char *callid, unsigned id, bool watcher,
+			     void *arg);
+
+/* err 0: `seat` (borrowed; seat_decode) is all that another server needs;
+ * else nothing has happened: ENOTCONN it has left, EBUSY not now (its own
+ * re-INVITE, still being answered): try again, EILSEQ cannot be moved */
+typedef void (connect_save_h)(int err, const char *callid,
+			      const struct odict *seat, void *arg);
+
+/* err 0: the participant is ours, and hears us. Else it is not, nothing of
+ * it is left here, and nobody was told anything:
+ * EEXIST   it is here already
+ * EBADMSG  the seat makes no sense
+ * ENOSPC, ENOMEM  no room
+ * EPROTO   its phone refused: `scode` is what it answered
+ * ETIMEDOUT       its phone did not answer (scode 408)
+ * ENOTCONN        it hung up meanwhile
+ * `cseq`: the greatest CSeq that may have been used, for leg_thaw */
+typedef void (connect_adopt_h)(int err, uint16_t scode, uint32_t cseq,
+			       const char *callid, void *arg);
 
 /* event_detail_h of the events above */
 int connect_event_detail(struct odict *od, const void *data);
@@ -56,6 +88,63 @@ struct connect_api {
 				 const char *conference); /* 0: none such */
 	int (*stats)(const struct connect *c, const char *callid,
 		     struct mesh_stats *st);
+
+	/* What another server needs to hold this conference, without its
+	 * participants (seat_room_decode). ENOENT */
+	int (*room_save)(struct connect *c, const char *conference,
+			 struct odict **odp);
+
+	/* Have the room of a conference that comes from elsewhere. If it is
+	 * here already, it is taken as it is. While somebody holds it, an
+	 * empty room stays, and watchers that came with it wait: drop the
+	 * hold (mem_deref) when everybody has come */
+	int (*room_load)(struct connect *c, const struct odict *od,
+			 struct room_hold **holdp);
+
+	/* who is in a conference of ours, not counting who is not confirmed
+	 * yet and who has already been moved; returns their number */
+	unsigned (*legs)(struct connect *c, const char *conference,
+			 connect_leg_h *h, void *arg);
+
+	/* Write a leg down. From now on its dialog is frozen (noc/client.h),
+	 * its media go on. Exactly one leg_release or leg_thaw must follow,
+	 * unless it leaves by itself. The handler is called later */
+	int (*leg_save)(struct connect *c, const char *callid,
+			connect_save_h *h, void *arg);
+
+	/* It could not be moved; cseq as connect_adopt_h told, 0: unknown */
+	int (*leg_thaw)(struct connect *c, const char *callid,
+			uint32_t cseq);
+
+	/* It was moved to the server `to` */
+	int (*leg_release)(struct connect *c, const char *callid,
+			   const char *to);
+
+	/* Take a leg over. crash: its server is dead, the seat is from the
+	 * bus. The handler is called later, once, if 0 is returned */
+	int (*leg_adopt)(struct connect *c, const struct odict *seat,
+			 bool crash, connect_adopt_h *h, void *arg);
+
+	/* a leg that was not ours yet has left at the other server */
+	void (*leg_gone)(struct connect *c, const char *conference,
+			 unsigned id);
+
+	/* Everybody has moved to the server `to`: the conference is no
+	 * longer here. EBUSY if somebody still is */
+	int (*room_drop)(struct connect *c, const char *conference,
+			 const char *to);
+
+	/* Share what is said with another server, as long as the room is
+	 * here or until unlink. peer: "addr:port" of its link, or NULL if
+	 * that is not known yet (call again when it is); laddr: ours.
+	 * EALREADY if it is linked to another one */
+	int (*link)(struct connect *c, const char *conference,
+		    const char *peer, char *laddr, size_t sz);
+	int (*unlink)(struct connect *c, const char *conference);
+
+	/* Are we still the one who has this conference? Looks its seats up
+	 * on the bus; what others have taken is "connect.lost". NULL: all */
+	void (*verify)(struct connect *c, const char *conference);
 };
 
 #endif
