@@ -11,6 +11,7 @@
  *
  * Settings (dispatch.*): see below.
  */
+#include <stddef.h>
 #include <string.h>
 #include <re.h>
 #include "server/server.h"
@@ -75,28 +76,23 @@ struct config *dispatch_config(const struct dispatch *d)
 }
 
 
-static int event_detail(struct odict *od, const void *data)
+static const struct event_field fieldv[] = {
+	{"conference", EVENT_TEXT,
+	 offsetof(struct dispatch_event, conference)},
+	{"user",   EVENT_TEXT, offsetof(struct dispatch_event, user)},
+	{"server", EVENT_TEXT, offsetof(struct dispatch_event, server)},
+	{"reason", EVENT_TEXT, offsetof(struct dispatch_event, reason)},
+	{"status", EVENT_U16,  offsetof(struct dispatch_event, scode)},
+	{NULL, EVENT_TEXT, 0}
+};
+
+
+/* What is not about a conference only goes on or off. */
+static int switch_detail(struct odict *od, const void *data)
 {
 	const struct dispatch_event *de = data;
-	int err;
 
-	if (!de->conference)
-		return odict_entry_add(od, "on", ODICT_BOOL, de->on);
-
-	err = odict_entry_add(od, "conference", ODICT_STRING, de->conference);
-	if (de->user)
-		err |= odict_entry_add(od, "user", ODICT_STRING, de->user);
-	if (de->server)
-		err |= odict_entry_add(od, "server", ODICT_STRING,
-				       de->server);
-	if (de->reason)
-		err |= odict_entry_add(od, "reason", ODICT_STRING,
-				       de->reason);
-	if (de->scode)
-		err |= odict_entry_add(od, "status", ODICT_INT,
-				       (int64_t)de->scode);
-
-	return err;
+	return odict_entry_add(od, "on", ODICT_BOOL, de->on);
 }
 
 
@@ -107,7 +103,8 @@ static void fire(const char *name, const char *callid,
 	struct dispatch_event copy = *de;
 	const struct event ev = {
 		.name = name, .callid = callid, .data = &copy,
-		.detail = event_detail,
+		.detail = de->conference ? NULL : switch_detail,
+		.fieldv = fieldv,
 	};
 
 	(void)event_fire(server_events(service_server(d->svc)), &ev);

@@ -124,6 +124,29 @@ static int entry_write(struct mbuf *mb, const struct odict_entry *e)
 }
 
 
+static int fields_write(struct mbuf *mb, const struct event_field *fieldv,
+			const void *data, size_t start)
+{
+	char buf[EVENT_TEXT_MAX];
+	int err = 0;
+
+	for (const struct event_field *f = fieldv; f->key && !err; f++) {
+		const char *text = event_text(f, data, buf, sizeof(buf));
+
+		if (!text)
+			continue;
+
+		err = member_write(mb, f->key, mb->pos == start);
+		if (f->type == EVENT_U16)
+			err |= mbuf_write_str(mb, text);
+		else
+			err |= string_write(mb, text);
+	}
+
+	return err;
+}
+
+
 /* Events of other servers bring these as members */
 static bool has_column(const char *key)
 {
@@ -143,6 +166,9 @@ static int details_write(struct mbuf *mb, const struct event *ev,
 	if (ev->origin)
 		err = member_write(mb, "origin", true) |
 			string_write(mb, ev->origin);
+
+	if (ev->fieldv && ev->data)
+		err |= fields_write(mb, ev->fieldv, ev->data, start);
 
 	for (le = od ? od->lst.head : NULL; le && !err; le = le->next) {
 		const struct odict_entry *e = le->data;

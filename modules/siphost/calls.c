@@ -20,17 +20,9 @@
 #include "siphost/host.h"
 
 
-static bool fire(struct siphost *sh, const char *name, const char *callid,
-		 void *data, event_detail_h *detail)
+static bool fire(struct siphost *sh, const struct event *ev)
 {
-	const struct event ev = {
-		.name   = name,
-		.callid = callid,
-		.data   = data,
-		.detail = detail,
-	};
-
-	return event_fire(server_events(service_server(sh->svc)), &ev);
+	return event_fire(server_events(service_server(sh->svc)), ev);
 }
 
 
@@ -40,7 +32,9 @@ static bool fire_event(struct peer *p, const char *name,
 	ce->client = p->client;
 	ce->callid = client_join(p->client)->callid;
 
-	return fire(p->sh, name, ce->callid, ce, details_event);
+	return fire(p->sh, &(struct event){.name = name,
+					   .callid = ce->callid, .data = ce,
+					   .detail = details_event});
 }
 
 
@@ -89,16 +83,21 @@ static bool takes_new(const struct siphost *sh)
 static void join_fire(struct peer *p, const char *name, bool told)
 {
 	struct join join = *client_join(p->client);
-	const char *callid = join.callid;
+	struct event ev = {
+		.name   = "client.connect",
+		.callid = join.callid,
+		.data   = &join,
+		.fieldv = details_join,
+	};
 
 	/* whoever answers may end the client, and with it the peer */
 	mem_ref(p);
 
 	if (!told)
-		(void)fire(p->sh, "client.connect", callid, &join,
-			   details_join);
+		(void)fire(p->sh, &ev);
 
-	if (!fire(p->sh, name, callid, &join, details_join))
+	ev.name = name;
+	if (!fire(p->sh, &ev))
 		(void)client_reject(p->client, 404, "No Such Conference");
 
 	mem_deref(p);

@@ -2,37 +2,23 @@
  * @file details.c  Events of clients as JSON members, for logs and remote
  *                  listeners
  */
+#include <stddef.h>
 #include <re.h>
+#include "server/event.h"
 #include "noc/client.h"
 #include "siphost/host.h"
 
 
-/**
- * Details of "client.connect", "client.join", "client.subscribe"
- *
- * @param od   Filled
- * @param data struct join
- *
- * @return 0 or errno
- */
-int details_join(struct odict *od, const void *data)
-{
-	const struct join *j = data;
-	char src[64];
-	int err = 0;
-
-	(void)re_snprintf(src, sizeof(src), "%J", &j->src);
-
-	err |= odict_entry_add(od, "conference", ODICT_STRING,
-			       j->conference);
-	err |= odict_entry_add(od, "account", ODICT_STRING, j->account);
-	err |= odict_entry_add(od, "user", ODICT_STRING, j->user);
-	err |= odict_entry_add(od, "name", ODICT_STRING, j->name);
-	err |= odict_entry_add(od, "info", ODICT_STRING, j->info);
-	err |= odict_entry_add(od, "source", ODICT_STRING, src);
-
-	return err;
-}
+/* "client.connect", "client.join", "client.subscribe": of struct join */
+const struct event_field details_join[] = {
+	{"conference", EVENT_TEXT, offsetof(struct join, conference)},
+	{"account",    EVENT_TEXT, offsetof(struct join, account)},
+	{"user",       EVENT_TEXT, offsetof(struct join, user)},
+	{"name",       EVENT_TEXT, offsetof(struct join, name)},
+	{"info",       EVENT_TEXT, offsetof(struct join, info)},
+	{"source",     EVENT_ADDR, offsetof(struct join, src)},
+	{NULL, EVENT_TEXT, 0}
+};
 
 
 /**

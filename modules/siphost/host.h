@@ -4,6 +4,7 @@
 #ifndef JUNCTOR_SIPHOST_HOST_H
 #define JUNCTOR_SIPHOST_HOST_H
 
+#include "server/event.h"
 #include "server/settings.h"
 #include "siphost/siphost.h"
 
@@ -76,7 +77,7 @@ void calls_handle(struct sipcall *call, const struct sipcall_event *ev,
 		  void *arg);
 
 /* details.c */
-int  details_join(struct odict *od, const void *data);
+extern const struct event_field details_join[];
 int  details_event(struct odict *od, const void *data);
 
 /* metrics.c */

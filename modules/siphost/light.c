@@ -274,7 +274,7 @@ static void join_fire(struct light *l)
 		.name   = "client.connect",
 		.callid = join.callid,
 		.data   = &join,
-		.detail = details_join,
+		.fieldv = details_join,
 	};
 	struct events *evs = server_events(service_server(sh->svc));
 

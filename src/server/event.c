@@ -441,6 +441,68 @@ static bool member_add(struct le *le, void *arg)
 }
 
 
+static uint16_t u16_get(const struct event_field *f, const void *data)
+{
+	return *(const uint16_t *)(const void *)((const uint8_t *)data
+						 + f->off);
+}
+
+
+/**
+ * Show a member of an event's data as text
+ *
+ * @param f    Member
+ * @param data Data it is a member of
+ * @param buf  Used if the text has to be made
+ * @param sz   Its size [bytes], EVENT_TEXT_MAX is always enough
+ *
+ * @return The text, in buf or the data; NULL if there is nothing to tell
+ */
+const char *event_text(const struct event_field *f, const void *data,
+		       char *buf, size_t sz)
+{
+	const void *p = (const uint8_t *)data + f->off;
+
+	switch (f->type) {
+
+	case EVENT_TEXT:
+		return *(const char *const *)p;
+
+	case EVENT_U16:
+		if (!u16_get(f, data))
+			return NULL;
+		(void)re_snprintf(buf, sz, "%u", u16_get(f, data));
+		return buf;
+
+	case EVENT_ADDR:
+		(void)re_snprintf(buf, sz, "%J", p);
+		return buf;
+	}
+
+	return NULL;
+}
+
+
+static int fields_add(struct odict *od, const struct event_field *fieldv,
+		      const void *data)
+{
+	char buf[EVENT_TEXT_MAX];
+	int err = 0;
+
+	for (const struct event_field *f = fieldv; f->key && !err; f++) {
+		const char *text = event_text(f, data, buf, sizeof(buf));
+
+		if (text && f->type == EVENT_U16)
+			err = odict_entry_add(od, f->key, ODICT_INT,
+					      (int64_t)u16_get(f, data));
+		else if (text)
+			err = odict_entry_add(od, f->key, ODICT_STRING, text);
+	}
+
+	return err;
+}
+
+
 /**
  * Show an event as a JSON object
  *
@@ -472,6 +534,8 @@ int event_odict(struct odict **odp, const struct event *ev)
 
 	if (ev->detail && ev->data)
 		err |= ev->detail(od, ev->data);
+	else if (ev->fieldv && ev->data)
+		err |= fields_add(od, ev->fieldv, ev->data);
 	else if (ev->remote)
 		(void)list_apply(&ev->remote->lst, true, member_add, od);
 

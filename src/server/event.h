@@ -19,7 +19,24 @@ enum event_prio {
 	EVENT_PRIO_LOG        = 90,
 };
 
+enum { EVENT_TEXT_MAX = 64 };      /* of a number or an address [bytes]      */
+
 typedef int (event_detail_h)(struct odict *od, const void *data);
+
+/* A member of an event's data, to be told under its key. What comes by the
+   thousand has a list of these instead of a handler: then nobody has to fill
+   a dictionary to print it. */
+enum event_type {
+	EVENT_TEXT,              /* const char *, left out if NULL           */
+	EVENT_U16,               /* uint16_t, left out if 0                  */
+	EVENT_ADDR,              /* struct sa, as ADDR:PORT                  */
+};
+
+struct event_field {
+	const char *key;         /* a JSON string as it is; NULL ends a list */
+	enum event_type type;
+	size_t off;              /* in the data [bytes]                      */
+};
 
 struct event {
 	const char *name;        /* "service.what", e.g. "siphost.join"      */
@@ -28,6 +45,7 @@ struct event {
 				    lives as long as the call of event_fire  */
 	event_detail_h *detail;  /* data as flat JSON members, or NULL;
 				    called only if somebody wants it         */
+	const struct event_field *fieldv; /* the same as a list, or NULL     */
 	const char *origin;      /* server name; NULL: this server           */
 	const struct odict *remote; /* details of an event of another server,
 				    data is NULL then; only listeners of
@@ -45,6 +63,8 @@ int  event_listen_remote(struct listener **lp, struct events *evs,
 			 const char *name, enum event_prio prio,
 			 event_h *h, void *arg);
 bool event_fire(struct events *evs, const struct event *ev);
+const char *event_text(const struct event_field *f, const void *data,
+		       char *buf, size_t sz);
 int  event_odict(struct odict **odp, const struct event *ev);
 
 #endif

@@ -296,6 +296,45 @@ START_TEST(test_odict)
 END_TEST
 
 
+struct fields {
+	uint16_t zero, some;
+	const char *text, *none;
+	struct sa sa;
+};
+
+static const struct event_field fieldv[] = {
+	{"zero", EVENT_U16,  offsetof(struct fields, zero)},
+	{"some", EVENT_U16,  offsetof(struct fields, some)},
+	{"text", EVENT_TEXT, offsetof(struct fields, text)},
+	{"none", EVENT_TEXT, offsetof(struct fields, none)},
+	{"addr", EVENT_ADDR, offsetof(struct fields, sa)},
+	{NULL, EVENT_TEXT, 0}
+};
+
+
+START_TEST(test_fields)
+{
+	struct fields data = {.some = 65535, .text = "a\"b"};
+	const struct event ev = {.name = "a.b", .data = &data,
+		.fieldv = fieldv};
+	char buf[EVENT_TEXT_MAX], *str;
+
+	ck_assert_int_eq(0, sa_set_str(&data.sa, "fe80:1234:5678:9abc:def0:"
+				       "1234:5678:9abc", 65535));
+	str = json(&ev);
+	ck_assert_str_eq("{\"event\":\"a.b\",\"some\":65535,"
+			 "\"text\":\"a\\\"b\",\"addr\":\"[fe80:1234:5678:"
+			 "9abc:def0:1234:5678:9abc]:65535\"}", str);
+	mem_deref(str);
+
+	ck_assert_ptr_null(event_text(&fieldv[0], &data, buf, sizeof(buf)));
+	ck_assert_str_eq("65535", event_text(&fieldv[1], &data, buf,
+					     sizeof(buf)));
+	ck_assert_ptr_null(event_text(&fieldv[3], &data, buf, sizeof(buf)));
+}
+END_TEST
+
+
 /* ---- the bridge: two servers on one bus ---- */
 
 struct peer {
@@ -421,6 +460,7 @@ int main(void)
 	tcase_add_test(tc, test_events_go_first);
 	tcase_add_test(tc, test_events_go_while_firing);
 	tcase_add_test(tc, test_odict);
+	tcase_add_test(tc, test_fields);
 	tcase_add_test(tc, test_bridge);
 	suite_add_tcase(s, tc);
 
