@@ -150,18 +150,30 @@ bool log_event_wanted(enum log_level level)
 }
 
 
-/* One record is one line: what would break it is shown as an escape. */
-static void line_clean(char *dst, size_t sz, const char *src)
+static bool is_plain(char ch)
+{
+	return (uint8_t)ch >= 0x20 && ch != 0x7f;
+}
+
+
+/* One record is one line: what would break it is shown as an escape. Text
+   that needs none, by far the most, is not copied. */
+static const char *line_clean(char *dst, size_t sz, const char *src)
 {
 	static const char hex[] = "0123456789abcdef";
 	size_t n = 0;
 
-	for (; *src; src++) {
+	while (n < sz && is_plain(src[n]))
+		++n;
+	if (n < sz && !src[n])
+		return src;
+
+	for (n = 0; *src; src++) {
 		const unsigned char ch = (unsigned char)*src;
 		char esc[4] = {'\\', 'x', hex[ch >> 4], hex[ch & 15]};
 		size_t len = 4;
 
-		if (ch >= 0x20 && ch != 0x7f) {
+		if (is_plain(*src)) {
 			esc[0] = *src;
 			len = 1;
 		}
@@ -178,6 +190,8 @@ static void line_clean(char *dst, size_t sz, const char *src)
 	}
 
 	dst[n] = '\0';
+
+	return dst;
 }
 
 
@@ -190,8 +204,6 @@ static void record_give(enum log_kind kind, enum log_level level,
 		.kind = kind,
 		.level = level,
 		.service = service ? service : "-",
-		.callid = str_isset(callid) ? id : NULL,
-		.text = text,
 	};
 	struct timespec ts;
 	struct le *le;
@@ -204,8 +216,9 @@ static void record_give(enum log_kind kind, enum log_level level,
 	while (len && (raw[len - 1] == '\n' || raw[len - 1] == '\r'))
 		raw[--len] = '\0';
 
-	line_clean(text, sizeof(text), raw);
-	line_clean(id, sizeof(id), callid ? callid : "");
+	rec.text = line_clean(text, sizeof(text), raw);
+	if (str_isset(callid))
+		rec.callid = line_clean(id, sizeof(id), callid);
 
 	(void)clock_gettime(CLOCK_REALTIME, &ts);
 	rec.usec = (uint64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
