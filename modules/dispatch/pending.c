@@ -34,7 +34,7 @@ enum {
 	TRIES_MAX = 4,             /* servers that may refuse               */
 	RACES_MAX = 3,             /* times the claim may change under us   */
 	ASK_MAX   = 64,            /* joins in one reservation              */
-	LESS_MAX  = 3,             /* choices that may be made anew         */
+	LESS_MAX  = 16,            /* choices that may be made anew         */
 	LESS_PART = 128,           /* of what is left: too little to choose
 				      anew for                              */
 	SILENT_MAX = 2,            /* servers in a row that do not answer:
@@ -193,6 +193,80 @@ static void pending_created(struct pending *p)
 }
 
 
+static int reserve_encode(struct pending *p, bool release, uint8_t *buf,
+			  size_t sz, size_t *len)
+{
+	const uint32_t next = p->route.next;
+	const struct wire_reserve r = {
+		.create = !p->known, .media = p->media,
+		.least = p->known || p->lessc >= LESS_MAX ? 0 :
+			next - next / LESS_PART,
+		.release = release,
+	};
+	struct le *le;
+	size_t n, total;
+	unsigned joinc = 0;
+	int err;
+
+	err = wire_reserve_encode(buf, sz, &total, &r);
+	if (err)
+		return err;
+
+	LIST_FOREACH(&p->waitl, le) {
+		const struct waiting *w = le->data;
+		const struct willcall_join j =
+			join_willcall(client_join(w->client));
+
+		if (joinc == (release ? p->granted : ASK_MAX))
+			break;
+
+		err = wire_join_encode(buf + total, sz - total, &n, &j);
+		if (err)
+			return err;
+
+		total += n;
+		++joinc;
+	}
+
+	if (!release)
+		p->asked = joinc;
+	*len = total;
+
+	return 0;
+}
+
+
+static int reserve_subject(const struct pending *p, char *subject, size_t sz)
+{
+	char key[NAME_KEY_MAX];
+	int err;
+
+	err = name_key(key, sizeof(key), p->route.server, p->route.serverlen);
+	if (err)
+		return err;
+
+	return re_snprintf(subject, sz, "server.%s.reserve", key) < 0 ?
+		EOVERFLOW : 0;
+}
+
+
+/* Places that were reserved for nothing: the server need not keep them. */
+static void pending_giveback(struct pending *p)
+{
+	uint8_t buf[64 + ASK_MAX * WIRE_JOIN_MAX];
+	char subject[NAME_KEY_MAX + 32];
+	size_t n;
+
+	/* those that were granted are the first ones */
+	if (!p->granted || reserve_encode(p, true, buf, sizeof(buf), &n) ||
+	    reserve_subject(p, subject, sizeof(subject)))
+		return;
+
+	/* if it is lost, they end by themselves */
+	(void)bus_publish(p->d->bus, subject, buf, n);
+}
+
+
 /* Another dispatch server was faster. */
 static void pending_elsewhere(struct pending *p, uint64_t rev,
 			      const uint8_t *buf, size_t len)
@@ -213,7 +287,7 @@ static void pending_elsewhere(struct pending *p, uint64_t rev,
 			return;
 		}
 
-		/* the place that was reserved for nothing ends by itself */
+		pending_giveback(p);
 		pending_release(p);
 		p->asked = p->granted = 0;
 		pending_again(p);
@@ -378,61 +452,19 @@ static void reserve_handler(int err, const uint8_t *buf, size_t len, void *arg)
 }
 
 
-static int reserve_encode(struct pending *p, uint8_t *buf, size_t sz,
-			  size_t *len)
-{
-	const uint32_t next = p->route.next;
-	const struct wire_reserve r = {
-		.create = !p->known, .media = p->media,
-		.least = p->known || p->lessc >= LESS_MAX ? 0 :
-			next - next / LESS_PART,
-	};
-	struct le *le;
-	size_t n, total;
-	int err;
-
-	err = wire_reserve_encode(buf, sz, &total, &r);
-	if (err)
-		return err;
-
-	p->asked = 0;
-	LIST_FOREACH(&p->waitl, le) {
-		const struct waiting *w = le->data;
-		const struct willcall_join j =
-			join_willcall(client_join(w->client));
-
-		if (p->asked == ASK_MAX)
-			break;
-
-		err = wire_join_encode(buf + total, sz - total, &n, &j);
-		if (err)
-			return err;
-
-		total += n;
-		++p->asked;
-	}
-
-	*len = total;
-
-	return 0;
-}
-
-
 static void pending_reserve(struct pending *p)
 {
 	uint8_t buf[64 + ASK_MAX * WIRE_JOIN_MAX];
-	char subject[NAME_KEY_MAX + 32], key[NAME_KEY_MAX];
+	char subject[NAME_KEY_MAX + 32];
 	size_t n;
 	int err;
 
-	err = reserve_encode(p, buf, sizeof(buf), &n);
+	err = reserve_encode(p, false, buf, sizeof(buf), &n);
 	if (!err)
-		err = name_key(key, sizeof(key), p->route.server,
-			       p->route.serverlen);
+		err = reserve_subject(p, subject, sizeof(subject));
 	if (err)
 		goto out;
 
-	(void)re_snprintf(subject, sizeof(subject), "server.%s.reserve", key);
 	err = bus_request(&p->req, p->d->bus, subject, buf, n,
 			  p->d->conf.reserve_ms, reserve_handler, p);
 
@@ -449,6 +481,7 @@ static int pending_choose(struct pending *p)
 {
 	const char *notv[TRIES_MAX];
 	struct select_req req = {
+		.conf = p->name, .conflen = p->namelen,
 		.media = p->media, .notv = notv, .notc = p->triedc,
 		.now = tmr_jiffies(), .utc = (uint64_t)time(NULL),
 	};

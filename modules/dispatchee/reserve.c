@@ -15,6 +15,7 @@ struct reservation {
 	struct wire_reserve r;
 	uint32_t room;             /* what is left                          */
 	uint32_t granted;
+	bool here;                 /* their conference is, or is to be      */
 	uint64_t now;
 };
 
@@ -72,6 +73,31 @@ static void join_handler(const struct willcall_join *join, void *arg)
 }
 
 
+static void here_handler(const struct willcall_join *j, void *arg)
+{
+	struct reservation *res = arg;
+	char name[CLIENT_CONFERENCE_MAX];
+	const struct conf *c;
+
+	memcpy(name, j->conference, j->conferencelen);
+	name[j->conferencelen] = '\0';
+
+	c = local_find(res->d, name);
+	res->here |= c && (c->running || c->expect.list);
+}
+
+
+/* Another server has their conference: they come neither by ticket nor by
+   name. */
+static void release_handler(const struct willcall_join *join, void *arg)
+{
+	struct reservation *res = arg;
+
+	if (!willcall_admit(res->d->willcall, join, res->now, NULL, 0))
+		(void)willcall_joined(res->d->willcall, join);
+}
+
+
 static enum wire_verdict reserve(struct dispatchee *d, const uint8_t *buf,
 				 size_t len, uint32_t *granted)
 {
@@ -79,15 +105,22 @@ static enum wire_verdict reserve(struct dispatchee *d, const uint8_t *buf,
 	unsigned joinc;
 
 	/* nothing of a bad message is done */
-	if (wire_reserve_decode(&res.r, &joinc, buf, len, NULL, NULL))
+	if (wire_reserve_decode(&res.r, &joinc, buf, len, here_handler, &res))
 		return WIRE_REFUSED;
+
+	if (res.r.release) {
+		(void)wire_reserve_decode(&res.r, &joinc, buf, len,
+					  release_handler, &res);
+		report_changed(d);
+		return WIRE_GRANT;
+	}
 
 	if (report_state(d) == CAPACITY_OUT ||
 	    (res.r.create && report_state(d) != CAPACITY_IN_SERVICE))
 		return WIRE_OUT;
 
 	res.room = report_unused(d);
-	if (res.r.create && res.room < res.r.least)
+	if (res.r.create && !res.here && res.room < res.r.least)
 		return WIRE_LESS;
 
 	(void)wire_reserve_decode(&res.r, &joinc, buf, len, join_handler,
@@ -116,7 +149,7 @@ static void reserve_handler(const char *subject, const uint8_t *buf,
 			  "%s: message is not understood", subject);
 
 	err = wire_granted_encode(resp, sizeof(resp), &n, &g);
-	if (err)
+	if (err || !reply)
 		mem_deref(reply);
 	else
 		(void)bus_respond(reply, resp, n);

@@ -16,6 +16,10 @@
 #include "noc/tables_int.h"
 
 
+/* Of hashes that all dispatchers share */
+static const struct siphash_key everywhere = {{0, 0}};
+
+
 struct noc_server *server_find(const struct tables *t, const char *name)
 {
 	struct le *le;
@@ -181,6 +185,7 @@ static int server_add(struct noc_server **sp, struct tables *t,
 
 	str_ncpy(s->report.name, name, sizeof(s->report.name));
 	s->namelen = strlen(s->report.name);
+	s->hash = siphash(&everywhere, s->report.name, s->namelen);
 	s->lost = true;
 	list_append(&t->serverl, &s->le, s);
 	++t->serverc;
@@ -465,44 +470,50 @@ struct choice {
 	struct noc_server *s;
 	uint32_t left;
 	uint32_t next;             /* what the next best of its kind has    */
-	uint32_t ties;             /* as good as it, with itself            */
+	uint64_t weight;           /* decides among equals                  */
 	bool only;                 /* has no types that nobody asked for    */
 };
 
 
-static uint64_t rng_next(struct tables *t)
+/* How much a conference likes a server: any order that is another one for
+   each conference, and the same in every dispatcher (rendezvous hashing) */
+static uint64_t liking(const struct noc_server *s, uint64_t conf)
 {
-	t->rng ^= t->rng << 13;
-	t->rng ^= t->rng >> 7;
-	t->rng ^= t->rng << 17;
+	const uint64_t v[2] = { s->hash, conf };
 
-	return t->rng;
+	return siphash(&everywhere, v, sizeof(v));
 }
 
 
 /* Servers without types that nobody asked for go first, because the others
-   are rare; then what is left decides, and among equals chance: dispatchers
-   that know the same shall not all choose the same. */
-static void choice_offer(struct choice *ch, struct tables *t,
-			 struct noc_server *s, uint32_t left, unsigned media)
+   are rare; then what is left decides, and among equals what the conference
+   likes: dispatchers that are asked for different ones spread them, those that
+   are asked for the same one agree. */
+static void choice_offer(struct choice *ch, struct noc_server *s,
+			 uint32_t left, unsigned media, uint64_t conf)
 {
 	const bool only = !(s->report.media & ~media);
+	uint64_t weight;
 
 	if (ch->s && ch->only && !only)
 		return;
+
+	weight = liking(s, conf);
 
 	if (!ch->s || only != ch->only || left > ch->left) {
 		ch->next = ch->s && only == ch->only ? ch->left : 0;
 		ch->s    = s;
 		ch->left = left;
 		ch->only = only;
-		ch->ties = 1;
+		ch->weight = weight;
 		return;
 	}
 
 	ch->next = max(ch->next, left);
-	if (left == ch->left && !(rng_next(t) % ++ch->ties))
+	if (left == ch->left && weight > ch->weight) {
 		ch->s = s;
+		ch->weight = weight;
+	}
 }
 
 
@@ -511,7 +522,7 @@ static void choice_offer(struct choice *ch, struct tables *t,
  * Candidates are in service, have the media asked for, are in contact, are not
  * draining and not within a planned out-of-service period; those that support
  * only what is asked are preferred; then the one with the most unused capacity
- * less live reservations, any of them if there are several.
+ * less live reservations, of several the one that the conference likes best.
  *
  * @param t     Tables
  * @param req   What is asked for
@@ -525,12 +536,14 @@ int tables_select(struct tables *t, const struct select_req *req,
 		  struct conf_route *route)
 {
 	struct choice ch = { .s = NULL };
+	uint64_t conf;
 	int err = ENOENT;
 	struct le *le;
 
 	if (!t || !req || !route)
 		return EINVAL;
 
+	conf = siphash(&everywhere, req->conf, req->conflen);
 	pthread_mutex_lock(t->lock);
 
 	LIST_FOREACH(&t->serverl, le) {
@@ -552,7 +565,7 @@ int tables_select(struct tables *t, const struct select_req *req,
 			continue;
 		}
 
-		choice_offer(&ch, t, s, left, req->media);
+		choice_offer(&ch, s, left, req->media, conf);
 	}
 
 	if (ch.s) {

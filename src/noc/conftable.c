@@ -62,7 +62,6 @@ int tables_alloc(struct tables **tp, const struct tables_config *cfg)
 
 	t->cfg = *cfg;
 	siphash_key_random(&t->hkey);
-	t->rng = t->hkey.v[0] | 1;
 
 	/* never grows, so that no lookup ever waits for that */
 	t->bucketc = 64;

@@ -34,6 +34,9 @@ struct conf_route {
 };
 
 struct select_req {
+	const char *conf;        /* conference: who selects for the same one
+				    by the same tables finds the same server*/
+	size_t conflen;
 	unsigned media;          /* set of media types asked for            */
 	const char *const *notv; /* servers that were tried already         */
 	size_t notc;

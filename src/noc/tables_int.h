@@ -24,6 +24,7 @@ struct noc_server {
 	struct le le;
 	struct wire_server report;    /* written by main                    */
 	size_t namelen, contactlen;
+	uint64_t hash;                /* of its name, the same everywhere   */
 	uint64_t heard;               /* [ms]                               */
 	bool lost;                    /* told to be gone                    */
 	uint64_t out_from, out_to;    /* UTC [s]                            */
@@ -52,7 +53,6 @@ struct tables {
 	struct list serverl;
 	uint64_t heard;               /* latest of any server [ms]          */
 	bool blind;                   /* nobody can be heard of             */
-	uint64_t rng;                 /* xorshift, never 0                  */
 	uint32_t serverc;
 	struct noc_conf **bucketv;
 	size_t bucketc;               /* power of 2                         */

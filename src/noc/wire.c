@@ -41,10 +41,11 @@ static const struct wire_layout claim_layout = {
 };
 
 static const struct wire_layout reserve_layout = {
-	WIRE_RESERVE, 3, {
+	WIRE_RESERVE, 4, {
 		MEMBER_FLAG(struct wire_reserve, create),
 		MEMBER_U32(struct wire_reserve, media, 0, UINT32_MAX),
 		MEMBER_U32(struct wire_reserve, least, 0, UINT32_MAX),
+		MEMBER_FLAG(struct wire_reserve, release),
 	}
 };
 

@@ -59,6 +59,8 @@ struct wire_reserve {
 	unsigned media;            /* asked for, by each join               */
 	uint32_t least;            /* create: only if so much is unused,
 				      else another server is the better one */
+	bool release;              /* give back the places of these joins:
+				      nobody will come                      */
 };
 
 enum wire_verdict {

@@ -224,6 +224,11 @@ static void other_handler(const char *subject, const uint8_t *buf, size_t len,
 
 	ck_assert_int_eq(0, wire_reserve_decode(&r, &joinc, buf, len, NULL,
 						NULL));
+	if (r.release) {
+		o->report.unused += joinc;
+		++o->released;
+		return;
+	}
 	++o->reserves;
 
 	if (o->mode == OTHER_SILENT) {

@@ -32,6 +32,7 @@ struct other {
 	struct wire_server report;
 	unsigned reserves;         /* messages                              */
 	unsigned granted;
+	unsigned released;         /* given back                            */
 };
 
 struct noc {

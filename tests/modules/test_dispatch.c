@@ -580,6 +580,7 @@ static void call_raced(void)
 static void raced(void)
 {
 	ck_assert_uint_eq(1, noc.other.reserves);
+	ck_assert_uint_eq(1, noc.other.released);
 	phone_is(0, 302, HERE);
 	phone_is(1, 302, HERE);
 	ck_assert_uint_eq(0, noc.created);

@@ -80,7 +80,7 @@ static void join_handler(const struct willcall_join *j, void *arg)
 
 START_TEST(test_wire_reserve)
 {
-	const struct wire_reserve reserve = { true, MEDIA_AUDIO, 77 };
+	const struct wire_reserve reserve = { true, MEDIA_AUDIO, 77, true };
 	struct willcall_join j = { "c", 1, "u@h", 3, "a", 1, 0 };
 	struct mbuf *mb = mbuf_alloc(64);
 	struct wire_reserve r;
@@ -107,6 +107,7 @@ START_TEST(test_wire_reserve)
 	ck_assert(r.create);
 	ck_assert_uint_eq(MEDIA_AUDIO, r.media);
 	ck_assert_uint_eq(77, r.least);
+	ck_assert(r.release);
 	(void)mbuf_write_u8(mb, 0);
 	ck_assert_str_eq("c/u@h/a c// ", (char *)mb->buf);
 
