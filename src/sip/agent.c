@@ -5,6 +5,7 @@
  * creator waits until the transports are bound, so that an address in use
  * is an error of agent_alloc and not of somebody later.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -235,7 +236,11 @@ static void teardown(struct agent *ag)
 static void *thread_run(void *arg)
 {
 	struct agent *ag = arg;
+	char name[16];
 	bool ok;
+
+	(void)snprintf(name, sizeof(name), "junctor/sip%u", ag->index);
+	(void)pthread_setname_np(pthread_self(), name);
 
 	ag->err = setup(ag);
 	ok = ag->err == 0;
@@ -290,9 +295,11 @@ int agent_alloc(struct agent **agp, const struct agent_conf *conf)
 	ag->urlc    = conf->urlc;
 	ag->none    = calloc(1, sizeof(*ag->none));
 	ag->recent  = recent_alloc();
+	ag->released = recent_alloc();
 	ag->fd      = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
-	if (su_init() < 0 || !ag->none || !ag->recent || ag->fd < 0) {
+	if (su_init() < 0 || !ag->none || !ag->recent || !ag->released ||
+	    ag->fd < 0) {
 		err = ENOMEM;
 		goto out;
 	}
@@ -356,6 +363,7 @@ struct agent *agent_free(struct agent *ag)
 		close(ag->fd);
 
 	free(ag->recent);
+	free(ag->released);
 	free(ag->none);
 	free(ag);
 

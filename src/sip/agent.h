@@ -15,7 +15,7 @@ struct redirect;
 enum agent_method {
 	METHOD_INVITE, METHOD_ACK, METHOD_BYE, METHOD_CANCEL,
 	METHOD_OPTIONS, METHOD_UPDATE, METHOD_INFO, METHOD_MESSAGE,
-	METHOD_SUBSCRIBE, METHOD_NOTIFY, METHOD_OTHER,
+	METHOD_SUBSCRIBE, METHOD_NOTIFY, METHOD_REFER, METHOD_OTHER,
 	METHOD_C
 };
 
@@ -38,6 +38,9 @@ struct agent_shared {
 	unsigned probe;                /* OPTIONS to peers without session
 					  timer, every so many [s]; 0: none */
 	unsigned t1;                   /* RFC 3261 T1 [ms]                  */
+	unsigned move_ms;              /* a phone has so long to answer the
+					  re-INVITE of a server that took it
+					  over; 0: as any other [ms]        */
 	bool trust_asserted;           /* believe P-Asserted-Identity       */
 	char server[64];               /* Server and User-Agent             */
 	struct redirect *redirect;     /* or NULL                           */

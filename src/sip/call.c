@@ -6,107 +6,7 @@
 #include <re.h>
 #include "sip/call.h"
 #include "sip/proxy.h"
-
-struct sipcall {
-	struct le he;
-	struct agent *ag;              /* NULL: it has ended                */
-	uint64_t id;
-	char *callid;
-	enum wire_type type;           /* WIRE_JOIN, _SUBSCRIBE, _TEXT_OUT  */
-	bool answered;
-	void *data;
-};
-
-
-static void destructor(void *arg)
-{
-	struct sipcall *call = arg;
-
-	hash_unlink(&call->he);
-	mem_deref(call->callid);
-}
-
-
-/**
- * Make a stand-in for a dialog; the table holds the reference
- *
- * @param callp  Set to the call, not a reference
- * @param calls  Table by id
- * @param ag     Agent that has the dialog
- * @param id     Of the dialog
- * @param callid Call-ID
- * @param type   What it began with
- *
- * @return 0 or errno
- */
-int sipcall_alloc(struct sipcall **callp, struct hash *calls,
-		  struct agent *ag, uint64_t id, const char *callid,
-		  enum wire_type type)
-{
-	struct sipcall *call;
-	int err;
-
-	call = mem_zalloc(sizeof(*call), destructor);
-	if (!call)
-		return ENOMEM;
-
-	err = str_dup(&call->callid, callid);
-	if (err) {
-		mem_deref(call);
-		return err;
-	}
-
-	call->ag   = ag;
-	call->id   = id;
-	call->type = type;
-	hash_append(calls, (uint32_t)id, &call->he, call);
-
-	*callp = call;
-
-	return 0;
-}
-
-
-/**
- * The dialog is gone: forget the way to it, and drop the table's reference
- *
- * @param call Call
- */
-void sipcall_detach(struct sipcall *call)
-{
-	if (!call->ag)
-		return;
-
-	call->ag = NULL;
-	hash_unlink(&call->he);
-	mem_deref(call);
-}
-
-
-/**
- * Id of the dialog
- *
- * @param call Call
- *
- * @return Id
- */
-uint64_t sipcall_id(const struct sipcall *call)
-{
-	return call->id;
-}
-
-
-/**
- * Call-ID of the dialog
- *
- * @param call Call
- *
- * @return Call-ID, which lives as long as the call
- */
-const char *sipcall_callid(const struct sipcall *call)
-{
-	return call->callid;
-}
+#include "sip/call_int.h"
 
 
 /**
@@ -149,16 +49,33 @@ static void header_safe(struct wire *w, enum wire_str ix, bool quote)
 }
 
 
-static int tell(struct sipcall *call, enum wire_type type, uint16_t scode,
-		bool flag, const char *const strv[WIRE_STRC],
-		const size_t lenv[WIRE_STRC])
+static void push(struct sipcall *call, struct wire *w)
+{
+	struct wire **tail = &call->waitl;
+
+	if (!call->adopting) {
+		agent_push(call->ag, w);
+		return;
+	}
+
+	while (*tail)
+		tail = &(*tail)->next;
+
+	*tail = w;
+}
+
+
+static int tell_num(struct sipcall *call, enum wire_type type, uint32_t num,
+		    uint16_t scode, bool flag,
+		    const char *const strv[WIRE_STRC],
+		    const size_t lenv[WIRE_STRC])
 {
 	struct wire *w;
 
 	if (!call)
 		return EINVAL;
 
-	if (!call->ag)
+	if (!call->ag || call->released)
 		return ENOTCONN;
 
 	w = wire_alloc(type, call->id, strv, lenv);
@@ -168,11 +85,20 @@ static int tell(struct sipcall *call, enum wire_type type, uint16_t scode,
 	header_safe(w, WIRE_REASON, true);
 	header_safe(w, WIRE_CONTACT, false);
 	header_safe(w, WIRE_CTYPE, false);
+	w->num   = num;
 	w->scode = scode;
 	w->flag  = flag;
-	agent_push(call->ag, w);
+	push(call, w);
 
 	return 0;
+}
+
+
+static int tell(struct sipcall *call, enum wire_type type, uint16_t scode,
+		bool flag, const char *const strv[WIRE_STRC],
+		const size_t lenv[WIRE_STRC])
+{
+	return tell_num(call, type, 0, scode, flag, strv, lenv);
 }
 
 
@@ -356,7 +282,7 @@ int sipcall_notify(struct sipcall *call, const char *xml, size_t len,
 
 /**
  * Ask the other side whether it is still there (OPTIONS); if it is not,
- * SIPCALL_END follows
+ * SIPCALL_DEAD follows, else nothing
  *
  * @param call Call
  *
@@ -383,14 +309,78 @@ int sipcall_trace(struct sipcall *call, bool on)
 
 
 /**
- * Ask for the state of the dialog, which comes as SIPCALL_DIALOG: lines
- * "key: value" with all that another server needs to take it over
+ * Have the dialog hold still, and ask for it as text (dialogtext.h). What
+ * comes of it is told by SIPCALL_DIALOG: the text, or EAGAIN while the call
+ * is being answered, EBUSY if an offer or another request is under way for
+ * too long; or SIPCALL_END comes before it.
  *
- * @param call Call
+ * Once it is frozen, a dialog sends nothing by itself. Offers of the phone
+ * are answered 491, its other requests as ever. After a minute, or with
+ * sipcall_thaw, it goes on.
+ *
+ * @param call Call or subscription
  *
  * @return 0 or errno
  */
-int sipcall_dialog_get(struct sipcall *call)
+int sipcall_freeze(struct sipcall *call)
 {
 	return tell(call, WIRE_DIALOG_GET, 0, false, NULL, NULL);
+}
+
+
+/**
+ * Go on with a dialog that was frozen
+ *
+ * @param call Call or subscription
+ * @param cseq Highest CSeq that another server has used in it, 0: none
+ *
+ * @return 0 or errno
+ */
+int sipcall_thaw(struct sipcall *call, uint32_t cseq)
+{
+	return tell_num(call, WIRE_THAW, cseq, 0, false, NULL, NULL);
+}
+
+
+/**
+ * Another server has the dialog: forget it, without a word to the phone. No
+ * event follows. A re-INVITE of ours that is out is cancelled
+ *
+ * @param call Call or subscription, ended afterwards
+ *
+ * @return 0 or errno
+ */
+int sipcall_release(struct sipcall *call)
+{
+	int err = tell(call, WIRE_RELEASE, 0, false, NULL, NULL);
+	if (err)
+		return err;
+
+	/* what has no id yet is released when it gets one */
+	if (call->adopting)
+		call->released = true;
+	else
+		sipcall_detach(call);
+
+	return 0;
+}
+
+
+/**
+ * Ask the phone to call elsewhere in place of this call (REFER);
+ * SIPCALL_REFERRED follows
+ *
+ * @param call Call
+ * @param uri  SIP URI, escaped, without brackets
+ *
+ * @return 0 or errno
+ */
+int sipcall_refer(struct sipcall *call, const char *uri)
+{
+	const char *strv[WIRE_STRC] = {[WIRE_CONTACT] = uri};
+
+	if (!uri)
+		return EINVAL;
+
+	return tell(call, WIRE_REFER, 0, false, strv, NULL);
 }

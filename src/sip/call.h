@@ -18,11 +18,17 @@ enum sipcall_what {
 	SIPCALL_ESTABLISHED, /* ACK; body: answer, if we offered            */
 	SIPCALL_OFFER,       /* body: new offer; accept or reject           */
 	SIPCALL_ANSWER,      /* body: answer to our re-INVITE               */
-	SIPCALL_REFUSED,     /* scode: our re-INVITE was refused            */
+	SIPCALL_REFUSED,     /* scode: our re-INVITE was refused; err:
+				ENOTCONN if the phone cannot be reached,
+				ETIMEDOUT if it does not answer in time     */
 	SIPCALL_TEXT,
 	SIPCALL_DTMF,
 	SIPCALL_REFRESHED,   /* the subscriber wants the whole state again  */
-	SIPCALL_DIALOG,      /* body: what sipcall_dialog_get asked for     */
+	SIPCALL_DIALOG,      /* body: what sipcall_freeze asked for, or err */
+	SIPCALL_REFERRED,    /* scode: what came of sipcall_refer           */
+	SIPCALL_DEAD,        /* nobody answers sipcall_probe; scode         */
+	SIPCALL_LOST,        /* a request of a dialog that is not known: no
+				call; sipstack_adopt, or sipstack_lost_no   */
 	SIPCALL_END,         /* scode, reason                               */
 	SIPCALL_TRACED,      /* body: a message; sent: by us                */
 };
@@ -39,8 +45,13 @@ struct sipcall_event {
 	char digit;
 	unsigned duration;         /* [ms]                                  */
 	uint16_t scode;
+	int err;                   /* errno                                 */
 	const char *reason;        /* "" when none                          */
 	bool sent;
+	const char *replaces;      /* join: Call-ID of the dialog that it is
+				      to replace, or ""                     */
+	struct sipcall *replaced;  /* that dialog, if it is one of ours     */
+	uint64_t id;               /* lost: for sipstack_lost_no            */
 };
 
 typedef void (sipcall_h)(struct sipcall *call,
@@ -60,6 +71,9 @@ int sipcall_notify(struct sipcall *call, const char *xml, size_t len,
 		   bool last);
 int sipcall_probe(struct sipcall *call);
 int sipcall_trace(struct sipcall *call, bool on);
-int sipcall_dialog_get(struct sipcall *call);
+int sipcall_freeze(struct sipcall *call);
+int sipcall_thaw(struct sipcall *call, uint32_t cseq);
+int sipcall_release(struct sipcall *call);
+int sipcall_refer(struct sipcall *call, const char *uri);
 
 #endif

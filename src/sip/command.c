@@ -44,8 +44,19 @@ static void refuse_any(struct leg *lg, const struct wire *w)
 
 static void offer(struct leg *lg, const struct wire *w)
 {
-	if (lg->kind == LEG_CALL && offer_keep(lg, w))
-		reinvite_send(lg);
+	if (lg->kind != LEG_CALL || !offer_keep(lg, w))
+		return;
+
+	lg->offer_told = true;
+	lg->tries      = 0;
+	reinvite_send(lg);
+}
+
+
+static void probe(struct leg *lg)
+{
+	lg->probe_told = true;
+	options_send(lg);
 }
 
 
@@ -58,17 +69,18 @@ static bool leg_command(struct leg *lg, struct wire *w)
 	case WIRE_REJECT:
 	case WIRE_REDIRECT:   refuse_any(lg, w);                     break;
 	case WIRE_OFFER:      offer(lg, w);                          break;
-	case WIRE_SENDTEXT:   message_send(lg, w);                   break;
-	case WIRE_PROBE:      options_send(lg);                      break;
+	case WIRE_PROBE:      probe(lg);                             break;
 	case WIRE_TRACE:      lg->trace = w->flag;                   break;
+	case WIRE_DIALOG_GET: freeze_want(lg);                       break;
+	case WIRE_THAW:       freeze_thaw(lg, w->num);               break;
+	case WIRE_RELEASE:    freeze_release(lg);                    break;
+	case WIRE_REFER:      refer_send(lg, w->strv[WIRE_CONTACT]); break;
+	case WIRE_LOST_NO:    lost_refused(lg);                      break;
+	case WIRE_SENDTEXT:   return message_send(lg, w);
 	case WIRE_NOTIFY:     notify_push(lg, w);             return true;
 
 	case WIRE_BYE:
 		bye_want(lg, w->scode, w->strv[WIRE_REASON]);
-		break;
-
-	case WIRE_DIALOG_GET:
-		wireq_push(lg->ag->out, leg_dialog_wire(lg));
 		break;
 
 	default:
@@ -95,6 +107,10 @@ static bool agent_command(struct agent *ag, struct wire *w)
 
 	case WIRE_TRACE_MATCH:
 		trace_match_set(ag, w->strv[WIRE_USER], w->flag);
+		return false;
+
+	case WIRE_ADOPT:
+		adopt_recv(ag, w);
 		return false;
 
 	default:

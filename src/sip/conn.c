@@ -31,8 +31,11 @@ static void hop_set(struct leg *lg, msg_t *msg)
 
 	free(lg->hop);
 	lg->hop = NULL;
+	lg->nat = host_cmp(host, addr) != 0;
 
-	if (!host_cmp(host, addr))
+	/* a connection is the way back as long as it is there, and nothing
+	   else is */
+	if (!lg->nat || lg->conn)
 		return;
 
 	(void)snprintf(hop, sizeof(hop), six ? "sip:[%s]:%u" : "sip:%s:%u",
@@ -72,8 +75,7 @@ void leg_conn(struct leg *lg, nta_incoming_t *irq)
 			lg->tport = tport_parent(tp);
 
 		conn_set(lg, tp);
-		if (!lg->conn)
-			hop_set(lg, msg);
+		hop_set(lg, msg);
 	}
 
 	msg_destroy(msg);

@@ -24,6 +24,7 @@ enum {
 	SLOT_BITS = 24,
 	GEN_BITS  = 32,
 	GROW      = 64,                /* slots                             */
+	CSEQ_FIRST_MAX = 0xffff,
 };
 
 
@@ -37,6 +38,19 @@ static uint64_t id_make(unsigned index, uint32_t gen, uint32_t slot)
 static uint32_t id_slot(uint64_t id)
 {
 	return id & ((1u << SLOT_BITS) - 1);
+}
+
+
+static void lost_forget(const struct leg *lg)
+{
+	struct agent *ag = lg->ag;
+
+	for (unsigned i = 0; i < ag->lostc; i++) {
+		if (ag->lostv[i] == lg) {
+			ag->lostv[i] = ag->lostv[--ag->lostc];
+			return;
+		}
+	}
 }
 
 
@@ -77,6 +91,49 @@ static int slots_grow(struct agent *ag)
 
 
 /**
+ * Make a leg
+ *
+ * @param ag     Agent
+ * @param kind   What it is
+ * @param callid Call-ID
+ *
+ * @return Leg in state LEG_INCOMING, or NULL
+ */
+struct leg *leg_new(struct agent *ag, enum leg_kind kind, const char *callid)
+{
+	struct leg *lg;
+	uint32_t slot;
+
+	if (!ag->freec && slots_grow(ag))
+		return NULL;
+
+	lg = calloc(1, sizeof(*lg));
+	if (!lg)
+		return NULL;
+
+	lg->callid = strdup(callid);
+	if (!lg->callid) {
+		free(lg);
+		return NULL;
+	}
+
+	slot = ag->freev[--ag->freec];
+
+	lg->ag   = ag;
+	lg->kind = kind;
+	lg->id   = id_make(ag->index, ++ag->genv[slot], slot);
+
+	ag->legv[slot] = lg;
+	if (kind == LEG_LOST)
+		ag->lostv[ag->lostc++] = lg;
+	else
+		atomic_fetch_add(&ag->sh->calls, 1);
+
+	return lg;
+}
+
+
+/**
  * Make a leg for a request that the main thread has to answer
  *
  * @param lgp  Set to the leg
@@ -91,32 +148,17 @@ int leg_alloc(struct leg **lgp, struct agent *ag, enum leg_kind kind,
 	      nta_incoming_t *irq, sip_t const *sip)
 {
 	struct leg *lg;
-	uint32_t slot;
 
-	if (!ag->freec && slots_grow(ag))
-		return ENOMEM;
-
-	lg = calloc(1, sizeof(*lg));
+	lg = leg_new(ag, kind, sip->sip_call_id->i_id);
 	if (!lg)
 		return ENOMEM;
 
-	lg->callid = strdup(sip->sip_call_id->i_id);
-	if (!lg->callid) {
-		free(lg);
-		return ENOMEM;
-	}
+	lg->due = agent_now() + LEG_ANSWER_MAX;
+	lg->irq = irq;
 
-	slot = ag->freev[--ag->freec];
-
-	lg->ag   = ag;
-	lg->due  = agent_now() + LEG_ANSWER_MAX;
-	lg->kind = kind;
-	lg->irq  = irq;
-	lg->id   = id_make(ag->index, ++ag->genv[slot], slot);
-
-	ag->legv[slot] = lg;
 	leg_conn(lg, irq);
-	atomic_fetch_add(&ag->sh->calls, 1);
+	if (kind != LEG_MESSAGE)
+		dialog_names(lg, sip);
 	atomic_fetch_add(&ag->sh->pending, 1);
 
 	*lgp = lg;
@@ -156,13 +198,23 @@ void leg_free(struct leg *lg)
 		wire_free(w);
 	}
 
+	su_timer_destroy(lg->offer_timer);
+	su_timer_destroy(lg->freeze_timer);
+
 	ag->legv[slot] = NULL;
 	ag->freev[ag->freec++] = slot;
-	atomic_fetch_sub(&ag->sh->calls, 1);
+	if (lg->kind == LEG_LOST)
+		lost_forget(lg);
+	else
+		atomic_fetch_sub(&ag->sh->calls, 1);
 
 	free(lg->callid);
 	free(lg->contact);
 	free(lg->hop);
+	free(lg->local_name);
+	free(lg->remote_name);
+	free(lg->privacy);
+	free(lg->event_id);
 	su_free(NULL, lg->local);
 	su_free(NULL, lg->remote);
 	free(lg->sdp);
@@ -185,8 +237,22 @@ void leg_answered(struct leg *lg)
 	lg->irq = NULL;
 	nta_incoming_destroy(irq);
 
-	if (lg->state == LEG_INCOMING)
+	if (lg->state == LEG_INCOMING && lg->kind != LEG_LOST)
 		atomic_fetch_sub(&lg->ag->sh->pending, 1);
+}
+
+
+/**
+ * Something in the dialog of a leg has ended: do what waited for that
+ *
+ * @param lg Leg
+ */
+void leg_quiet(struct leg *lg)
+{
+	freeze_try(lg);
+
+	if (lg->offer_wanted)
+		reinvite_send(lg);
 }
 
 
@@ -223,6 +289,7 @@ int leg_dialog(struct leg *lg)
 	msg_t *msg = nta_incoming_getrequest(lg->irq);
 	const sip_t *sip = sip_object(msg);
 	sip_to_t *to;
+	sip_cseq_t cs[1];
 	uint64_t rnd[1];
 	char tag[32];
 	int err = ENOMEM;
@@ -240,10 +307,18 @@ int leg_dialog(struct leg *lg)
 	    !nta_incoming_tag(lg->irq, tag))
 		goto out;
 
+	/* ours from the beginning on, so that another server that goes on
+	   after a crash knows where we began */
+	sip_cseq_init(cs);
+	cs->cs_seq         = (uint32_t)su_randint(1, CSEQ_FIRST_MAX);
+	cs->cs_method      = sip_method_invite;
+	cs->cs_method_name = "INVITE";
+
 	lg->nl = nta_leg_tcreate(ag->nta, leg_request, lg,
 				 SIPTAG_CALL_ID(sip->sip_call_id),
 				 SIPTAG_FROM(to),
 				 SIPTAG_TO(sip->sip_from),
+				 SIPTAG_CSEQ(cs),
 				 NTATAG_REMOTE_CSEQ(sip->sip_cseq->cs_seq),
 				 TAG_END());
 	if (!lg->nl)
@@ -288,8 +363,12 @@ void leg_end(struct leg *lg, uint16_t scode, const char *reason)
 	}
 
 	leg_answered(lg);
+	retry_cancel(lg);
+	lg->freeze_wanted = false;
+	lg->offer_told    = false;
 	lg->state = LEG_DYING;
 	lg->due   = 0;
+	lg->thaw  = 0;
 }
 
 
@@ -378,10 +457,8 @@ int leg_request(struct leg *lg, nta_leg_t *nl, nta_incoming_t *irq,
 		reinvite_recv(lg, irq, sip);
 		break;
 
-	case sip_method_notify:
-		reply_end(ag, lg, irq, SIP_489_BAD_EVENT,
-			  "Allow-Events: conference");
-		break;
+	case sip_method_notify:    refer_notified(lg, irq, sip);   break;
+	case sip_method_refer:     refer_recv(lg, irq, sip);       break;
 
 	default:
 		reply_end(ag, lg, irq, SIP_405_METHOD_NOT_ALLOWED,
@@ -421,9 +498,12 @@ void leg_tick(struct agent *ag, unsigned now)
 		if (!lg)
 			continue;
 
-		if (lg->retry && (int)(now - lg->retry) >= 0) {
-			lg->retry = 0;
-			reinvite_send(lg);
+		if (lg->refer_until && (int)(now - lg->refer_until) >= 0)
+			refer_end(lg, 408);
+
+		/* what is due is done afterwards */
+		if (lg->thaw) {
+			freeze_tick(lg, now);
 			continue;
 		}
 

@@ -73,7 +73,15 @@ static void clean_copy(char *dst, size_t sz, const char *src)
 }
 
 
-static void display_copy(char *dst, size_t sz, const char *src)
+/**
+ * Copy a display name without its quotes and escapes, and without control
+ * characters; one that is too long is cut, not within a UTF-8 character
+ *
+ * @param dst Copy, ends with a zero
+ * @param sz  Its size [bytes]
+ * @param src As nta has it, or NULL
+ */
+void identity_display(char *dst, size_t sz, const char *src)
 {
 	size_t n = 0;
 	bool quoted = false;
@@ -92,6 +100,14 @@ static void display_copy(char *dst, size_t sz, const char *src)
 
 		if ((unsigned char)*src >= 0x20 && *src != 0x7f)
 			dst[n++] = *src;
+	}
+
+	/* bytes of a character whose end did not fit */
+	if (n + 1 >= sz && src && ((unsigned char)*src & 0xc0) == 0x80) {
+		while (n && ((unsigned char)dst[n - 1] & 0xc0) == 0x80)
+			--n;
+		if (n)
+			--n;
 	}
 
 	while (n && dst[n - 1] == ' ')
@@ -185,7 +201,7 @@ static const char *identity_get(struct identity *id, const struct agent *ag,
 	if (n < 0 || (size_t)n >= sizeof(id->user))
 		return "From Too Long";
 
-	display_copy(id->name, sizeof(id->name), sip->sip_from->a_display);
+	identity_display(id->name, sizeof(id->name), sip->sip_from->a_display);
 	if (!id->name[0])
 		clean_copy(id->name, sizeof(id->name),
 			   user[0] ? user : id->user);
@@ -255,6 +271,11 @@ struct wire *identity_wire(struct agent *ag, enum wire_type type,
 	strv[WIRE_TICKET]  = who.ticket;
 	if (sip->sip_content_type)
 		strv[WIRE_CTYPE] = sip->sip_content_type->c_type;
+	if (sip->sip_replaces) {
+		strv[WIRE_REPLACES] = sip->sip_replaces->rp_call_id;
+		strv[WIRE_LTAG]     = sip->sip_replaces->rp_to_tag;
+		strv[WIRE_RTAG]     = sip->sip_replaces->rp_from_tag;
+	}
 
 	for (int i = 0; i < WIRE_STRC; i++)
 		lenv[i] = strv[i] ? strlen(strv[i]) : 0;
@@ -271,6 +292,7 @@ struct wire *identity_wire(struct agent *ag, enum wire_type type,
 		return NULL;
 	}
 
+	w->flag = sip->sip_replaces && sip->sip_replaces->rp_early_only;
 	source_get(&w->src, irq);
 
 	return w;
@@ -281,14 +303,13 @@ struct wire *identity_wire(struct agent *ag, enum wire_type type,
  * Make the Contact that a dialog of ours carries: a focus (RFC 4579) at the
  * address where the request came in
  *
- * @param lg  Leg
- * @param sip Its first request
+ * @param lg   Leg
+ * @param user User part, escaped, "" or NULL
  *
  * @return Contact header value, which the caller frees, or NULL
  */
-char *identity_contact(const struct leg *lg, sip_t const *sip)
+char *identity_contact(const struct leg *lg, const char *user)
 {
-	const char *user = sip->sip_request->rq_url->url_user;
 	const tp_name_t *tpn = lg->tport ? tport_name(lg->tport) : NULL;
 	char buf[512];
 	bool six;

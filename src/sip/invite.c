@@ -18,6 +18,24 @@
 static const char sdp_type[] = "application/sdp";
 
 
+static void established(struct leg *lg, const char *body, size_t len)
+{
+	const char *strv[WIRE_STRC] = {
+		[WIRE_BODY] = body,
+		[WIRE_LTAG] = nta_leg_get_tag(lg->nl),
+		[WIRE_RTAG] = nta_leg_get_rtag(lg->nl),
+	};
+	const size_t lenv[WIRE_STRC] = {
+		[WIRE_BODY] = len,
+		[WIRE_LTAG] = strv[WIRE_LTAG] ? strlen(strv[WIRE_LTAG]) : 0,
+		[WIRE_RTAG] = strv[WIRE_RTAG] ? strlen(strv[WIRE_RTAG]) : 0,
+	};
+
+	wireq_push(lg->ag->out, wire_alloc(WIRE_ESTABLISHED, lg->id, strv,
+					   lenv));
+}
+
+
 static void acked(struct leg *lg, sip_t const *sip)
 {
 	const sip_payload_t *pl = sip->sip_payload;
@@ -43,14 +61,12 @@ static void acked(struct leg *lg, sip_t const *sip)
 	lg->offered = false;
 
 	if (first)
-		leg_tell(lg, WIRE_ESTABLISHED, NULL, len ? body : NULL, len);
+		established(lg, len ? body : NULL, len);
 	else if (len)
 		leg_tell(lg, WIRE_ANSWER, NULL, body, len);
 
 	timer_start(lg, agent_now());
-
-	if (lg->offer_wanted)
-		reinvite_send(lg);
+	leg_quiet(lg);
 }
 
 
@@ -90,6 +106,7 @@ static int acked_or_cancelled(struct leg *lg, nta_incoming_t *irq,
 	else if (nta_incoming_status(irq) < 200) {
 		reply_send(lg->ag, lg, irq, &(struct reply){.scode = 487});
 		leg_answered(lg);
+		leg_quiet(lg);
 	}
 
 	return 0;
@@ -157,7 +174,8 @@ void invite_recv(struct agent *ag, nta_incoming_t *irq, sip_t const *sip)
 		return;
 	}
 
-	if (receive_full(ag, irq) || !acceptable(ag, irq, sip))
+	if (receive_full(ag, irq) || !acceptable(ag, irq, sip) ||
+	    !replaces_check(ag, irq, sip))
 		return;
 
 	if (leg_alloc(&lg, ag, LEG_CALL, irq, sip)) {
@@ -199,9 +217,10 @@ void invite_accept(struct leg *lg, const struct wire *w)
 {
 	struct agent *ag = lg->ag;
 	msg_t *msg = nta_incoming_getrequest(lg->irq);
-	char extra[512], timer[128];
+	char extra[512], common[384];
 
-	lg->contact = identity_contact(lg, sip_object(msg));
+	lg->contact = identity_contact(lg, sip_object(msg)->sip_request->
+				       rq_url->url_user);
 	recent_add(ag->recent, sip_object(msg), agent_now());
 	msg_destroy(msg);
 
@@ -214,10 +233,9 @@ void invite_accept(struct leg *lg, const struct wire *w)
 		return;
 	}
 
-	timer_headers(lg, false, timer, sizeof(timer));
+	reinvite_headers(lg, false, common, sizeof(common));
 	(void)snprintf(extra, sizeof(extra), "%s\r\n"
-		       "Supported: timer\r\nAllow-Events: conference%s",
-		       reply_allow(), timer);
+		       "Allow-Events: conference", common);
 
 	atomic_fetch_sub(&ag->sh->pending, 1);
 	lg->state = LEG_ACCEPTED;

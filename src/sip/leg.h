@@ -12,6 +12,7 @@
 #define NTA_INCOMING_MAGIC_T struct leg
 #define NTA_OUTGOING_MAGIC_T struct leg
 #define SU_ROOT_MAGIC_T      struct agent
+#define SU_TIMER_ARG_T       struct leg
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -32,12 +33,23 @@ enum {
 	LEG_NOTIFY_MAX  = 32,          /* NOTIFYs that wait for their turn  */
 	LEG_ANSWER_MAX  = 30,          /* services have so long [s]         */
 	LEG_RETRY_AFTER = 5,           /* told with 503 [s]                 */
+	LEG_FREEZE_MS   = 1500,        /* a dialog may take so long to get
+					  quiet before it is frozen [ms]    */
+	LEG_FROZEN_MAX  = 60,          /* and stays frozen for so long [s]  */
+	LEG_TRIES       = 6,           /* of one re-INVITE                  */
+	LEG_RETRY_MAX   = 10,          /* longest Retry-After obeyed [s]    */
+	LEG_REFER_MAX   = 64,          /* a phone that is referred elsewhere
+					  has so long to tell of it [s]     */
+	LEG_LOST_MS     = 300,         /* requests of unknown dialogs wait
+					  so long for somebody [ms]         */
+	LEG_LOST_MAX    = 256,         /* so many at a time                 */
 };
 
 enum leg_kind {
 	LEG_CALL,
 	LEG_SUBSCRIPTION,
 	LEG_MESSAGE,                   /* a MESSAGE outside any dialog      */
+	LEG_LOST,                      /* a request of an unknown dialog    */
 };
 
 enum leg_state {
@@ -60,16 +72,25 @@ struct leg {
 	char *callid;
 	char *contact;                 /* Contact header value              */
 	char *local, *remote;          /* URIs of the dialog, su_alloc'd    */
+	char *local_name, *remote_name; /* display names, or NULL           */
+	char *privacy;                 /* what was asked for, or NULL       */
+	char *event_id;                /* of a subscription, or NULL        */
 	char *sdp;                     /* ours, last sent, or NULL          */
 	size_t sdplen;
 	uint64_t offer_hash;           /* of the last SDP received, 0: none */
-	struct wire *waitl;            /* NOTIFYs or re-INVITE that wait    */
+	struct wire *waitl;            /* NOTIFYs or MESSAGEs that wait     */
 	unsigned waitc;
 	unsigned due;                  /* when the timer strikes, as
 					  agent_now tells [s]; 0: never     */
-	unsigned retry;                /* when to re-INVITE again [s], or 0 */
+	su_timer_t *offer_timer;       /* re-INVITE again, or give it up    */
+	su_timer_t *freeze_timer;      /* how long to wait for quiet        */
 	unsigned se;                   /* session interval [s], 0: none     */
+	unsigned thaw;                 /* frozen until [s], 0: not frozen   */
+	unsigned refer_until;          /* NOTIFYs are awaited until [s], 0:
+					  none are                          */
+	uint32_t refer_id;             /* CSeq of our REFER                 */
 	uint16_t bye_scode;
+	uint8_t tries;                 /* of the re-INVITE that is out      */
 	enum leg_kind kind:4;
 	enum leg_state state:4;
 	bool offered:1;                /* an offer of ours awaits an answer */
@@ -78,6 +99,15 @@ struct leg {
 	bool timer:1;                  /* the peer supports timers          */
 	bool bye_wanted:1;             /* BYE as soon as allowed            */
 	bool offer_wanted:1;           /* re-INVITE as soon as allowed      */
+	bool offer_told:1;             /* the main thread waits for what
+					  becomes of our re-INVITE          */
+	bool offer_again:1;            /* offer_timer: try again            */
+	bool freeze_wanted:1;          /* as soon as nothing is under way   */
+	bool adopted:1;                /* of another server, which might
+					  still have it                     */
+	bool probe_told:1;             /* the main thread asked to probe    */
+	bool replaces:1;               /* the peer supports Replaces        */
+	bool nat:1;                    /* its Contact is not where it is    */
 	bool trace:1;
 };
 
@@ -109,6 +139,9 @@ struct agent {
 	su_wait_t wait;
 	int waiti;
 	struct recent *recent;         /* INVITEs accepted                  */
+	struct recent *released;       /* dialogs that moved away           */
+	struct leg *lostv[LEG_LOST_MAX]; /* legs of kind LEG_LOST           */
+	unsigned lostc;
 	struct leg *none;              /* stands for requests without a leg */
 	struct leg **legv;             /* by slot                           */
 	uint32_t *genv;                /* generation of each slot           */
@@ -156,6 +189,7 @@ bool receive_full(struct agent *ag, nta_incoming_t *irq);
 enum agent_method receive_method(sip_method_t method);
 
 /* dialog.c */
+struct leg *leg_new(struct agent *ag, enum leg_kind kind, const char *callid);
 int  leg_alloc(struct leg **lgp, struct agent *ag, enum leg_kind kind,
 	       nta_incoming_t *irq, sip_t const *sip);
 void leg_free(struct leg *lg);
@@ -163,21 +197,52 @@ struct leg *leg_find(const struct agent *ag, uint64_t id);
 int  leg_dialog(struct leg *lg);
 void leg_end(struct leg *lg, uint16_t scode, const char *reason);
 void leg_answered(struct leg *lg);
+void leg_quiet(struct leg *lg);
 int  leg_request(struct leg *lg, nta_leg_t *nl, nta_incoming_t *irq,
 		 sip_t const *sip);
 void leg_tick(struct agent *ag, unsigned now);
 void leg_tell(const struct leg *lg, enum wire_type type, const char *ctype,
 	      const char *body, size_t len);
 
-/* conn.c, dialogtext.c */
+/* conn.c */
 void leg_conn(struct leg *lg, nta_incoming_t *irq);
-struct wire *leg_dialog_wire(const struct leg *lg);
+
+/* dialogsave.c */
+struct dialogtext;
+int  dialog_save(struct dialogtext *d, const struct leg *lg);
+void dialog_names(struct leg *lg, sip_t const *sip);
+
+/* adopt.c */
+int  adopt_leg(struct leg *lg, const struct dialogtext *d);
+void adopt_recv(struct agent *ag, const struct wire *w);
+
+/* freeze.c */
+void freeze_want(struct leg *lg);
+void freeze_try(struct leg *lg);
+void freeze_tick(struct leg *lg, unsigned now);
+void freeze_thaw(struct leg *lg, uint32_t cseq);
+void freeze_release(struct leg *lg);
+
+/* lost.c */
+void lost_recv(struct agent *ag, nta_incoming_t *irq, sip_t const *sip);
+void lost_adopted(struct leg *lg);
+void lost_refused(struct leg *lg);
+
+/* refer.c */
+void refer_send(struct leg *lg, const char *target);
+void refer_recv(struct leg *lg, nta_incoming_t *irq, sip_t const *sip);
+void refer_notified(struct leg *lg, nta_incoming_t *irq, sip_t const *sip);
+void refer_end(struct leg *lg, uint16_t scode);
+
+/* replaces.c */
+bool replaces_check(struct agent *ag, nta_incoming_t *irq, sip_t const *sip);
 
 /* identity.c */
 struct wire *identity_wire(struct agent *ag, enum wire_type type,
 			   uint64_t id, nta_incoming_t *irq,
 			   sip_t const *sip, struct reply *bad);
-char *identity_contact(const struct leg *lg, sip_t const *sip);
+char *identity_contact(const struct leg *lg, const char *user);
+void identity_display(char *dst, size_t sz, const char *src);
 
 /* invite.c */
 void invite_recv(struct agent *ag, nta_incoming_t *irq, sip_t const *sip);
@@ -189,6 +254,10 @@ int  invite_bind(struct leg *lg);
 struct recent *recent_alloc(void);
 void recent_add(struct recent *r, sip_t const *sip, unsigned now);
 bool recent_has(const struct recent *r, sip_t const *sip, unsigned now);
+void recent_put(struct recent *r, const char *callid, const char *tag,
+		unsigned now);
+bool recent_had(const struct recent *r, const char *callid, const char *tag,
+		unsigned now);
 
 /* reinvite.c */
 uint64_t offer_hash(const char *p, size_t len);
@@ -197,6 +266,14 @@ void reinvite_refuse(struct leg *lg, const struct wire *w);
 void reinvite_recv(struct leg *lg, nta_incoming_t *irq, sip_t const *sip);
 void reinvite_accept(struct leg *lg, const struct wire *w);
 void reinvite_send(struct leg *lg);
+void reinvite_headers(const struct leg *lg, bool request, char *buf,
+		      size_t sz);
+
+/* retry.c */
+void retry_cancel(struct leg *lg);
+void retry_limit(struct leg *lg);
+bool retry_wanted(struct leg *lg, uint16_t scode, sip_t const *sip);
+void retry_tell(struct leg *lg, uint16_t scode, int err);
 
 /* bye.c */
 void bye_recv(struct leg *lg, nta_incoming_t *irq, sip_t const *sip);
@@ -208,7 +285,8 @@ void info_recv(struct leg *lg, nta_incoming_t *irq, sip_t const *sip);
 void message_recv(struct leg *lg, nta_incoming_t *irq, sip_t const *sip);
 void message_recv_out(struct agent *ag, nta_incoming_t *irq,
 		      sip_t const *sip);
-void message_send(struct leg *lg, const struct wire *w);
+bool message_send(struct leg *lg, struct wire *w);
+void message_flush(struct leg *lg);
 void options_recv(struct agent *ag, nta_incoming_t *irq, sip_t const *sip);
 void options_send(struct leg *lg);
 

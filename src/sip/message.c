@@ -87,13 +87,7 @@ void message_recv_out(struct agent *ag, nta_incoming_t *irq,
 }
 
 
-/**
- * Send text to the other side of a call
- *
- * @param lg Leg
- * @param w  Text, its type, and who says it: user@host and name
- */
-void message_send(struct leg *lg, const struct wire *w)
+static void text_send(struct leg *lg, const struct wire *w)
 {
 	struct request rq = {
 		.method  = sip_method_message,
@@ -103,9 +97,60 @@ void message_send(struct leg *lg, const struct wire *w)
 		.bodylen = w->lenv[WIRE_BODY],
 	};
 
-	if (lg->state != LEG_CONFIRMED || lg->kind != LEG_CALL)
-		return;
-
 	/* whether it arrived interests nobody: nta repeats it by itself */
 	nta_outgoing_destroy(request_send(lg, &rq, NULL));
+}
+
+
+/**
+ * Send text to the other side of a call; while its dialog is frozen, text
+ * waits for what comes of that
+ *
+ * @param lg Leg
+ * @param w  Text and its type
+ *
+ * @return true if w was taken over
+ */
+bool message_send(struct leg *lg, struct wire *w)
+{
+	struct wire **tail = &lg->waitl;
+
+	if (lg->state != LEG_CONFIRMED || lg->kind != LEG_CALL)
+		return false;
+
+	if (!lg->thaw && !lg->freeze_wanted) {
+		text_send(lg, w);
+		return false;
+	}
+
+	if (lg->waitc >= LEG_NOTIFY_MAX)
+		return false;
+
+	while (*tail)
+		tail = &(*tail)->next;
+
+	w->next = NULL;
+	*tail = w;
+	++lg->waitc;
+
+	return true;
+}
+
+
+/**
+ * Send the text that waited
+ *
+ * @param lg Leg of a call
+ */
+void message_flush(struct leg *lg)
+{
+	while (lg->waitl) {
+
+		struct wire *w = lg->waitl;
+
+		lg->waitl = w->next;
+		--lg->waitc;
+		text_send(lg, w);
+		wire_free(w);
+	}
 }

@@ -9,9 +9,24 @@
 struct hash;
 struct sipcall;
 
-int  sipcall_alloc(struct sipcall **callp, struct hash *calls,
+/* all calls of a stack */
+struct calls {
+	struct hash *idh;              /* struct sipcall, by id             */
+	struct hash *callidh;          /* and by Call-ID                    */
+};
+
+int  sipcall_alloc(struct sipcall **callp, struct calls *calls,
 		   struct agent *ag, uint64_t id, const char *callid,
 		   enum wire_type type);
+struct sipcall *sipcall_find(const struct calls *calls, uint64_t id);
+struct sipcall *sipcall_find_callid(const struct calls *calls,
+				    const char *callid, bool subscription);
+void sipcall_adopting(struct sipcall *call);
+void sipcall_adopted(struct sipcall *call, struct calls *calls, uint64_t id);
+int  sipcall_tags_set(struct sipcall *call, const char *ltag,
+		      const char *rtag);
+bool sipcall_tags_are(const struct sipcall *call, const char *ltag,
+		      const char *rtag);
 void sipcall_detach(struct sipcall *call);
 uint64_t sipcall_id(const struct sipcall *call);
 const char *sipcall_callid(const struct sipcall *call);

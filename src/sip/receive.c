@@ -30,6 +30,7 @@ enum agent_method receive_method(sip_method_t method)
 	case sip_method_message:   return METHOD_MESSAGE;
 	case sip_method_subscribe: return METHOD_SUBSCRIBE;
 	case sip_method_notify:    return METHOD_NOTIFY;
+	case sip_method_refer:     return METHOD_REFER;
 	default:                   return METHOD_OTHER;
 	}
 }
@@ -116,7 +117,8 @@ bool receive_check(struct agent *ag, nta_incoming_t *irq, sip_t const *sip)
 
 			const char *opt = req->k_items[i];
 
-			if (!strcasecmp(opt, "timer"))
+			if (!strcasecmp(opt, "timer") ||
+			    !strcasecmp(opt, "replaces"))
 				continue;
 
 			if (n + strlen(opt) + 16 > sizeof(extra))
@@ -241,7 +243,7 @@ static void stray(struct agent *ag, nta_incoming_t *irq, sip_t const *sip)
 	if (lg)
 		(void)leg_request(lg, nl, irq, sip);
 	else
-		reply_end(ag, NULL, irq, SIP_481_NO_TRANSACTION, NULL);
+		lost_recv(ag, irq, sip);
 }
 
 

@@ -1,5 +1,6 @@
 /**
- * @file recent.c  INVITEs that were accepted a short while ago
+ * @file recent.c  INVITEs that were accepted, and dialogs that moved away, a
+ *                 short while ago
  *
  * nta forgets an INVITE's transaction T4 after its ACK. A retransmission that
  * was under way for longer, as happens when a queue overflows, would then
@@ -28,17 +29,40 @@ struct recent {
 };
 
 
-static uint64_t hash(const struct recent *r, sip_t const *sip)
+static uint64_t hash(const struct recent *r, const char *id,
+		     const char *tag, uint32_t cseq)
 {
-	const char *id  = sip->sip_call_id->i_id;
-	const char *tag = sip->sip_from->a_tag ? sip->sip_from->a_tag : "";
 	uint64_t v[3];
+
+	tag = tag ? tag : "";
 
 	v[0] = siphash(&r->key, id, strlen(id));
 	v[1] = siphash(&r->key, tag, strlen(tag));
-	v[2] = sip->sip_cseq->cs_seq;
+	v[2] = cseq;
 
 	return siphash(&r->key, v, sizeof(v));
+}
+
+
+static uint64_t invite_hash(const struct recent *r, sip_t const *sip)
+{
+	return hash(r, sip->sip_call_id->i_id, sip->sip_from->a_tag,
+		    sip->sip_cseq->cs_seq);
+}
+
+
+static void put(struct recent *r, uint64_t h, unsigned now)
+{
+	r->v[h % RECENT_SIZE].hash = h;
+	r->v[h % RECENT_SIZE].when = now;
+}
+
+
+static bool had(const struct recent *r, uint64_t h, unsigned now)
+{
+	return r->v[h % RECENT_SIZE].when &&
+		r->v[h % RECENT_SIZE].hash == h &&
+		now - r->v[h % RECENT_SIZE].when <= RECENT_LIFE;
 }
 
 
@@ -67,10 +91,7 @@ struct recent *recent_alloc(void)
  */
 void recent_add(struct recent *r, sip_t const *sip, unsigned now)
 {
-	const uint64_t h = hash(r, sip);
-
-	r->v[h % RECENT_SIZE].hash = h;
-	r->v[h % RECENT_SIZE].when = now;
+	put(r, invite_hash(r, sip), now);
 }
 
 
@@ -85,9 +106,37 @@ void recent_add(struct recent *r, sip_t const *sip, unsigned now)
  */
 bool recent_has(const struct recent *r, sip_t const *sip, unsigned now)
 {
-	const uint64_t h = hash(r, sip);
+	return had(r, invite_hash(r, sip), now);
+}
 
-	return r->v[h % RECENT_SIZE].when &&
-		r->v[h % RECENT_SIZE].hash == h &&
-		now - r->v[h % RECENT_SIZE].when <= RECENT_LIFE;
+
+/**
+ * Remember a dialog
+ *
+ * @param r      Memory, of dialogs only
+ * @param callid Call-ID
+ * @param tag    The peer's tag, or NULL
+ * @param now    As agent_now tells [s]
+ */
+void recent_put(struct recent *r, const char *callid, const char *tag,
+		unsigned now)
+{
+	put(r, hash(r, callid, tag, 0), now);
+}
+
+
+/**
+ * Was there this dialog?
+ *
+ * @param r      Memory, of dialogs only
+ * @param callid Call-ID
+ * @param tag    The peer's tag, or NULL
+ * @param now    As agent_now tells [s]
+ *
+ * @return true if so
+ */
+bool recent_had(const struct recent *r, const char *callid, const char *tag,
+		unsigned now)
+{
+	return had(r, hash(r, callid, tag, 0), now);
 }

@@ -2,10 +2,10 @@
  * @file reinvite.c  Offers inside a dialog: re-INVITE and UPDATE
  *                   (RFC 3261 section 14, RFC 3311), from both sides
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sofia-sip/su_uniqueid.h>
 #include "sip/leg.h"
 
 static const char sdp_type[] = "application/sdp";
@@ -58,14 +58,30 @@ bool offer_keep(struct leg *lg, const struct wire *w)
 }
 
 
+/**
+ * Print what offers and answers of ours say besides
+ *
+ * @param lg      Leg
+ * @param request It is a request of ours, not a response
+ * @param buf     Set to header lines
+ * @param sz      Room there [bytes], 384 are enough
+ */
+void reinvite_headers(const struct leg *lg, bool request, char *buf,
+		      size_t sz)
+{
+	char timer[128];
+
+	timer_headers(lg, request, timer, sizeof(timer));
+	(void)snprintf(buf, sz, "%s\r\nSupported: timer, replaces%s",
+		       reply_allow(), timer);
+}
+
+
 static void answer_send(struct leg *lg, bool body)
 {
-	char extra[384], timer[128];
+	char extra[384];
 
-	timer_headers(lg, false, timer, sizeof(timer));
-	(void)snprintf(extra, sizeof(extra), "%s\r\nSupported: timer%s",
-		       reply_allow(), timer);
-
+	reinvite_headers(lg, false, extra, sizeof(extra));
 	reply_send(lg->ag, lg, lg->irq, &(struct reply){
 			.scode   = 200,
 			.contact = lg->contact,
@@ -79,18 +95,23 @@ static void answer_send(struct leg *lg, bool body)
 	if (nta_incoming_method(lg->irq) != sip_method_invite) {
 		leg_answered(lg);
 		timer_start(lg, agent_now());
+		leg_quiet(lg);
 	}
 }
 
 
-static bool busy(struct leg *lg, nta_incoming_t *irq)
+/* RFC 3261 section 14.2, RFC 3311 section 5.2 */
+static bool busy(struct leg *lg, nta_incoming_t *irq, sip_t const *sip)
 {
+	const bool offers = sip->sip_request->rq_method == sip_method_invite ||
+		sip->sip_payload;
+
 	if (lg->kind != LEG_CALL) {
 		reply_end(lg->ag, lg, irq, SIP_481_NO_TRANSACTION, NULL);
 		return true;
 	}
 
-	if (lg->orq) {
+	if (offers && (lg->thaw || (lg->orq && lg->offered))) {
 		reply_end(lg->ag, lg, irq, SIP_491_REQUEST_PENDING, NULL);
 		return true;
 	}
@@ -119,7 +140,7 @@ void reinvite_recv(struct leg *lg, nta_incoming_t *irq, sip_t const *sip)
 	size_t len;
 	uint64_t h;
 
-	if (busy(lg, irq))
+	if (busy(lg, irq, sip))
 		return;
 
 	if (!receive_body(lg->ag, irq, sip, sdp_type, LEG_SDP_MAX,
@@ -195,6 +216,7 @@ void reinvite_refuse(struct leg *lg, const struct wire *w)
 			.phrase = w->strv[WIRE_REASON],
 		});
 	leg_answered(lg);
+	leg_quiet(lg);
 }
 
 
@@ -217,61 +239,86 @@ static void gone(struct leg *lg, uint16_t scode)
 }
 
 
+/* The phone took our offer. */
+static void accepted(struct leg *lg, sip_t const *sip)
+{
+	const sip_payload_t *pl = sip->sip_payload;
+
+	lg->offered = false;
+	lg->adopted = false;
+	lg->tries   = 0;
+	retry_cancel(lg);
+	timer_answer(lg, sip);
+
+	if (sip->sip_contact)
+		nta_leg_client_reroute(lg->nl, NULL, sip->sip_contact, 0);
+
+	if (pl && pl->pl_len && pl->pl_len <= LEG_SDP_MAX)
+		leg_tell(lg, WIRE_ANSWER, sdp_type, pl->pl_data, pl->pl_len);
+	else
+		retry_tell(lg, 488, 0);
+
+	lg->offer_told = false;
+	nta_outgoing_destroy(lg->orq);
+	lg->orq = NULL;
+	timer_start(lg, agent_now());
+}
+
+
+static void refused(struct leg *lg, uint16_t scode, sip_t const *sip)
+{
+	const bool here = !sip || nta_sip_is_internal(sip);
+
+	lg->offered = false;
+	nta_outgoing_destroy(lg->orq);
+	lg->orq = NULL;
+	retry_cancel(lg);
+
+	if (scode == 408 || scode == 481) {
+		gone(lg, scode);
+		return;
+	}
+
+	if (!here && retry_wanted(lg, scode, sip)) {
+		leg_quiet(lg);
+		return;
+	}
+
+	lg->tries = 0;
+	retry_tell(lg, scode, here ? ENOTCONN : 0);
+	timer_start(lg, agent_now());
+	leg_quiet(lg);
+}
+
+
 static int responded(struct leg *lg, nta_outgoing_t *orq, sip_t const *sip)
 {
-	const sip_payload_t *pl = sip ? sip->sip_payload : NULL;
 	uint16_t scode = sip ? sip->sip_status->st_status : 408;
-	unsigned rnd;
 
 	if (scode < 200)
 		return 0;
 
-	if (scode < 300) {
+	if (scode < 300)
 		ack_send(lg, orq);
 
-		/* nta brings repeated 200s here as well */
-		if (!lg->offered)
-			return 0;
-
-		lg->offered = false;
-		timer_answer(lg, sip);
-		if (sip->sip_contact)
-			nta_leg_client_reroute(lg->nl, NULL,
-					       sip->sip_contact, 0);
-
-		if (pl && pl->pl_len && pl->pl_len <= LEG_SDP_MAX)
-			leg_tell(lg, WIRE_ANSWER, sdp_type, pl->pl_data,
-				 pl->pl_len);
-	}
-
-	nta_outgoing_destroy(lg->orq);
-	lg->orq = NULL;
-
-	if (scode < 300) {
-		timer_start(lg, agent_now());
-		if (lg->offer_wanted)
-			reinvite_send(lg);
+	/* it was another server's dialog before we knew the answer */
+	if (lg->state == LEG_DYING) {
+		leg_free(lg);
 		return 0;
 	}
 
-	lg->offered = false;
+	if (scode >= 300) {
+		refused(lg, scode, sip);
+		return 0;
+	}
 
-	if (scode == 408 || scode == 481) {
-		gone(lg, scode);
-	}
-	else if (scode == 491) {
-		/* RFC 3261 section 14.1: the callee waits 0 to 2 s */
-		rnd = su_randint(1, 2);
-		lg->retry = agent_now() + rnd;
-	}
-	else {
-		struct wire *w = wire_alloc(WIRE_REFUSED, lg->id, NULL, NULL);
+	/* nta brings repeated 200s here as well */
+	if (!lg->offered)
+		return 0;
 
-		if (w)
-			w->scode = scode;
-		wireq_push(lg->ag->out, w);
-		timer_start(lg, agent_now());
-	}
+	accepted(lg, sip);
+
+	leg_quiet(lg);
 
 	return 0;
 }
@@ -292,26 +339,30 @@ void reinvite_send(struct leg *lg)
 		.body    = lg->sdp,
 		.bodylen = lg->sdplen,
 	};
-	char extra[384], timer[128];
+	char extra[384];
 
 	if (lg->kind != LEG_CALL || !lg->sdp || lg->state == LEG_DYING)
 		return;
 
-	if (lg->state != LEG_CONFIRMED || lg->orq || lg->irq) {
+	if (lg->state != LEG_CONFIRMED || lg->orq || lg->irq || lg->thaw ||
+	    lg->freeze_wanted) {
 		lg->offer_wanted = true;
 		return;
 	}
 
-	timer_headers(lg, true, timer, sizeof(timer));
-	(void)snprintf(extra, sizeof(extra), "%s\r\nSupported: timer%s",
-		       reply_allow(), timer);
+	reinvite_headers(lg, true, extra, sizeof(extra));
 	rq.extra = extra;
 
+	retry_cancel(lg);
 	lg->offer_wanted = false;
 	lg->offered = true;
+	++lg->tries;
 	lg->orq = request_send(lg, &rq, responded);
 	if (!lg->orq) {
 		lg->offered = false;
 		gone(lg, 500);
+		return;
 	}
+
+	retry_limit(lg);
 }

@@ -14,7 +14,7 @@
 const char *reply_allow(void)
 {
 	return "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, "
-		"MESSAGE, SUBSCRIBE, NOTIFY";
+		"MESSAGE, SUBSCRIBE, NOTIFY, REFER";
 }
 
 

@@ -10,6 +10,7 @@
 
 struct sipstack;
 struct redirect;
+struct dialogtext;
 
 enum {
 	SIPSTACK_LISTEN_MAX  = 8,
@@ -26,6 +27,9 @@ struct sipstack_conf {
 	unsigned se, min_se;       /* session timer, RFC 4028 [s]           */
 	unsigned probe;            /* OPTIONS, if no session timer [s]      */
 	unsigned t1;               /* RFC 3261 T1 [ms]                      */
+	unsigned move_ms;          /* to answer the re-INVITE of a server
+				      that took the call over, 0: as any
+				      other [ms]                            */
 	bool trust_asserted;       /* believe P-Asserted-Identity           */
 	const char *server;        /* Server and User-Agent                 */
 	struct redirect *redirect; /* fast path, or NULL                    */
@@ -44,6 +48,9 @@ enum sipstack_stat {
 int  sipstack_alloc(struct sipstack **stp, const struct sipstack_conf *conf,
 		    sipcall_h *h, void *arg);
 int  sipstack_laddr(const struct sipstack *st, unsigned ix, struct sa *sa);
+int  sipstack_adopt(struct sipstack *st, struct sipcall **callp,
+		    const struct dialogtext *d);
+int  sipstack_lost_no(struct sipstack *st, uint64_t id);
 int  sipstack_refuse(struct sipstack *st, uint16_t scode);
 int  sipstack_trace(struct sipstack *st, const char *what, bool on);
 double sipstack_stat(const struct sipstack *st, enum sipstack_stat stat,

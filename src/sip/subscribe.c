@@ -146,7 +146,8 @@ void subscribe_accept(struct leg *lg)
 		return;
 
 	msg = nta_incoming_getrequest(lg->irq);
-	lg->contact = identity_contact(lg, sip_object(msg));
+	lg->contact = identity_contact(lg, sip_object(msg)->sip_request->
+				       rq_url->url_user);
 	msg_destroy(msg);
 
 	if (!lg->contact || leg_dialog(lg)) {
@@ -260,6 +261,7 @@ static int responded(struct leg *lg, nta_outgoing_t *orq, sip_t const *sip)
 		return 0;
 	}
 
+	freeze_try(lg);
 	notify_next(lg);
 
 	return 0;
@@ -271,22 +273,26 @@ static void notify_next(struct leg *lg)
 	struct request rq = {.method = sip_method_notify, .name = "NOTIFY"};
 	struct wire *w = lg->waitl;
 	unsigned now = agent_now();
-	char extra[160];
+	char extra[192], id[80] = "";
 
-	if (!w || lg->orq)
+	if (!w || lg->orq || lg->thaw || lg->freeze_wanted)
 		return;
 
 	lg->waitl = w->next;
 	--lg->waitc;
 
+	if (lg->event_id)
+		(void)snprintf(id, sizeof(id), ";id=%s", lg->event_id);
+
 	if (w->flag || !lg->se)
-		(void)snprintf(extra, sizeof(extra), "Event: conference\r\n"
+		(void)snprintf(extra, sizeof(extra), "Event: conference%s\r\n"
 			       "Subscription-State: terminated;reason=%.32s",
+			       id,
 			       w->strv[WIRE_REASON] ? w->strv[WIRE_REASON]
 			       : lg->se ? "noresource" : "timeout");
 	else
-		(void)snprintf(extra, sizeof(extra), "Event: conference\r\n"
-			       "Subscription-State: active;expires=%u",
+		(void)snprintf(extra, sizeof(extra), "Event: conference%s\r\n"
+			       "Subscription-State: active;expires=%u", id,
 			       lg->due > now ? lg->due - now : 0);
 
 	rq.extra = extra;
@@ -314,11 +320,16 @@ static void notify_next(struct leg *lg)
  * Notify a subscriber, after what waits before
  *
  * @param lg Leg
- * @param w  Roster, taken over
+ * @param w  Roster, taken over; NULL: go on with what waits
  */
 void notify_push(struct leg *lg, struct wire *w)
 {
 	struct wire **tail = &lg->waitl;
+
+	if (!w) {
+		notify_next(lg);
+		return;
+	}
 
 	if (lg->kind != LEG_SUBSCRIPTION || !lg->nl) {
 		wire_free(w);

@@ -157,13 +157,15 @@ static int refreshed(struct leg *lg, nta_outgoing_t *orq, sip_t const *sip)
 	if (lg->state == LEG_DYING)
 		return 0;
 
+	if (scode == 408 || scode == 481) {
+		leg_end(lg, scode, "session refresh failed");
+		leg_free(lg);
+		return 0;
+	}
+
 	if (scode < 300) {
 		timer_answer(lg, sip);
 		timer_start(lg, agent_now());
-	}
-	else if (scode == 408 || scode == 481) {
-		leg_end(lg, scode, "session refresh failed");
-		leg_free(lg);
 	}
 	else if (scode == 422 && sip->sip_min_se) {
 		lg->se  = max(lg->se, sip->sip_min_se->min_delta);
@@ -174,6 +176,8 @@ static int refreshed(struct leg *lg, nta_outgoing_t *orq, sip_t const *sip)
 		lg->due = agent_now() + 1;
 	}
 
+	leg_quiet(lg);
+
 	return 0;
 }
 
@@ -181,7 +185,12 @@ static int refreshed(struct leg *lg, nta_outgoing_t *orq, sip_t const *sip)
 static void refresh(struct leg *lg, unsigned now)
 {
 	struct request rq = {.method = sip_method_update, .name = "UPDATE"};
-	char extra[128], timer[96];
+	char extra[160], timer[128];
+
+	if (lg->freeze_wanted) {
+		lg->due = now + 1;
+		return;
+	}
 
 	if (!lg->can_update) {
 		/* due again, should the re-INVITE have to wait */
@@ -190,8 +199,10 @@ static void refresh(struct leg *lg, unsigned now)
 		return;
 	}
 
-	if (lg->probe)
+	if (lg->probe) {
+		lg->due = now + 1;
 		return;
+	}
 
 	timer_headers(lg, true, timer, sizeof(timer));
 	(void)snprintf(extra, sizeof(extra), "Supported: timer%s", timer);

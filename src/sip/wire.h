@@ -25,7 +25,12 @@ enum wire_type {
 	WIRE_PROBE,          /* OPTIONS in the dialog                       */
 	WIRE_TRACE,          /* flag: on                                    */
 	WIRE_TRACE_MATCH,    /* USER: Call-ID or user; flag: on             */
-	WIRE_DIALOG_GET,     /* answered with WIRE_DIALOG                   */
+	WIRE_DIALOG_GET,     /* freeze; answered with WIRE_DIALOG           */
+	WIRE_THAW,           /* num: CSeq that was used elsewhere           */
+	WIRE_RELEASE,        /* forget, without a word to the phone         */
+	WIRE_REFER,          /* CONTACT: where to                           */
+	WIRE_ADOPT,          /* BODY: dialog; id: a token, not yet an id    */
+	WIRE_LOST_NO,        /* nobody knows the dialog of WIRE_LOST        */
 	WIRE_LIMIT,          /* scode: refuse what is new with it, 0: don't */
 	WIRE_QUIT,
 
@@ -40,7 +45,11 @@ enum wire_type {
 	WIRE_TEXT_OUT,       /* the same outside a dialog; answer it        */
 	WIRE_DTMF,           /* digit, duration                             */
 	WIRE_REFRESHED,      /* SUBSCRIBE in the dialog: wants full state   */
-	WIRE_DIALOG,         /* BODY: dialog as lines "key: value"          */
+	WIRE_DIALOG,         /* BODY: dialog as lines "key: value", or err  */
+	WIRE_ADOPTED,        /* id: token; id2: of the dialog from now on   */
+	WIRE_REFERRED,       /* scode: what became of a REFER               */
+	WIRE_DEAD,           /* scode: the answer to WIRE_PROBE, if any     */
+	WIRE_LOST,           /* CALLID: request of a dialog not known here  */
 	WIRE_END,            /* scode: SIP status or 0, REASON              */
 	WIRE_LOG,            /* BODY: a message; flag: sent                 */
 };
@@ -57,6 +66,11 @@ enum wire_str {
 	WIRE_REASON,
 	WIRE_CTYPE,
 	WIRE_BODY,
+	WIRE_LTAG,           /* with WIRE_ESTABLISHED: the dialog's tags    */
+	WIRE_RTAG,
+	WIRE_REPLACES,       /* with WIRE_JOIN: Call-ID of another dialog,
+				LTAG and RTAG are its tags then, flag:
+				only if it is not established               */
 	WIRE_STRC
 };
 
@@ -70,6 +84,9 @@ struct wire {
 	struct wire *next;
 	enum wire_type type;
 	uint64_t id;         /* of the dialog, see leg.h                    */
+	uint64_t id2;
+	uint32_t num;
+	int err;             /* errno                                       */
 	uint16_t scode;      /* SIP status, 0: none                         */
 	bool flag;
 	char digit;

@@ -30,6 +30,9 @@ static const char *word(enum sipcall_what what)
 	case SIPCALL_DTMF:        return "dtmf";
 	case SIPCALL_REFRESHED:   return "refreshed";
 	case SIPCALL_DIALOG:      return "dialog";
+	case SIPCALL_REFERRED:    return "referred";
+	case SIPCALL_DEAD:        return "dead";
+	case SIPCALL_LOST:        return "lost";
 	case SIPCALL_END:         return "end";
 	default:                  return "?";
 	}
@@ -44,7 +47,8 @@ static void log_add(struct fix *fx, const struct sipcall_event *ev)
 		(void)re_snprintf(fx->log + n, sizeof(fx->log) - n,
 				  "%sdtmf:%c/%u", n ? " " : "", ev->digit,
 				  ev->duration);
-	else if (ev->what == SIPCALL_END || ev->what == SIPCALL_REFUSED)
+	else if (ev->what == SIPCALL_END || ev->what == SIPCALL_REFUSED ||
+		 ev->what == SIPCALL_REFERRED || ev->what == SIPCALL_DEAD)
 		(void)re_snprintf(fx->log + n, sizeof(fx->log) - n,
 				  "%s%s:%u", n ? " " : "", word(ev->what),
 				  ev->scode);
@@ -59,6 +63,8 @@ static void join(struct fix *fx, struct sipcall *call,
 {
 	mem_deref(fx->call);
 	fx->call = mem_ref(call);
+	fx->replaced = ev->replaced;
+	str_ncpy(fx->replaces, ev->replaces, sizeof(fx->replaces));
 	fx->src  = ev->src;
 	str_ncpy(fx->name, ev->name, sizeof(fx->name));
 	str_ncpy(fx->user, ev->user, sizeof(fx->user));
@@ -94,10 +100,16 @@ static void handler(struct sipcall *call, const struct sipcall_event *ev,
 		return;
 	}
 
+	if (ev->what == SIPCALL_LOST && !fx->lost_wait) {
+		ck_assert(!sipstack_lost_no(fx->st, ev->id));
+		return;
+	}
+
 	log_add(fx, ev);
 
 	if (ev->body)
 		str_ncpy(fx->body, ev->body, sizeof(fx->body));
+
 
 	switch (ev->what) {
 
@@ -110,6 +122,16 @@ static void handler(struct sipcall *call, const struct sipcall_event *ev,
 	case SIPCALL_END:
 	case SIPCALL_REFUSED:
 		fx->scode = ev->scode;
+		fx->err   = ev->err;
+		break;
+
+	case SIPCALL_DIALOG:
+		fx->err = ev->err;
+		break;
+
+	case SIPCALL_LOST:
+		fx->lost = ev->id;
+		str_ncpy(fx->lostid, ev->callid, sizeof(fx->lostid));
 		break;
 
 	default:
@@ -130,14 +152,22 @@ void fix_conf(struct sipstack_conf *conf, const char *addr)
 	conf->se          = 1800;
 	conf->min_se      = 90;
 	conf->t1          = 500;
+	conf->move_ms     = 4000;
 	conf->server      = "Junctor test";
 }
 
 
 void fix_open(struct fix *fx, const struct sipstack_conf *conf)
 {
-	memset(fx, 0, sizeof(*fx));
 	ck_assert_int_eq(libre_init(), 0);
+	fix_start(fx, conf);
+}
+
+
+/* Another one in the same process */
+void fix_start(struct fix *fx, const struct sipstack_conf *conf)
+{
+	memset(fx, 0, sizeof(*fx));
 	ck_assert_int_eq(sipstack_alloc(&fx->st, conf, handler, fx), 0);
 	ck_assert_int_eq(sipstack_laddr(fx->st, 0, &fx->laddr), 0);
 	ck_assert_uint_ne(sa_port(&fx->laddr), 0);
@@ -153,13 +183,19 @@ void fix_open_default(struct fix *fx)
 }
 
 
+void fix_stop(struct fix *fx)
+{
+	fx->call = mem_deref(fx->call);
+	fx->st   = mem_deref(fx->st);
+}
+
+
 /* Every block of libre's is back: the tests prove that nothing leaks. */
 void fix_close(struct fix *fx)
 {
 	struct memstat st;
 
-	fx->call = mem_deref(fx->call);
-	fx->st   = mem_deref(fx->st);
+	fix_stop(fx);
 	tmr_debug();
 	libre_close();
 

@@ -17,9 +17,15 @@ struct fix {
 	struct sa laddr;
 	struct sipcall *call;      /* of the last join, referenced          */
 	char log[4096];            /* every event, one word each            */
-	char body[8192];           /* of the last event that had one        */
+	char body[16384];          /* of the last event that had one        */
 	char trace[16384];         /* messages traced                       */
 	uint16_t scode;            /* of the last SIPCALL_END, _REFUSED     */
+	int err;                   /* likewise, or of SIPCALL_DIALOG        */
+	char replaces[256];        /* of the last join                      */
+	const struct sipcall *replaced;
+	uint64_t lost;             /* of the last SIPCALL_LOST              */
+	char lostid[256];
+	bool lost_wait;            /* else: nobody knows lost dialogs       */
 	char name[128], user[128], account[64], ticket[128], info[256];
 	struct sa src;
 };
@@ -29,6 +35,8 @@ extern const char fix_sdp[];
 void fix_conf(struct sipstack_conf *conf, const char *addr);
 void fix_open(struct fix *fx, const struct sipstack_conf *conf);
 void fix_open_default(struct fix *fx);
+void fix_start(struct fix *fx, const struct sipstack_conf *conf);
+void fix_stop(struct fix *fx);
 void fix_close(struct fix *fx);
 bool fix_idle(struct fix *fx, unsigned ms);
 void fix_join(struct fix *fx, struct phone *p);

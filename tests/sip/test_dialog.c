@@ -405,8 +405,8 @@ START_TEST(probe)
 	ck_assert(!sipcall_probe(fx.call));
 	ck_assert(phone_request(&p, "OPTIONS"));
 	phone_answer(&p, 481, NULL, NULL);
-	fix_told(&fx, "end:481");
-	ck_assert(fix_idle(&fx, 0));
+	fix_told(&fx, "dead:481");
+	ck_assert_uint_eq(sipstack_stat(fx.st, SIPSTACK_CALLS, 0), 1);
 
 	end(&fx, &p);
 }
