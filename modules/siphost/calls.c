@@ -6,6 +6,9 @@
  *   offer   -> client.media
  *   MESSAGE -> client.text
  *   INFO    -> client.dtmf
+ *   what came of an offer, REFER or OPTIONS of ours
+ *           -> client.media or client.refused; client.referred; client.dead
+ *   unknown dialog -> client.lost
  *   end     -> client.leave, if the join had not been refused before
  */
 #include <string.h>
@@ -17,6 +20,7 @@
 #include "noc/client.h"
 #include "sip/call.h"
 #include "sip/sdp.h"
+#include "sip/stack.h"
 #include "siphost/host.h"
 
 
@@ -80,6 +84,25 @@ static bool takes_new(const struct siphost *sh)
 }
 
 
+/* What replaces something is let in like that, or not at all: a service that
+ * does not know what is replaced must not take it for a join. */
+static bool replace_fire(struct peer *p, struct join *join)
+{
+	join->replaces = p->replaced;
+
+	if (join->replaces) {
+		join->admitted = true;
+		return true;
+	}
+
+	return !str_isset(join->replacing) ||
+		fire(p->sh, &(struct event){.name = "client.replaces",
+					    .callid = join->callid,
+					    .data = join,
+					    .fieldv = details_join});
+}
+
+
 static void join_fire(struct peer *p, const char *name, bool told)
 {
 	struct join join = *client_join(p->client);
@@ -96,11 +119,25 @@ static void join_fire(struct peer *p, const char *name, bool told)
 	if (!told)
 		(void)fire(p->sh, &ev);
 
+	if (!replace_fire(p, &join)) {
+		(void)client_reject(p->client, 481, NULL);
+		goto out;
+	}
+
 	ev.name = name;
 	if (!fire(p->sh, &ev))
 		(void)client_reject(p->client, 404, "No Such Conference");
 
+ out:
 	mem_deref(p);
+}
+
+
+static struct client *replaced_get(struct sipcall *call)
+{
+	const struct peer *p = sipcall_data(call);
+
+	return p ? p->client : NULL;
 }
 
 
@@ -143,9 +180,11 @@ static void join_handle(struct siphost *sh, struct sipcall *call,
 	join.src        = ev->src;
 	join.media      = offer ? offer->media : MEDIA_AUDIO;
 	join.offer      = offer;
+	join.replacing  = ev->replaces;
+	join.replaces   = replaced_get(ev->replaced);
 	told = lights_passed(sh, ev->callid, &join.admitted);
 
-	err = peer_alloc(&p, sh, call, ev, &join);
+	err = peer_alloc(&p, sh, call, ev->what == SIPCALL_SUBSCRIBE, &join);
 	mem_deref(offer);
 
 	if (err) {
@@ -216,6 +255,7 @@ static void peer_end(struct peer *p, uint16_t scode, const char *reason)
 
 	/* no operation reaches us from here on */
 	client_gone(p->client);
+	move_dialog(p, ENOTCONN, NULL, 0);
 
 	if (tell)
 		(void)fire_event(p, "client.leave", &ce);
@@ -262,6 +302,26 @@ static void trace_handle(const struct sipcall_event *ev)
 }
 
 
+static void outcome_fire(struct peer *p, const struct sipcall_event *ev)
+{
+	struct client_event ce = {.cause = ev->scode, .err = ev->err};
+
+	(void)fire_event(p, ev->what == SIPCALL_REFUSED ? "client.refused"
+			 : ev->what == SIPCALL_REFERRED ? "client.referred"
+			 : "client.dead", &ce);
+}
+
+
+static void lost_handle(struct siphost *sh, const struct sipcall_event *ev)
+{
+	struct client_lost lost = {.callid = ev->callid};
+
+	if (!fire(sh, &(struct event){.name = "client.lost",
+				      .callid = ev->callid, .data = &lost}))
+		(void)sipstack_lost_no(sh->stack, ev->id);
+}
+
+
 static void peer_handle(struct peer *p, const struct sipcall_event *ev)
 {
 	struct client_event ce = {0};
@@ -279,6 +339,16 @@ static void peer_handle(struct peer *p, const struct sipcall_event *ev)
 
 	case SIPCALL_ANSWER:
 		answer_handle(p, ev);
+		break;
+
+	case SIPCALL_REFUSED:
+	case SIPCALL_REFERRED:
+	case SIPCALL_DEAD:
+		outcome_fire(p, ev);
+		break;
+
+	case SIPCALL_DIALOG:
+		move_dialog(p, ev->err, ev->body, ev->bodylen);
 		break;
 
 	case SIPCALL_TEXT:
@@ -353,6 +423,10 @@ void calls_handle(struct sipcall *call, const struct sipcall_event *ev,
 
 	case SIPCALL_TRACED:
 		trace_handle(ev);
+		break;
+
+	case SIPCALL_LOST:
+		lost_handle(sh, ev);
 		break;
 
 	default:

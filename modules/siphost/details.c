@@ -3,6 +3,7 @@
  *                  listeners
  */
 #include <stddef.h>
+#include <string.h>
 #include <re.h>
 #include "server/event.h"
 #include "noc/client.h"
@@ -40,6 +41,10 @@ int details_event(struct odict *od, const void *data)
 				       j->conference);
 		err |= odict_entry_add(od, "user", ODICT_STRING, j->user);
 	}
+
+	if (ce->err)
+		err |= odict_entry_add(od, "error", ODICT_STRING,
+				       strerror(ce->err));
 
 	if (ce->cause)
 		err |= odict_entry_add(od, "cause", ODICT_INT,

@@ -6,14 +6,13 @@
 
 #include "server/event.h"
 #include "server/settings.h"
+#include "noc/client.h"
 #include "siphost/siphost.h"
 
-struct client;
-struct client_event;
 struct command;
-struct join;
 struct light;
 struct listener;
+struct mbuf;
 struct media_desc;
 struct metric;
 struct mqueue;
@@ -57,14 +56,31 @@ struct peer {
 	bool subscriber;
 	bool answered;                 /* accepted or refused               */
 	bool refused;
+	bool adopted;                  /* o= of our SDP goes on from here   */
+	uint64_t sdp_id, sdp_version;
+	client_dialog_h *dialogh;      /* who waits for the dialog, or NULL */
+	void *dialogarg;
+	struct client *replaced;       /* by this one when it is accepted,
+					  referenced, or NULL               */
 };
 
 /* peer.c */
 int  peer_alloc(struct peer **pp, struct siphost *sh, struct sipcall *call,
-		const struct sipcall_event *ev, const struct join *join);
+		bool subscriber, const struct join *join);
+int  peer_sdp(struct mbuf **mbp, struct peer *p, const struct media_desc *md);
 struct peer *peer_find(struct siphost *sh, const char *user,
 		       const char *conference);
 void peers_bye(struct siphost *sh, uint16_t scode, const char *reason);
+
+/* move.c */
+int  move_adopt(struct siphost *sh, struct client **clp,
+		const struct join *join, const char *dialog, size_t len,
+		unsigned skip);
+void move_dialog(struct peer *p, int err, const char *dialog, size_t len);
+int  move_dialog_h(struct client *cl, client_dialog_h *h, void *arg);
+int  move_thaw_h(struct client *cl, uint32_t cseq);
+int  move_release_h(struct client *cl);
+int  move_refer_h(struct client *cl, const char *uri);
 
 /* light.c */
 int  lights_start(struct siphost *sh);

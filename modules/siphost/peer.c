@@ -12,6 +12,57 @@
 enum { SDP_SIZE = 1024 };              /* usual [bytes]                     */
 
 
+/**
+ * Print our session description for a client. What another server began is
+ * continued: the same session, the next version (RFC 3264 section 8)
+ *
+ * @param mbp Set to the text
+ * @param p   Peer
+ * @param md  Our media
+ *
+ * @return 0 or errno
+ */
+int peer_sdp(struct mbuf **mbp, struct peer *p, const struct media_desc *md)
+{
+	struct media_desc own;
+	struct mbuf *mb;
+	int err;
+
+	mb = mbuf_alloc(SDP_SIZE);
+	if (!mb)
+		return ENOMEM;
+
+	if (p->adopted) {
+		own = *md;
+		own.sess_id  = p->sdp_id;
+		own.sess_ver = ++p->sdp_version;
+		md = &own;
+	}
+
+	err = sdp_desc_encode(mb, md);
+	if (err)
+		mem_deref(mb);
+	else
+		*mbp = mb;
+
+	return err;
+}
+
+
+/* RFC 3891 section 3: when the new one is in, the old one goes */
+static void replaced_bye(struct peer *p)
+{
+	struct client *cl = p->replaced;
+
+	if (!cl)
+		return;
+
+	p->replaced = NULL;
+	(void)client_bye(cl, 0, NULL);
+	mem_deref(cl);
+}
+
+
 static int accept_h(struct client *cl, const struct media_desc *answer)
 {
 	struct peer *p = client_arg(cl);
@@ -28,19 +79,47 @@ static int accept_h(struct client *cl, const struct media_desc *answer)
 		return sipcall_accept(p->call, NULL, 0);
 	}
 
-	mb = mbuf_alloc(SDP_SIZE);
-	if (!mb)
-		return ENOMEM;
+	err = peer_sdp(&mb, p, answer);
+	if (err)
+		return err;
 
-	err = sdp_desc_encode(mb, answer);
-	if (!err)
-		err = sipcall_accept(p->call, (char *)mb->buf, mb->end);
-	if (!err)
-		p->answered = true;
+	err = sipcall_accept(p->call, (char *)mb->buf, mb->end);
+	mem_deref(mb);
+	if (err)
+		return err;
 
+	p->answered = true;
+	replaced_bye(p);
+
+	return 0;
+}
+
+
+static int offer_h(struct client *cl, const struct media_desc *offer)
+{
+	struct peer *p = client_arg(cl);
+	struct mbuf *mb;
+	int err;
+
+	if (p->subscriber || !p->answered)
+		return EPROTO;
+
+	err = peer_sdp(&mb, p, offer);
+	if (err)
+		return err;
+
+	err = sipcall_offer(p->call, (char *)mb->buf, mb->end);
 	mem_deref(mb);
 
 	return err;
+}
+
+
+static int probe_h(struct client *cl)
+{
+	struct peer *p = client_arg(cl);
+
+	return sipcall_probe(p->call);
 }
 
 
@@ -128,7 +207,7 @@ static int roster_h(struct client *cl, const char *xml, bool last)
 	if (!p->subscriber)
 		return EPROTO;
 
-	return sipcall_notify(p->call, xml, strlen(xml), last);
+	return sipcall_notify(p->call, xml, str_len(xml), last);
 }
 
 
@@ -159,6 +238,12 @@ static const struct client_ops ops = {
 	.roster   = roster_h,
 	.bye      = bye_h,
 	.trace    = trace_h,
+	.dialog   = move_dialog_h,
+	.thaw     = move_thaw_h,
+	.release  = move_release_h,
+	.offer    = offer_h,
+	.refer    = move_refer_h,
+	.probe    = probe_h,
 };
 
 
@@ -172,6 +257,7 @@ static void destructor(void *arg)
 	}
 
 	sipcall_data_set(p->call, NULL);
+	mem_deref(p->replaced);
 	client_gone(p->client);
 	mem_deref(p->client);
 	mem_deref(p->call);
@@ -191,7 +277,7 @@ static void destructor(void *arg)
  * @return 0 or errno, as client_alloc
  */
 int peer_alloc(struct peer **pp, struct siphost *sh, struct sipcall *call,
-	       const struct sipcall_event *ev, const struct join *join)
+	       bool subscriber, const struct join *join)
 {
 	struct peer *p;
 	int err;
@@ -203,7 +289,8 @@ int peer_alloc(struct peer **pp, struct siphost *sh, struct sipcall *call,
 	p->sh    = sh;
 	p->call  = mem_ref(call);
 	p->offer = mem_ref((void *)join->offer);
-	p->subscriber = ev->what == SIPCALL_SUBSCRIBE;
+	p->subscriber = subscriber;
+	p->replaced = mem_ref(join->replaces);
 
 	err = client_alloc(&p->client, &ops, join, p);
 	if (err) {

@@ -28,6 +28,9 @@ const struct setting siphost_settings[] = {
 	 "0: never"},
 	{"sip.t1", SETTING_U32, "500", 10, 5000, NULL, 0,
 	 "RFC 3261 T1: round-trip time assumed [ms]"},
+	{"sip.move_timeout", SETTING_U32, "4000", 0, 64000, NULL, 0,
+	 "how long a phone may take to answer the server that took its call "
+	 "over [ms]; 0: as any other request"},
 	{"sip.trust_asserted", SETTING_BOOL, "no", 0, 0, NULL, 0,
 	 "take the account from P-Asserted-Identity"},
 	{"sip.server", SETTING_STRING, "Junctor", 1, 63, NULL, 0,
@@ -87,6 +90,7 @@ int settings_get(struct sipstack_conf *conf, const struct config *cfg)
 	conf->min_se         = config_u32(cfg, "sip.min_se");
 	conf->probe          = config_u32(cfg, "sip.probe");
 	conf->t1             = config_u32(cfg, "sip.t1");
+	conf->move_ms        = config_u32(cfg, "sip.move_timeout");
 	conf->trust_asserted = config_bool(cfg, "sip.trust_asserted");
 	conf->server         = config_str(cfg, "sip.server");
 

@@ -140,6 +140,7 @@ static int init(struct service *svc)
 	sh->api.sh = sh;
 	sh->api.laddr = laddr_get;
 	sh->api.redirect_set = redirect_set;
+	sh->api.adopt = move_adopt;
 	tmr_init(&sh->tmr);
 
 	err = hash_alloc(&sh->peers, PEERS_SIZE);

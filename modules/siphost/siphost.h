@@ -5,6 +5,8 @@
 #define JUNCTOR_SIPHOST_SIPHOST_H
 
 struct siphost;
+struct client;
+struct join;
 struct sa;
 
 /* Where does this conference run? Called in any signalling thread, with
@@ -25,6 +27,23 @@ struct siphost_api {
 
 	/* first address that is listened on; ENOENT before start */
 	int (*laddr)(const struct siphost *sh, struct sa *sa);
+
+	/* A dialog of another server, as client_dialog told there, becomes
+	 * ours. Nothing is sent until client_offer, client_roster or
+	 * client_bye; the client is established already, and no event is
+	 * fired. `join` tells what of it is not in the dialog: conference,
+	 * account, user, name, info, src, media (its callid, offer and
+	 * client are not looked at).
+	 * skip: 0, or after a crash so many numbers of CSeq that the other
+	 * server may have used since then, and versions of its SDP.
+	 * *clp is not a reference.
+	 * EBADMSG: no dialog. EEXIST: we have it. ENOTCONN: the client can be
+	 * reached over the other server's connection only. EOVERFLOW: too
+	 * many calls. If it turns out later that no dialog can be made of it,
+	 * "client.leave" is fired. */
+	int (*adopt)(struct siphost *sh, struct client **clp,
+		     const struct join *join, const char *dialog, size_t len,
+		     unsigned skip);
 };
 
 #endif

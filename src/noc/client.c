@@ -57,7 +57,8 @@ static bool join_valid(const struct join *join)
 		text_size(join->conference) <= CLIENT_CONFERENCE_MAX &&
 		text_size(join->account) <= CLIENT_ACCOUNT_MAX &&
 		text_size(join->user) <= CLIENT_USER_MAX &&
-		text_size(join->ticket) <= CLIENT_TICKET_MAX;
+		text_size(join->ticket) <= CLIENT_TICKET_MAX &&
+		text_size(join->replacing) <= CLIENT_CALLID_MAX;
 }
 
 
@@ -91,7 +92,7 @@ int client_alloc(struct client **clp, const struct client_ops *ops,
 	sz = text_size(join->callid) + text_size(join->conference) +
 		text_size(join->account) + text_size(join->user) +
 		text_size(join->name) + text_size(join->info) +
-		text_size(join->ticket);
+		text_size(join->ticket) + text_size(join->replacing);
 
 	cl = mem_zalloc(sizeof(*cl) + sz, NULL);
 	if (!cl)
@@ -116,6 +117,11 @@ int client_alloc(struct client **clp, const struct client_ops *ops,
 				       CLIENT_INFO_MAX);
 	cl->join.ticket     = text_put(&p, join->ticket,
 				       CLIENT_TICKET_MAX);
+	cl->join.replacing  = text_put(&p, join->replacing,
+				       CLIENT_CALLID_MAX);
+
+	/* what it replaces is told with the event, and not kept */
+	cl->join.replaces   = NULL;
 
 	*clp = cl;
 
@@ -307,4 +313,131 @@ int client_trace(struct client *cl, bool on)
 		return ENOTCONN;
 
 	return cl->ops->trace ? cl->ops->trace(cl, on) : ENOSYS;
+}
+
+
+/**
+ * Have a client's dialog hold still, and get it as text for another server.
+ * From then on nothing is sent in it but answers; an offer of the client gets
+ * 491, its BYE is "client.leave" as ever. If neither client_thaw nor
+ * client_release follows within a minute, it goes on by itself.
+ *
+ * @param cl  Client: a call that is established, or a subscription
+ * @param h   Called once, later, with the text or an error (client.h); also if
+ *            the client goes meanwhile
+ * @param arg Its argument
+ *
+ * @return as client_accept; EALREADY if somebody waits for it already. The
+ *         handler is called if 0 is returned only
+ */
+int client_dialog(struct client *cl, client_dialog_h *h, void *arg)
+{
+	if (!cl || !h)
+		return EINVAL;
+	if (!cl->ops)
+		return ENOTCONN;
+
+	return cl->ops->dialog ? cl->ops->dialog(cl, h, arg) : ENOSYS;
+}
+
+
+/**
+ * A client was not moved after all: go on with it. If the other server may
+ * have reached it with an offer, follow up with client_offer, for the client
+ * may have taken that one's address.
+ *
+ * @param cl   Client
+ * @param cseq Highest CSeq that the other server used, 0: it used none
+ *
+ * @return as client_accept
+ */
+int client_thaw(struct client *cl, uint32_t cseq)
+{
+	if (!cl)
+		return EINVAL;
+	if (!cl->ops)
+		return ENOTCONN;
+
+	return cl->ops->thaw ? cl->ops->thaw(cl, cseq) : ENOSYS;
+}
+
+
+/**
+ * A client belongs to another server now: forget it. It hears nothing of
+ * that, and no "client.leave" is fired; afterwards the client is gone. An
+ * offer of ours that is not answered yet is cancelled.
+ *
+ * @param cl Client
+ *
+ * @return as client_accept
+ */
+int client_release(struct client *cl)
+{
+	if (!cl)
+		return EINVAL;
+	if (!cl->ops)
+		return ENOTCONN;
+
+	return cl->ops->release ? cl->ops->release(cl) : ENOSYS;
+}
+
+
+/**
+ * Offer new media to a client that is in. "client.media" with `answered`, or
+ * "client.refused" follows, or "client.leave" if the client does not know the
+ * call any more (481) or does not answer at all (408). If both sides offer at
+ * the same time, the client host tries again by itself.
+ *
+ * @param cl    Client
+ * @param offer Our media, not kept
+ *
+ * @return as client_accept
+ */
+int client_offer(struct client *cl, const struct media_desc *offer)
+{
+	if (!cl || !offer)
+		return EINVAL;
+	if (!cl->ops)
+		return ENOTCONN;
+
+	return cl->ops->offer ? cl->ops->offer(cl, offer) : ENOSYS;
+}
+
+
+/**
+ * Ask a client to call elsewhere, in place of the call it has here.
+ * "client.referred" follows, or "client.leave".
+ *
+ * @param cl  Client
+ * @param uri Where to, escaped, without angle brackets
+ *
+ * @return as client_accept
+ */
+int client_refer(struct client *cl, const char *uri)
+{
+	if (!cl || !str_isset(uri))
+		return EINVAL;
+	if (!cl->ops)
+		return ENOTCONN;
+
+	return cl->ops->refer ? cl->ops->refer(cl, uri) : ENOSYS;
+}
+
+
+/**
+ * Ask a client whether it is still there. If it is not, "client.dead"
+ * follows, else nothing.
+ *
+ * @param cl Client
+ *
+ * @return as client_accept
+ */
+int client_probe(struct client *cl)
+{
+	if (!cl)
+		return EINVAL;
+	if (!cl->ops)
+		return ENOTCONN;
+
+	return cl->ops->probe ? cl->ops->probe(cl) : ENOSYS;
 }

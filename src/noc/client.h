@@ -22,6 +22,7 @@ enum {
 	CLIENT_TICKET_MAX     = 128,
 	CLIENT_CALLID_MAX     = 256,
 	CLIENT_TEXT_MAX       = 8192,
+	CLIENT_DIALOG_MAX     = 12288,
 };
 
 /* media types, a set */
@@ -50,12 +51,36 @@ struct join {
 	unsigned media;            /* set of media types asked for          */
 	const struct media_desc *offer;  /* NULL: the answer is to offer    */
 	bool admitted;             /* ticket or will-call list was checked  */
+	struct client *replaces;   /* this one, which is sent away as soon
+				      as the join is accepted; or NULL      */
+	const char *replacing;     /* Call-ID of what it replaces, or ""    */
+};
+
+/* "client.replaces": the join wants to take the place of a dialog that is not
+ *                   held here (`replacing`), as phones do that another server
+ *                   sent here by client_refer. Who knows it returns true, and
+ *                   sets `admitted` if it may come in: then "client.join"
+ *                   follows. If nobody does, it is refused with 481.
+ * "client.lost":    a request came for a dialog not known here (struct
+ *                   client_lost). Who is about to adopt that dialog returns
+ *                   true; the request waits for it, at most 300 ms. */
+struct client_lost {
+	const char *callid;
 };
 
 /* "client.established": the client confirmed (ACK); struct client_event
  * "client.media":   new media from a client that is in: `media` is its offer
  *                   (answer with client_accept or client_reject), or, when
  *                   `answered`, its answer to ours (nothing to answer)
+ * "client.refused": what came of client_offer if it was not answered: `cause`
+ *                   is a SIP status; `err` ENOTCONN if the client cannot be
+ *                   reached from this server, ETIMEDOUT if it does not answer
+ *                   in time (a later answer still comes as "client.media").
+ *                   The client is still there, with the media it had
+ * "client.referred": what came of client_refer: `cause` is the SIP status that
+ *                   the client got there (200: it is there, and this dialog
+ *                   may be ended), or why it did not go
+ * "client.dead":    nobody answers client_probe; the client is still there
  * "client.text":    a message from a client that is in (text, type)
  * "client.dtmf":    a digit by SIP INFO
  * "client.refresh": a subscriber asks for the whole roster again
@@ -70,8 +95,17 @@ struct client_event {
 	char digit;                /* 0-9 * # A-D                           */
 	unsigned duration;         /* [ms]                                  */
 	int cause;
+	int err;                   /* errno                                 */
 	const char *reason;
 };
+
+/* What client_dialog got: the dialog as text, for the `adopt` of another
+ * server's client host, or an errno:
+ * EAGAIN    it is being answered (no ACK yet): later
+ * EBUSY     an offer or another request of either side takes too long: later
+ * ENOTCONN  it is hanging up or gone */
+typedef void (client_dialog_h)(int err, const char *dialog, size_t len,
+			       void *arg);
 
 struct client_ops {
 	int (*accept)(struct client *cl, const struct media_desc *answer);
@@ -82,6 +116,12 @@ struct client_ops {
 	int (*roster)(struct client *cl, const char *xml, bool last);
 	int (*bye)(struct client *cl, uint16_t scode, const char *reason);
 	int (*trace)(struct client *cl, bool on);
+	int (*dialog)(struct client *cl, client_dialog_h *h, void *arg);
+	int (*thaw)(struct client *cl, uint32_t cseq);
+	int (*release)(struct client *cl);
+	int (*offer)(struct client *cl, const struct media_desc *offer);
+	int (*refer)(struct client *cl, const char *uri);
+	int (*probe)(struct client *cl);
 };
 
 int client_alloc(struct client **clp, const struct client_ops *ops,
@@ -98,5 +138,15 @@ int client_text(struct client *cl, const char *from, const char *type,
 int client_roster(struct client *cl, const char *xml, bool last);
 int client_bye(struct client *cl, uint16_t scode, const char *reason);
 int client_trace(struct client *cl, bool on);
+
+/* A client moves to another server: it is frozen and written down, ... */
+int client_dialog(struct client *cl, client_dialog_h *h, void *arg);
+/* ... and goes on here, or is forgotten here */
+int client_thaw(struct client *cl, uint32_t cseq);
+int client_release(struct client *cl);
+
+int client_offer(struct client *cl, const struct media_desc *offer);
+int client_refer(struct client *cl, const char *uri);
+int client_probe(struct client *cl);
 
 #endif
