@@ -12,11 +12,13 @@
  *
  * @param fmt  Format
  *
- * @return Clock rate [Hz]; 8000 for G.722, as RFC 3551 4.5.2 has it
+ * @return Clock rate [Hz]; 8000 for G.722, as RFC 3551 4.5.2 has it; of L16
+ *         it is that of the highest rate, which may change in a stream
  */
 uint32_t codec_clock(const struct mesh_format *fmt)
 {
-	return fmt->codec == MESH_OPUS ? 48000 : 8000;
+	return fmt->codec == MESH_OPUS || fmt->codec == MESH_L16
+		? 48000 : 8000;
 }
 
 
@@ -57,6 +59,9 @@ bool codec_equal(const struct mesh_format *a, const struct mesh_format *b)
 	if (a->codec != b->codec)
 		return false;
 
+	if (a->codec == MESH_L16)
+		return codec_rate(a) == codec_rate(b);
+
 	return a->codec != MESH_OPUS ||
 		(codec_rate(a) == codec_rate(b) &&
 		 a->bitrate == b->bitrate && a->fec == b->fec &&
@@ -80,6 +85,10 @@ uint32_t codec_duration(const struct mesh_format *fmt, const uint8_t *p,
 
 	if (!fmt || !p || !len || len > CODEC_PAYLOAD_MAX)
 		return 0;
+
+	if (fmt->codec == MESH_L16)
+		return len & 1 ? 0 : (uint32_t)(len * 500000 /
+						codec_rate(fmt));
 
 	if (fmt->codec != MESH_OPUS)
 		return len > 960 ? 0 : (uint32_t)len * 125;

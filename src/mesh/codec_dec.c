@@ -225,6 +225,14 @@ int codec_decode(struct codec_dec *dec, const uint8_t *p, size_t len,
 		*sampc = (size_t)n;
 		break;
 
+	case MESH_L16:
+		if (len & 1 || len / 2 > *sampc)
+			return EBADMSG;
+		for (size_t i = 0; i < len / 2; i++)
+			sampv[i] = (int16_t)(p[2 * i] << 8 | p[2 * i + 1]);
+		*sampc = len / 2;
+		break;
+
 	default:
 		if (len > *sampc)
 			return EBADMSG;

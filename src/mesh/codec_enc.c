@@ -1,5 +1,5 @@
 /**
- * @file mesh/codec_enc.c  Encoders: G.711, G.722 and Opus
+ * @file mesh/codec_enc.c  Encoders: G.711, G.722, Opus and L16
  *
  * PCM comes at the rate of the mix; for G.711 and G.722 it is resampled here,
  * once for all who share the encoder.
@@ -133,7 +133,10 @@ int codec_enc_get(struct codec_enc **ep, struct codec_pool *pool,
 		err = opus_setup(enc, fmt, prm);
 	}
 	else {
-		err = resample_init(&enc->rs, prm->rate, codec_rate(fmt));
+		/* between servers, the rate of the mix is that of the stream */
+		err = resample_init(&enc->rs, prm->rate,
+				    fmt->codec == MESH_L16 ? prm->rate
+				    : codec_rate(fmt));
 		codec_enc_reset(enc);
 	}
 
@@ -154,8 +157,8 @@ int codec_enc_get(struct codec_enc **ep, struct codec_pool *pool,
  * @param from  The other one, unchanged
  * @param rate  Of the PCM that will be given [Hz]
  *
- * @return 0 if success, ENOMEM if the pool is empty, ENOTSUP if Opus shall
- *         change its rate, EINVAL
+ * @return 0 if success, ENOMEM if the pool is empty, ENOTSUP if Opus or L16
+ *         shall change its rate, EINVAL
  */
 int codec_enc_copy(struct codec_enc **ep, const struct codec_enc *from,
 		   uint32_t rate)
@@ -165,7 +168,8 @@ int codec_enc_copy(struct codec_enc **ep, const struct codec_enc *from,
 
 	if (!ep || !from || !rate)
 		return EINVAL;
-	if (from->codec == MESH_OPUS && rate != from->rate)
+	if ((from->codec == MESH_OPUS || from->codec == MESH_L16) &&
+	    rate != from->rate)
 		return ENOTSUP;
 
 	enc = codec_pool_get(from->pool, obj_kind(from->codec));
@@ -225,6 +229,21 @@ void codec_enc_reset(struct codec_enc *enc)
 }
 
 
+static int l16_put(uint8_t *buf, size_t *len, const int16_t *sampv, size_t n)
+{
+	if (2 * n > *len)
+		return EOVERFLOW;
+
+	for (size_t i = 0; i < n; i++) {
+		buf[2 * i]     = (uint8_t)((uint16_t)sampv[i] >> 8);
+		buf[2 * i + 1] = (uint8_t)sampv[i];
+	}
+	*len = 2 * n;
+
+	return 0;
+}
+
+
 static int encode_plain(struct codec_enc *enc, const int16_t *sampv,
 			uint8_t *buf, size_t *len)
 {
@@ -242,6 +261,9 @@ static int encode_plain(struct codec_enc *enc, const int16_t *sampv,
 		*len = (size_t)g722_encode(&enc->g722, buf, low, (int)n);
 		return 0;
 	}
+
+	if (enc->codec == MESH_L16)
+		return l16_put(buf, len, low, n);
 
 	if (n > *len)
 		return EOVERFLOW;

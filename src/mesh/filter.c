@@ -51,14 +51,30 @@ void filter_sum(int32_t *sumv, size_t sampc,
 }
 
 
+static void csrc_add(struct filter_mix *mix, uint32_t ssrc, uint8_t level)
+{
+	if (mix->csrcc == FILTER_CSRCS)
+		return;
+
+	mix->csrcv[mix->csrcc] = ssrc;
+	mix->levelv[mix->csrcc] = level;
+	++mix->csrcc;
+}
+
+
 static void mix_add(struct filter_mix *mix, const struct filter_talker *t)
 {
 	if (!t->who)
 		return;
 
-	mix->csrcv[mix->csrcc] = t->ssrc;
-	mix->levelv[mix->csrcc] = t->level;
-	++mix->csrcc;
+	if (!t->link) {
+		csrc_add(mix, t->ssrc, t->level);
+		return;
+	}
+
+	/* nobody knows a link: it is those in it who are heard */
+	for (unsigned i = 0; i < t->csrcc; i++)
+		csrc_add(mix, t->csrcv[i], t->levelv[i]);
 }
 
 
@@ -127,7 +143,7 @@ static bool hears(const struct filter_talker *t, const void *self,
 	if (!rules || !t->who)
 		return true;
 
-	if (ignores(rules, t->who))
+	if (ignores(rules, t->who) || (rules->link && t->link))
 		return false;
 
 	return !rules->hear_only || rules->hear_only == t->who;

@@ -4,7 +4,11 @@
 #ifndef JUNCTOR_MESH_FILTER_H
 #define JUNCTOR_MESH_FILTER_H
 
-enum { FILTER_IGNORE_MAX = 16, FILTER_GAIN_ONE = 4096 };
+enum {
+	FILTER_IGNORE_MAX = 16,
+	FILTER_GAIN_ONE = 4096,
+	FILTER_CSRCS = MESH_TALKERS_MAX + 1,
+};
 
 struct scheduler_frame;
 
@@ -14,6 +18,10 @@ struct filter_talker {           /* somebody who is mixed in this tick    */
 	int16_t *sampv;          /* its audio of this tick                */
 	uint32_t ssrc;
 	uint8_t level;           /* [-dBov]                               */
+	bool link;               /* the mix of another server             */
+	const uint32_t *csrcv;   /* of it: who is in it                   */
+	const uint8_t *levelv;   /* their levels [-dBov]                  */
+	unsigned csrcc;
 	const struct scheduler_frame *frame; /* what its audio was made of,
 				  unaltered; length 0: lost; or NULL      */
 };
@@ -25,13 +33,14 @@ struct filter_rules {            /* of one listener; all zero: none       */
 	int talk_gain;           /* 1/4096; 0: unchanged                  */
 	int hear_gain;           /* 1/4096; 0: unchanged                  */
 	const void *whisper;     /* to whom, or NULL                      */
+	bool link;               /* hears no other server                 */
 };
 
 struct filter_mix {              /* the outcome                           */
 	const int16_t *sampv;    /* NULL: silence                         */
 	const struct filter_talker *lone; /* its frames are the mix       */
-	uint32_t csrcv[MESH_TALKERS_MAX + 1];
-	uint8_t levelv[MESH_TALKERS_MAX + 1];
+	uint32_t csrcv[FILTER_CSRCS];
+	uint8_t levelv[FILTER_CSRCS];
 	unsigned csrcc;
 	const struct filter_talker *talkv; /* all, heard or not           */
 	unsigned talkc;

@@ -14,6 +14,7 @@ struct level_g722 {
 
 uint8_t level_energy(uint64_t sum, size_t sampc);
 uint8_t level_pcm(const int16_t *sampv, size_t sampc, unsigned step);
+uint8_t level_l16(const uint8_t *p, size_t len);
 uint8_t level_g711(bool alaw, const uint8_t *p, size_t len);
 uint8_t level_g722(struct level_g722 *st, const uint8_t *p, size_t len);
 

@@ -54,7 +54,10 @@ static void part_destructor(void *arg)
 
 	list_unlink(&part->rule_le);
 	if (part->le.list) {
-		mesh_conf_part_remove(part->conf, part);
+		if (part->link)
+			list_unlink(&part->le);
+		else
+			mesh_conf_part_remove(part->conf, part);
 		part->part->handle = NULL;
 		worker_post(part->conf->w, &part->leave->msg);
 	}
@@ -147,7 +150,8 @@ static int wpart_alloc(struct mesh_part *part,
 	const struct mesh_config *cfg = &part->conf->mesh->cfg;
 	const struct scheduler_config scfg = {
 		.depth_max   = cfg->jitter_max,
-		.dtmf_inband = !part->media.telev_rx,
+		.dtmf_inband = !part->media.telev_rx && !part->link,
+		.link        = part->link,
 	};
 	struct wpart *wp;
 	int err;
@@ -165,6 +169,7 @@ static int wpart_alloc(struct mesh_part *part,
 	wp->tx.ts = rand_u32();
 	wp->tx.marker = true;
 	wp->tx.hush = prm->quiet;
+	wp->link.on = part->link;
 	str_ncpy(wp->rtcp.cname, prm->cname ? prm->cname : "junctor",
 		 sizeof(wp->rtcp.cname));
 
@@ -275,14 +280,48 @@ static int part_prepare(struct mesh_part *part,
 int mesh_part_alloc(struct mesh_part **pp, struct mesh_conf *conf,
 		    const struct mesh_part_params *prm)
 {
-	struct mesh_part *part;
-	struct order *add = NULL;
-	int err;
-
 	if (!pp || !conf || !prm || !prm->media || !media_valid(prm->media) ||
 	    (prm->stream && !mesh_stream_valid(prm->stream)) ||
 	    (prm->state && !mesh_part_state_valid(prm->state)))
 		return EINVAL;
+
+	return mesh_part_make(pp, conf, prm, false);
+}
+
+
+/* A link counts for nothing that participants have a share in */
+static int part_count(struct mesh_conf *conf, struct mesh_part *part)
+{
+	int err;
+
+	if (!part->link)
+		return mesh_conf_part_add(conf, part);
+
+	err = mesh_part_own_sender(part);
+	if (!err)
+		list_append(&conf->linkl, &part->le, part);
+
+	return err;
+}
+
+
+/**
+ * Make a participant or a link, and add it to a conference
+ *
+ * @param pp   Pointer to allocated participant
+ * @param conf Conference, referenced
+ * @param prm  What it is, valid
+ * @param link Whether it is a link
+ *
+ * @return 0, ENOMEM, ENOSPC if all private ports are in use
+ */
+int mesh_part_make(struct mesh_part **pp, struct mesh_conf *conf,
+		   const struct mesh_part_params *prm, bool link)
+{
+	static const struct mesh_part_state plain;
+	struct mesh_part *part;
+	struct order *add = NULL;
+	int err;
 
 	part = mem_zalloc(sizeof(*part), part_destructor);
 	if (!part)
@@ -291,6 +330,7 @@ int mesh_part_alloc(struct mesh_part **pp, struct mesh_conf *conf,
 	part->conf = mem_ref(conf);
 	part->media = *prm->media;
 	part->port = -1;
+	part->link = link;
 	part->ssrc = prm->stream ? prm->stream->ssrc : ssrc_new(conf);
 	part->h = prm->h;
 	part->arg = prm->arg;
@@ -311,12 +351,11 @@ int mesh_part_alloc(struct mesh_part **pp, struct mesh_conf *conf,
 	if (err)
 		goto out;
 
-	if (prm->state)
-		err = mesh_part_state_begin(part, prm->state);
+	err = mesh_part_state_begin(part, prm->state ? prm->state : &plain);
 	if (err)
 		goto out;
 
-	err = mesh_conf_part_add(conf, part);
+	err = part_count(conf, part);
 	if (err)
 		goto out;
 
@@ -349,11 +388,25 @@ int mesh_part_alloc(struct mesh_part **pp, struct mesh_conf *conf,
  */
 int mesh_part_update(struct mesh_part *part, const struct mesh_media *media)
 {
+	if (!part || part->link || !media || !media_valid(media))
+		return EINVAL;
+
+	return mesh_part_change(part, media);
+}
+
+
+/**
+ * Change the media of a participant or a link
+ *
+ * @param part  Participant
+ * @param media What is agreed now, valid
+ *
+ * @return 0, ENOMEM, or EADDRINUSE; nothing has changed then
+ */
+int mesh_part_change(struct mesh_part *part, const struct mesh_media *media)
+{
 	struct order *ord;
 	int err;
-
-	if (!part || !media || !media_valid(media))
-		return EINVAL;
 
 	err = order_alloc(&ord, part->conf->conf, part->part,
 			  order_part_update);
@@ -373,8 +426,10 @@ int mesh_part_update(struct mesh_part *part, const struct mesh_media *media)
 		address_forget(part);
 	}
 
-	mesh_conf_rate_count(part->conf, &part->media.tx, -1);
-	mesh_conf_rate_count(part->conf, &media->tx, 1);
+	if (!part->link) {
+		mesh_conf_rate_count(part->conf, &part->media.tx, -1);
+		mesh_conf_rate_count(part->conf, &media->tx, 1);
+	}
 	part->media = *media;
 	laddr_set(part);
 	worker_post(part->conf->w, &ord->msg);

@@ -34,6 +34,7 @@ struct mesh_conf {
 	struct wconf *conf;      /* the worker's                          */
 	struct order *leave;     /* for the end, so that it cannot fail   */
 	unsigned partc;
+	struct list linkl;
 	struct list partl;       /* participants, links are none          */
 	struct list rulel;       /* of them, those with rules             */
 	unsigned ratev[4];       /* members by what they can use          */
@@ -55,11 +56,15 @@ struct mesh_part {
 	uint32_t ssrc;
 	int port;                /* number of the private port, or -1     */
 	bool own_port;
+	bool link;               /* to another server                     */
 	bool own_sender;         /* counted for rules                     */
 	mesh_event_h *h;
 	void *arg;
 };
 
+int  mesh_part_make(struct mesh_part **pp, struct mesh_conf *conf,
+		    const struct mesh_part_params *prm, bool link);
+int  mesh_part_change(struct mesh_part *part, const struct mesh_media *media);
 int  order_alloc(struct order **op, struct wconf *conf, struct wpart *part,
 		 void (*apply_h)(struct msg *msg, void *arg));
 void order_part_add(struct msg *msg, void *arg);

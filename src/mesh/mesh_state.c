@@ -60,9 +60,11 @@ bool mesh_part_state_valid(const struct mesh_part_state *state)
 }
 
 
-static bool rules_any(const struct mesh_part_state *state)
+static bool rules_any(const struct mesh_part *part)
 {
-	return state->ignorec || state->hear_only || state->whisper ||
+	const struct mesh_part_state *state = &part->state;
+
+	return part->link || state->ignorec || state->hear_only || state->whisper ||
 		state->talk_db || state->hear_db;
 }
 
@@ -104,7 +106,7 @@ static int rules_make(struct filter_rules **rp, const struct mesh_part *part)
 	_Static_assert((int)MESH_IGNORE_MAX == (int)FILTER_IGNORE_MAX,
 		       "all who are ignored have room");
 
-	if (!rules_any(state))
+	if (!rules_any(part))
 		return 0;
 
 	rules = mem_zalloc(sizeof(*rules), NULL);
@@ -119,6 +121,7 @@ static int rules_make(struct filter_rules **rp, const struct mesh_part *part)
 			rules->ignorev[rules->ignorec++] = p->part;
 	}
 
+	rules->link      = part->link;
 	rules->talk_gain = filter_gain_db(state->talk_db);
 	rules->hear_gain = filter_gain_db(state->hear_db);
 	rules->hear_only = whom(part, state->hear_only);
@@ -154,7 +157,7 @@ int mesh_part_own_sender(struct mesh_part *part)
 
 static void rule_list(struct mesh_part *part)
 {
-	if (!rules_any(&part->state))
+	if (!rules_any(part))
 		list_unlink(&part->rule_le);
 	else if (!part->rule_le.list)
 		list_append(&part->conf->rulel, &part->rule_le, part);
@@ -269,7 +272,7 @@ int mesh_part_state_begin(struct mesh_part *part,
 	wp->entry.dominant = state->dominant;
 	wp->entry.speaking = state->speaking && !state->muted;
 
-	if (!rules_any(state) && !state->deaf)
+	if (!rules_any(part) && !state->deaf)
 		return 0;
 
 	err = mesh_part_own_sender(part);

@@ -16,6 +16,7 @@ enum {
 	FULL_MS  = 10,        /* at full strength                           */
 	GONE_MS  = 60,        /* nothing left after                         */
 	JOIN_US  = 4000,      /* back to what was received                  */
+	JOIN_MAX = 192,       /* the same at 48 kHz [samples]               */
 };
 
 
@@ -23,7 +24,7 @@ enum {
  * Start anew
  *
  * @param plc   State
- * @param rate  8000 or 16000 [Hz]
+ * @param rate  8000, 16000, 24000 or 48000 [Hz]
  */
 void plc_start(struct plc *plc, uint32_t rate)
 {
@@ -123,7 +124,7 @@ void plc_lost(struct plc *plc, int16_t *sampv, size_t sampc)
 void plc_good(struct plc *plc, int16_t *sampv, size_t sampc)
 {
 	if (plc->lost) {
-		int16_t tail[64];
+		int16_t tail[JOIN_MAX];
 		size_t i, n = (size_t)plc->rate * JOIN_US / 1000000;
 
 		n = min(n, sampc);

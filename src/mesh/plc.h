@@ -4,10 +4,10 @@
 #ifndef JUNCTOR_MESH_PLC_H
 #define JUNCTOR_MESH_PLC_H
 
-enum { PLC_HIST = 640 };      /* 40 ms at 16 kHz                            */
+enum { PLC_HIST = 1920 };     /* 40 ms at 48 kHz                            */
 
 struct plc {                  /* embed; start with plc_start                 */
-	uint32_t rate;                /* 8000 or 16000 [Hz]                 */
+	uint32_t rate;                /* 8000, 16000, 24000 or 48000 [Hz]   */
 	unsigned lost;                /* samples concealed in a row         */
 	unsigned pitch;               /* lag repeated [samples]             */
 	unsigned pos;                 /* in the period                      */

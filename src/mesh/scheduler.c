@@ -17,6 +17,7 @@
 enum {
 	DEPTH_DEFAULT = 400,  /* [ms]                                       */
 	PT_CN         = 13,
+	PAIR_US       = 5000, /* two that come this close were sent at once */
 };
 
 
@@ -161,6 +162,7 @@ void scheduler_reset(struct scheduler *s)
 	memset(&s->g722, 0, sizeof(s->g722));
 	memset(&s->rx, 0, sizeof(s->rx));
 	memset(&s->opus, 0, sizeof(s->opus));
+	s->over = s->paired = false;
 	s->gain = s->gain_ref = OPUS_LEVEL_NONE;
 	s->verdict = LEVEL_SILENCE;
 }
@@ -236,9 +238,20 @@ static bool hear(struct scheduler *s, const struct mesh_format *fmt,
 		*level = level_g722(&s->g722, pkt->p, pkt->len);
 		break;
 
+	case MESH_L16:
+		*level = level_l16(pkt->p, pkt->len);
+		break;
+
 	default:
 		*level = LEVEL_SILENCE;
 		return sched_judge_hear(s, pkt, now, level);
+	}
+
+	/* It was judged where it was mixed */
+	if (s->cfg.link) {
+		s->over = false;
+		talk_say(&s->talk, *level, now);
+		return true;
 	}
 
 	/* What is played is heard then, and better */
@@ -246,6 +259,29 @@ static bool hear(struct scheduler *s, const struct mesh_format *fmt,
 		return true;
 
 	return talk_hear(&s->talk, *level, now);
+}
+
+
+/* Of a pair that was sent at once, the first seems to be late by its length;
+   it is the second that has to be in time */
+static void transit_note(struct scheduler *s, uint64_t now)
+{
+	if (!s->cfg.link) {
+		sched_depth_transit(&s->depth, s->rx.transit, now);
+		return;
+	}
+
+	if (s->paired && now - s->pair_at < PAIR_US) {
+		s->paired = false;
+		sched_depth_transit(&s->depth, s->rx.transit, now);
+		return;
+	}
+
+	if (s->paired)
+		sched_depth_transit(&s->depth, s->pair_transit, now);
+	s->paired       = true;
+	s->pair_at      = now;
+	s->pair_transit = s->rx.transit;
 }
 
 
@@ -296,13 +332,14 @@ int scheduler_put(struct scheduler *s, const struct scheduler_packet *pkt,
 		return put_telev(s, pkt, now);
 
 	if (ix == SCHED_PT_CN) {
+		s->over = s->cfg.link;
 		talk_hear(&s->talk, LEVEL_SILENCE, now);
 		return 0;
 	}
 
 	fmt   = &s->fmtv[ix];
 	media = sched_rx_time(s, codec_clock(fmt), pkt->ts, now);
-	sched_depth_transit(&s->depth, s->rx.transit, now);
+	transit_note(s, now);
 
 	keep = hear(s, fmt, pkt, now, &level);
 	if (!keep && !s->tk)

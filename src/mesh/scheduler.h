@@ -25,6 +25,8 @@ enum scheduler_state {
 struct scheduler_config {
 	unsigned depth_max;    /* deepest buffer [ms], 20..1000, 0: 400     */
 	bool dtmf_inband;      /* listen for, and take out, tones (G.711)   */
+	bool link;             /* from a server: all that comes is talk, in
+				  pairs of packets; CN ends it              */
 };
 
 struct scheduler_packet {

@@ -110,6 +110,10 @@ struct scheduler {
 	struct talk talk;
 	struct level_g722 g722;
 	struct dtmf dtmf;
+	bool over;                 /* the other server has nothing to say   */
+	bool paired;               /* a packet came whose pair is awaited   */
+	uint64_t pair_at;          /* when [us]                             */
+	int64_t pair_transit;      /* [us]                                  */
 
 	/* judging */
 	struct opus_level opus;

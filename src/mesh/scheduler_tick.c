@@ -255,8 +255,8 @@ static void tick_talking(struct scheduler *s, bool talking)
 	}
 
 	slot = sched_slot_at(s, s->newest);
-	if (slot && s->fmtv[slot->fmt].codec != MESH_PCMU &&
-	    s->fmtv[slot->fmt].codec != MESH_PCMA)
+	if (slot && (s->fmtv[slot->fmt].codec == MESH_G722 ||
+		     s->fmtv[slot->fmt].codec == MESH_OPUS))
 		hist = SCHED_HIST;
 	if (s->ready)
 		sched_slot_drop_before(s, (uint16_t)(s->next - hist));
@@ -290,6 +290,11 @@ enum scheduler_state scheduler_tick(struct scheduler *s, uint64_t now,
 
 	if (s->judge)
 		sched_judge_tick(s);
+
+	/* all that came before the end has been played */
+	if (s->over && (!s->kept ||
+			(s->ready && seq_diff(s->newest, s->next) < 0)))
+		talk_stop(&s->talk);
 
 	if (s->tk)
 		tick_talking(s, talk_check(&s->talk, now));

@@ -114,6 +114,32 @@ bool talk_hear(struct talk *t, uint8_t level, uint64_t now)
 
 
 /**
+ * Be told that this is talk, whatever its level
+ *
+ * @param t      State
+ * @param level  Its level [-dBov]
+ * @param now    When it came [us]
+ */
+void talk_say(struct talk *t, uint8_t level, uint64_t now)
+{
+	t->smooth  = (uint16_t)(level << 4);
+	t->talking = true;
+	t->loud    = now;
+}
+
+
+/**
+ * Be told that talk has ended
+ *
+ * @param t  State
+ */
+void talk_stop(struct talk *t)
+{
+	t->talking = false;
+}
+
+
+/**
  * Let time pass
  *
  * @param t    State

@@ -18,6 +18,8 @@ struct talk {                 /* embed; start with talk_init                */
 
 void talk_init(struct talk *t);
 bool talk_hear(struct talk *t, uint8_t level, uint64_t now);
+void talk_say(struct talk *t, uint8_t level, uint64_t now);
+void talk_stop(struct talk *t);
 bool talk_check(struct talk *t, uint64_t now);
 uint8_t talk_threshold(const struct talk *t);
 uint8_t talk_level(const struct talk *t);

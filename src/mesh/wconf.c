@@ -58,6 +58,14 @@ static void listen_all(struct wconf *conf)
 		enum scheduler_state st;
 		uint8_t level = 127;
 
+		if (part->slow == turn)
+			wpart_slow(part);
+
+		if (part->link.on) {
+			wlink_listen(part);
+			continue;
+		}
+
 		st = scheduler_tick(part->sched, w->now, &level);
 		if (st == SCHEDULER_TALKING)
 			part->level = level;
@@ -68,9 +76,6 @@ static void listen_all(struct wconf *conf)
 		if (part->rx.inband && part->entry.silenced &&
 		    st == SCHEDULER_TALKING)
 			keys_hear(conf, part);
-
-		if (part->slow == turn)
-			wpart_slow(part);
 	}
 }
 
@@ -168,6 +173,31 @@ static void chime(struct wconf *conf)
 }
 
 
+/* Other servers are heard beside the talkers, not instead of them */
+static void links_fetch(struct wconf *conf)
+{
+	static const struct sorter_entry plain;
+	struct worker_scratch *sc = &conf->w->scratch;
+	struct le *le;
+
+	for (le = conf->linkl.head; le; le = le->next) {
+
+		struct wpart *part = le->data;
+		struct filter_talker *t = &sc->talkv[sc->talkc];
+
+		if (!part->link.heard || part->entry.silenced)
+			continue;
+
+		memset(t, 0, sizeof(*t));
+		t->sampv = sc->seatv[sc->talkc];
+		if (wlink_fetch(part, t)) {
+			talker_fade(conf, t, &plain);
+			++sc->talkc;
+		}
+	}
+}
+
+
 static void mix(struct wconf *conf)
 {
 	struct worker_scratch *sc = &conf->w->scratch;
@@ -178,6 +208,7 @@ static void mix(struct wconf *conf)
 		if (talker_fetch(conf, sc->talkc, conf->sorter.seatv[i]))
 			++sc->talkc;
 	}
+	links_fetch(conf);
 	chime(conf);
 
 	sc->quiet = true;
@@ -233,7 +264,8 @@ static void listeners_sort(struct wconf *conf)
 
 		struct wpart *part = le->data;
 
-		part->apart = part->deaf || tone_playing(&part->tone) ||
+		part->apart = part->deaf || part->link.on ||
+			tone_playing(&part->tone) ||
 			((part->entry.seated || part->rules ||
 			  part->entry.leaving) &&
 			 filter_concerns(sc->talkv, sc->talkc, part,
@@ -313,7 +345,10 @@ static void own_run(struct wconf *conf, struct wpart *part)
 
 static void part_send(struct wconf *conf, struct wpart *part)
 {
-	if (part->own) {
+	if (part->link.on) {
+		wlink_send(conf, part);
+	}
+	else if (part->own) {
 		own_run(conf, part);
 		if (part->tx.on)
 			wpart_send(part, part->own);
@@ -422,6 +457,8 @@ void wconf_part_add(struct wconf *conf, struct wpart *part)
 	part->conf = conf;
 	part->slow = conf->w->stats.parts % WORKER_SLOW;
 	list_append(&conf->partl, &part->le, part);
+	if (part->link.on)
+		list_append(&conf->linkl, &part->link_le, part);
 	if (part->entry.speaking)
 		sorter_resume(&conf->sorter, &part->entry);
 	++conf->w->stats.parts;
@@ -460,6 +497,7 @@ void wconf_part_remove(struct wconf *conf, struct wpart *part)
 	sorter_remove(&conf->sorter, &part->entry);
 	own_drop(conf, part);
 	list_unlink(&part->rule_le);
+	list_unlink(&part->link_le);
 	list_unlink(&part->le);
 	--conf->w->stats.parts;
 

@@ -305,27 +305,42 @@ static void priority_raise(void)
 }
 
 
+/* As `top -H` and a debugger show it; at most 15 characters */
+static void name_set(const struct worker *w)
+{
+	char name[16];
+
+	if (re_snprintf(name, sizeof(name), "junctor/mesh%u", w->ix) > 0)
+		(void)pthread_setname_np(pthread_self(), name);
+}
+
+
 static void *worker_thread(void *arg)
 {
 	struct worker *w = arg;
 	struct clockwork cw;
 	bool asleep = false;
 
+	name_set(w);
 	priority_raise();
 	timer_arm(w, &cw);
 
 	while (!atomic_load(&w->stop)) {
 
 		struct epoll_event evv[2];
-		uint64_t n;
+		const int n = epoll_wait(w->epfd, evv, ARRAY_SIZE(evv), -1);
+		uint64_t count;
 
-		if (epoll_wait(w->epfd, evv, ARRAY_SIZE(evv), -1) < 0 &&
-		    errno != EINTR)
+		if (n < 0 && errno != EINTR)
 			break;
 
-		(void)!read(w->timerfd, &n, sizeof(n));
+		/* Whatever is ready, asleep or not: main may see that the
+		   worker sleeps just before it no longer does, and wake it
+		   afterwards. What stays unread keeps it from sleeping. */
+		for (int i = 0; i < n; i++)
+			(void)!read(evv[i].data.fd, &count, sizeof(count));
+
 		if (asleep) {
-			(void)!read(w->wakefd, &n, sizeof(n));
 			atomic_store(&w->asleep, false);
 			asleep = false;
 			timer_arm(w, &cw);

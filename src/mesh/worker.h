@@ -33,6 +33,7 @@ struct wconf {                   /* a conference                          */
 	struct list rulel;       /* of them, those with rules             */
 	struct list ownl;        /* of them, those with their own sender  */
 	struct list groupl;
+	struct list linkl;
 	uint32_t rate;           /* of the mix [Hz]                       */
 	uint32_t rate_next;      /* as main wants it [Hz]                 */
 	bool fade_in;            /* the rate has just changed             */
@@ -104,13 +105,23 @@ struct wpart_shown {             /* to main: of a participant             */
 	uint32_t expected_prior, lost_prior, lsr;
 };
 
+struct wpart_link {              /* to another server                     */
+	bool on;                 /* it is one                             */
+	bool heard;              /* it has something to say, this tick    */
+	unsigned quiet;          /* ticks in which we had nothing         */
+	uint32_t csrcv[RTP_CSRC_MAX];  /* who is in what came last        */
+	uint8_t levelv[RTP_CSRC_MAX];  /* [-dBov]                         */
+	unsigned csrcc;
+};
+
 struct wpart {                   /* a participant                         */
 	struct le le;            /* in its conference                     */
-	struct le rule_le, own_le;
+	struct le rule_le, own_le, link_le;
 	struct wconf *conf;
 	struct scheduler *sched;
 	struct wpart_rx rx;
 	struct wpart_tx tx;
+	struct wpart_link link;
 	struct sorter_entry entry;
 	struct filter_rules *rules;   /* or NULL                          */
 	struct sender_group *group;
@@ -128,13 +139,16 @@ struct wpart {                   /* a participant                         */
 	void *handle;            /* main's                                */
 };
 
+/* talkers, one who leaves, a sound, other servers */
+enum { WORKER_SEATS = MESH_TALKERS_MAX + 2 + MESH_LINKS_MAX };
+
 struct worker_scratch {          /* audio of one tick                     */
 	int32_t sumv[CODEC_TICK_MAX];
 	int16_t allv[CODEC_TICK_MAX];
 	int16_t onev[CODEC_TICK_MAX];
-	int16_t seatv[MESH_TALKERS_MAX + 2][CODEC_TICK_MAX];
-	struct scheduler_frame framev[MESH_TALKERS_MAX + 2];
-	struct filter_talker talkv[MESH_TALKERS_MAX + 2];
+	int16_t seatv[WORKER_SEATS][CODEC_TICK_MAX];
+	struct scheduler_frame framev[WORKER_SEATS];
+	struct filter_talker talkv[WORKER_SEATS];
 	unsigned talkc;
 	struct filter_mix all;
 	bool quiet;              /* little to hear                        */
@@ -216,6 +230,11 @@ void wpart_latch(struct wpart *part, const struct sa *src);
 struct wpart *worker_adopt(struct worker *w, const struct sa *src,
 			   uint32_t ssrc);
 void wpart_send(struct wpart *part, const struct sender *s);
+void wlink_rx(struct wpart *part, const uint8_t *buf, size_t len);
+void wlink_listen(struct wpart *part);
+bool wlink_fetch(struct wpart *part, struct filter_talker *t);
+void wlink_send(struct wconf *conf, struct wpart *part);
+uint8_t wlink_pt(uint32_t rate);
 void wpart_slow(struct wpart *part);
 void wpart_publish(struct wpart *part);
 void wpart_show(struct wpart *part, uint64_t now);

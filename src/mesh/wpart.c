@@ -84,6 +84,8 @@ static void rtp_rx(struct wpart *part, const uint8_t *buf, size_t len,
 
 	++rx->packets;
 	rx->bytes += len;
+	if (part->link.on && !err)
+		wlink_rx(part, buf, len);
 
 	/* only what makes sense can say where a caller is */
 	if (!err && (!rx->latched || !sa_cmp(src, &rx->peer, SA_ALL)))
@@ -105,6 +107,12 @@ void wpart_rx(struct wpart *part, const uint8_t *buf, size_t len,
 	      const struct sa *src, uint64_t came, bool rtcp)
 {
 	struct wpart_rx *rx = &part->rx;
+
+	/* nobody but the other server is heard there */
+	if (part->link.on && !sa_cmp(src, &rx->agreed, SA_ALL)) {
+		++part->conf->w->stats.rx_unknown;
+		return;
+	}
 
 	if (rtcp) {
 		/* reports move nothing, they must come from where RTP does */
