@@ -16,6 +16,8 @@ struct service_export;
 
 /* Events, none has data:
  * "server.running":  every service runs
+ * "server.terminate": SIGTERM came; a listener that answers calls server_stop
+ *                    when it has given its work away
  * "server.stopping": no new work from now on; say goodbye
  * "server.hup":      SIGHUP, or the command reload: reopen files */
 

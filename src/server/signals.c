@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <re.h>
 #include "server/server.h"
+#include "server/event.h"
 #include "server/service.h"
 #include "server/core.h"
 
@@ -48,6 +49,17 @@ static void interrupt_open(void)
 }
 
 
+/* A service may want to give its work away first; it stops the server itself
+ * then. */
+static void terminate(struct server *srv)
+{
+	const struct event ev = {.name = "server.terminate"};
+
+	if (!event_fire(server_events(srv), &ev))
+		server_stop(srv, false);
+}
+
+
 static void signal_handler(int flags, void *arg)
 {
 	struct signals *sig = arg;
@@ -69,7 +81,7 @@ static void signal_handler(int flags, void *arg)
 		break;
 
 	case SIGTERM:
-		server_stop(sig->srv, false);
+		terminate(sig->srv);
 		break;
 	}
 }
