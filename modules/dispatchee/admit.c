@@ -13,9 +13,9 @@
 #include "dispatchee/dispatchee.h"
 
 
-static int ticket_judge(struct dispatchee *d, const struct join *join)
+static int ticket_judge(struct dispatchee *d, const struct join *join,
+			char *account)
 {
-	char account[CLIENT_ACCOUNT_MAX];
 	struct ticket t = {
 		.conference = join->conference,
 		.conferencelen = str_len(join->conference),
@@ -26,7 +26,8 @@ static int ticket_judge(struct dispatchee *d, const struct join *join)
 	};
 
 	return ticket_check(d->key, join->ticket, str_len(join->ticket), &t,
-			    account, sizeof(account), (uint32_t)time(NULL));
+			    account, CLIENT_ACCOUNT_MAX,
+			    (uint32_t)time(NULL));
 }
 
 
@@ -43,15 +44,16 @@ static bool refuse(struct dispatchee *d, const struct join *join,
 }
 
 
-/* EACCES and the like: a bad ticket; ENOENT: nobody sent it here */
+/* EACCES and the like: a bad ticket; ENOENT: nobody sent it here. `account`
+   is set to what it was sent with. */
 static int admit(struct dispatchee *d, const struct join *join,
-		 const struct willcall_join *j)
+		 const struct willcall_join *j, char *account)
 {
 	const uint64_t now = tmr_jiffies();
 	int err;
 
 	if (str_isset(join->ticket)) {
-		err = ticket_judge(d, join);
+		err = ticket_judge(d, join, account);
 		if (err)
 			return err;
 
@@ -61,7 +63,8 @@ static int admit(struct dispatchee *d, const struct join *join,
 		return 0;
 	}
 
-	err = willcall_admit(d->willcall, j, now, NULL, 0);
+	err = willcall_admit(d->willcall, j, now, account,
+			     CLIENT_ACCOUNT_MAX);
 	if (!err) {
 		++d->countv[ADMITTED_WILLCALL];
 		return 0;
@@ -105,13 +108,14 @@ static bool has_place(struct dispatchee *d, const struct willcall_join *j,
 }
 
 
-/* The conference ended here and began elsewhere while this one was on its
-   way: whoever dispatches sends it there. */
-static bool runs_elsewhere(const struct dispatchee *d, const char *name)
+/* The conference was moved while this one was on its way, or ended here and
+   began elsewhere. */
+static const struct owner *runs_elsewhere(const struct dispatchee *d,
+					  const char *name)
 {
 	const struct conf *c = local_find(d, name);
 
-	return c && c->foreign && !c->running;
+	return c && c->foreign && (!c->running || c->given) ? c->owner : NULL;
 }
 
 
@@ -127,6 +131,8 @@ bool admit_handler(const struct event *ev, void *arg)
 {
 	struct dispatchee *d = arg;
 	struct join *join = ev->data;
+	char account[CLIENT_ACCOUNT_MAX] = "";
+	const struct owner *owner;
 	struct willcall_join j;
 	int err;
 
@@ -140,7 +146,7 @@ bool admit_handler(const struct event *ev, void *arg)
 		join->media ? join->media : MEDIA_AUDIO
 	};
 
-	err = admit(d, join, &j);
+	err = admit(d, join, &j, account);
 	if (err == ENOENT)
 		return false;
 
@@ -150,11 +156,18 @@ bool admit_handler(const struct event *ev, void *arg)
 			      "Ticket has expired" : "Ticket is not valid");
 	}
 
+	/* an open server may know more than the list: who it is told to be */
+	if (!account[0])
+		str_ncpy(account, join->account, sizeof(account));
+
+	owner = runs_elsewhere(d, join->conference);
+	if (owner) {
+		/* whoever dispatches may know where that is */
+		return !owner_redirect(d, owner, join, account);
+	}
+
 	if (report_state(d) == CAPACITY_OUT)
 		return refuse(d, join, 503, "Server is out of service");
-
-	if (runs_elsewhere(d, join->conference))
-		return false;
 
 	if (!has_place(d, &j, str_isset(join->ticket))) {
 		++d->countv[REFUSED_FULL];

@@ -2,8 +2,11 @@
  * @file conf.c  Conferences of this server, and their claims on the bus
  *
  *  expected    a place was reserved for the first who comes
+ *  incoming    places were reserved for a conference that is moved here
  *  running     the claim is made ours and lasting (held)
- *  over        the claim is deleted
+ *  given       the claim became another server's while it runs here (claim.c)
+ *  taken       the claim became ours before it runs here (claim.c)
+ *  over        the claim is deleted, unless it is another server's
  *
  * Changes of a claim take time, and a conference may end and begin again
  * meanwhile: one operation is under way at most, and when it ends what is
@@ -21,9 +24,7 @@
 #include "dispatchee/dispatchee.h"
 
 
-enum { CONFS_MAX = 1 << 20 };
-
-static void local_sync(struct conf *c);
+enum { INCOMING_MAX = 1 << 20 };   /* participants */
 
 
 static uint32_t name_hash(const struct dispatchee *d, const char *name)
@@ -60,8 +61,9 @@ static void share_update(struct conf *c)
 {
 	uint32_t share = 0;
 
-	if (c->running || c->expect.list)
-		share = max(c->participants, c->d->est_cfg.contracted);
+	if (c->running || c->expect.list || c->incoming)
+		share = max(c->participants + c->incoming,
+			    c->d->est_cfg.contracted);
 
 	c->d->contracted += share - c->share;
 	c->share = share;
@@ -74,6 +76,7 @@ static void local_destructor(void *arg)
 
 	hash_unlink(&c->he);
 	list_unlink(&c->expect);
+	claim_op_end(c, ECANCELED);
 	mem_deref(c->op);
 }
 
@@ -100,7 +103,7 @@ static struct conf *local_get(struct dispatchee *d, const char *name)
 
 static void local_maybe_drop(struct conf *c)
 {
-	if (c->running || c->expect.list || c->rev || c->op)
+	if (c->running || c->expect.list || c->rev || c->op || c->incoming)
 		return;
 
 	share_update(c);
@@ -164,9 +167,29 @@ void local_purge(struct dispatchee *d)
 }
 
 
-static void conflict(struct conf *c, const char *server)
+static int conflict_detail(struct odict *od, const void *data)
 {
-	const struct event ev = { .name = "dispatchee.conflict" };
+	const struct dispatchee_conflict *dc = data;
+	int err;
+
+	err  = odict_entry_add(od, "conference", ODICT_STRING,
+			       dc->conference);
+	err |= odict_entry_add(od, "server", ODICT_STRING, dc->server);
+
+	return err;
+}
+
+
+static void conflict(struct conf *c)
+{
+	struct dispatchee_conflict dc = {
+		.conference = c->name,
+		.server = c->owner ? c->owner->name : "?",
+	};
+	const struct event ev = {
+		.name = "dispatchee.conflict", .data = &dc,
+		.detail = conflict_detail,
+	};
 
 	c->held = false;
 	if (c->conflict)
@@ -176,21 +199,96 @@ static void conflict(struct conf *c, const char *server)
 	++c->d->countv[CONFLICTS];
 	log_event(LOG_WARN, "dispatchee", NULL,
 		  "conference %s runs here and is claimed by %s", c->name,
-		  server);
+		  dc.server);
 	(void)event_fire(server_events(service_server(c->d->svc)), &ev);
 }
 
 
-static void claim_set(struct conf *c, uint64_t rev, const uint8_t *buf,
-		      size_t len)
+/* Runs here although another has the claim, and not because it is moved */
+static bool in_conflict(const struct conf *c)
 {
-	struct wire_claim wc;
-	const int err = wire_claim_decode(&wc, buf, len);
+	return c->running && c->foreign && !c->given && !c->incoming;
+}
+
+
+/**
+ * A claim is known to be like this
+ *
+ * @param c   Conference
+ * @param rev Revision of the claim
+ * @param buf The claim
+ * @param len Its length [bytes]
+ */
+void local_claim_set(struct conf *c, uint64_t rev, const uint8_t *buf,
+		     size_t len)
+{
+	struct wire_claim wc = { .running = false };
 
 	c->rev = rev;
-	c->foreign = err || strcmp(wc.server, c->d->report.name);
-	if (c->foreign && c->running)
-		conflict(c, err ? "?" : wc.server);
+	c->owner = NULL;
+	if (!wire_claim_decode(&wc, buf, len))
+		(void)owner_get(&c->owner, c->d, wc.server);
+
+	c->live = wc.running;
+	c->foreign = c->owner != c->d->self;
+	c->held = !c->foreign && wc.running;
+	if (c->foreign)
+		c->taken = c->orphan = false;
+	else
+		c->given = c->conflict = false;
+
+	if (in_conflict(c))
+		conflict(c);
+}
+
+
+/**
+ * Forget a claim: there is none any more
+ *
+ * @param c Conference
+ */
+void local_claim_none(struct conf *c)
+{
+	c->rev = 0;
+	c->owner = NULL;
+	c->live = c->foreign = c->held = c->given = c->taken = false;
+	c->orphan = c->conflict = false;
+}
+
+
+/**
+ * Write a lasting claim
+ *
+ * @param c      Conference
+ * @param server Whose it is to be
+ * @param buf    Claim
+ * @param sz     Its size, WIRE_SMALL_MAX is enough [bytes]
+ * @param len    Its length [bytes]
+ * @param key    Its key, NAME_KEY_MAX bytes
+ *
+ * @return 0 if success
+ */
+int local_claim_encode(const struct conf *c, const char *server,
+		       uint8_t *buf, size_t sz, size_t *len, char *key)
+{
+	struct wire_claim wc = { .running = true };
+	int err;
+
+	str_ncpy(wc.conference, c->name, sizeof(wc.conference));
+	str_ncpy(wc.server, server, sizeof(wc.server));
+
+	err = wire_claim_encode(buf, sz, len, &wc);
+	if (err)
+		return err;
+
+	return name_key(key, NAME_KEY_MAX, c->name, strlen(c->name));
+}
+
+
+static void trouble(const struct conf *c, int err)
+{
+	log_event(LOG_WARN, "dispatchee", NULL,
+		  "cannot claim conference %s: %s", c->name, strerror(err));
 }
 
 
@@ -203,24 +301,23 @@ static void hold_handler(int err, uint64_t rev, const uint8_t *buf,
 
 	case 0:
 		c->rev = rev;
-		c->held = true;
+		c->owner = c->d->self;
+		c->held = c->live = true;
 		c->foreign = c->conflict = false;
 		break;
 
 	case EEXIST:
 	case ESTALE:
-		claim_set(c, rev, buf, len);
+		local_claim_set(c, rev, buf, len);
 		break;
 
 	case ENOENT:
-		c->rev = 0;
+		local_claim_none(c);
 		break;
 
 	default:
 		/* the next heartbeat of a participant tries again */
-		log_event(LOG_WARN, "dispatchee", NULL,
-			  "cannot claim conference %s: %s", c->name,
-			  strerror(err));
+		trouble(c, err);
 		local_maybe_drop(c);
 		return;
 	}
@@ -229,17 +326,15 @@ static void hold_handler(int err, uint64_t rev, const uint8_t *buf,
 }
 
 
-static int hold(struct conf *c, const char *key)
+static int hold(struct conf *c)
 {
-	struct wire_claim wc = { .running = true };
+	char key[NAME_KEY_MAX];
 	uint8_t buf[WIRE_SMALL_MAX];
 	size_t n;
 	int err;
 
-	str_ncpy(wc.conference, c->name, sizeof(wc.conference));
-	str_ncpy(wc.server, c->d->report.name, sizeof(wc.server));
-
-	err = wire_claim_encode(buf, sizeof(buf), &n, &wc);
+	err = local_claim_encode(c, c->d->report.name, buf, sizeof(buf), &n,
+				 key);
 	if (err)
 		return err;
 
@@ -251,31 +346,40 @@ static int hold(struct conf *c, const char *key)
 }
 
 
-/* What is there becomes what should be. May release the conference. */
-static void local_sync(struct conf *c)
+static int unhold(struct conf *c)
 {
 	char key[NAME_KEY_MAX];
 	int err;
 
+	err = name_key(key, sizeof(key), c->name, strlen(c->name));
+	if (!err)
+		err = bus_kv_delete(NULL, c->d->bus, "conferences", key,
+				    c->rev, NULL, NULL);
+	local_claim_none(c);
+
+	return err;
+}
+
+
+/**
+ * What is there becomes what should be
+ *
+ * @param c Conference; may be released
+ */
+void local_sync(struct conf *c)
+{
+	int err = 0;
+
 	if (c->op)
 		return;
 
-	err = name_key(key, sizeof(key), c->name, strlen(c->name));
-
-	if (!err && c->running && !c->held && !c->foreign) {
-		err = hold(c, key);
-	}
-	else if (!err && !c->running && c->held) {
-		err = bus_kv_delete(NULL, c->d->bus, "conferences", key,
-				    c->rev, NULL, NULL);
-		c->held = false;
-		c->rev = 0;
-	}
+	if (c->running && !c->held && !c->foreign)
+		err = hold(c);
+	else if (!c->running && c->held && !c->taken)
+		err = unhold(c);
 
 	if (err)
-		log_event(LOG_WARN, "dispatchee", NULL,
-			  "cannot claim conference %s: %s", c->name,
-			  strerror(err));
+		trouble(c, err);
 
 	local_maybe_drop(c);
 }
@@ -295,11 +399,11 @@ void local_created(struct dispatchee *d, const char *name)
 		return;
 
 	c->running = true;
-	c->conflict = false;
+	c->conflict = c->taken = c->orphan = false;
 	++d->running;
 	unexpect(c);
-	if (c->foreign)
-		conflict(c, "another server");
+	if (in_conflict(c))
+		conflict(c);
 	local_sync(c);
 }
 
@@ -355,6 +459,81 @@ static bool recount_handler(struct le *le, void *arg)
 }
 
 
+static void incoming_set(struct conf *c, uint32_t n)
+{
+	c->d->incoming += n - c->incoming;
+	c->incoming = n;
+	share_update(c);
+}
+
+
+/* What so many more take of what is left */
+static uint64_t need_all(const struct dispatchee *d, const struct conf *c,
+			 uint32_t n)
+{
+	const uint32_t size = c ? c->participants : 0;
+	uint64_t need = 0;
+	uint32_t i;
+
+	for (i=0; i<n && i<INCOMING_MAX; i++)
+		need += d->est->need(&d->est_cfg, size + i);
+
+	return need;
+}
+
+
+/**
+ * Keep places for a conference that will be moved here
+ *
+ * @param d    Dispatchee
+ * @param name Conference
+ * @param n    Participants, 0: keep none any more
+ *
+ * @return 0 if success; ENOSPC if there is no room for so many; ENOMEM
+ */
+int local_incoming(struct dispatchee *d, const char *name, uint32_t n)
+{
+	struct conf *c = local_find(d, name);
+
+	if (!n) {
+		if (c) {
+			incoming_set(c, 0);
+			if (in_conflict(c))
+				conflict(c);
+			local_maybe_drop(c);
+		}
+		return 0;
+	}
+
+	if (n > INCOMING_MAX || need_all(d, c, n) > report_unused(d))
+		return ENOSPC;
+
+	c = local_get(d, name);
+	if (!c)
+		return ENOMEM;
+
+	incoming_set(c, n);
+
+	return 0;
+}
+
+
+/**
+ * One of those who are moved here is in
+ *
+ * @param d    Dispatchee
+ * @param name Conference
+ */
+void local_moved_in(struct dispatchee *d, const char *name)
+{
+	struct conf *c = local_find(d, name);
+
+	/* the last place stands for the move itself, until it ends */
+	if (c && c->incoming > 1)
+		incoming_set(c, c->incoming - 1);
+}
+
+
 /**
  * The contracted size has changed
  *
@@ -380,8 +559,24 @@ static void claim_gone(struct dispatchee *d, const char *key)
 	if (!c || c->op)
 		return;
 
-	c->rev = 0;
-	c->foreign = c->held = false;
+	local_claim_none(c);
+	local_sync(c);
+}
+
+
+/* Somebody may know how to go on with it; else it is over. */
+static void orphaned(struct conf *c)
+{
+	struct dispatchee *d = c->d;
+
+	if (d->orphan_h) {
+		if (!c->orphan) {
+			c->orphan = true;
+			d->orphan_h(c->name, 0, d->orphan_arg);
+		}
+		return;
+	}
+
 	local_sync(c);
 }
 
@@ -410,13 +605,13 @@ static void watch_handler(const char *key, uint64_t rev, const uint8_t *buf,
 	if (!c || rev <= c->rev)
 		return;
 
-	claim_set(c, rev, buf, len);
+	local_claim_set(c, rev, buf, len);
 
 	/* of an earlier life of this server, which ended without goodbye */
-	if (wc.running && !c->foreign && !c->running && !c->op) {
-		c->held = true;
+	if (c->held && !c->running && !c->op && !c->taken)
+		orphaned(c);
+	else
 		local_sync(c);
-	}
 }
 
 

@@ -5,10 +5,12 @@
  * ticket or is on the will-call list, holds the claims of its conferences.
  *
  * Files: admit.c client.join; reserve.c requests of dispatch; conf.c
- * conferences and claims; guest.c who is in; report.c capacity.
+ * conferences, claim.c their claims, owner.c whose; guest.c who is in;
+ * report.c capacity.
  *
  * Settings (dispatchee.*, capacity.*): see below.
- * Command: drain {on: bool}: take no new conferences.
+ * Command: drain {on: bool, exit: bool}: take no new conferences; whoever
+ * can move conferences gives those that run here away, and ends the process.
  */
 #include <string.h>
 #include <sys/time.h>
@@ -119,29 +121,93 @@ static bool stopping_handler(const struct event *ev, void *arg)
 }
 
 
+static bool flag_get(const struct odict *args, bool *flag, const char *key)
+{
+	const char *word = odict_string(args, key);
+
+	if (!word)
+		return odict_get_boolean(args, flag, key);
+
+	*flag = !strcmp(word, "true") || !strcmp(word, "yes");
+
+	return *flag || !strcmp(word, "false") || !strcmp(word, "no");
+}
+
+
+static int drain_detail(struct odict *od, const void *data)
+{
+	const struct dispatchee_drain *dd = data;
+	int err;
+
+	err  = odict_entry_add(od, "on", ODICT_BOOL, dd->on);
+	err |= odict_entry_add(od, "exit", ODICT_BOOL, dd->exit);
+
+	return err;
+}
+
+
 static void drain_command(struct command_req *req, const struct odict *args,
 			  void *arg)
 {
 	struct dispatchee *d = arg;
-	const char *word = odict_string(args, "on");
-	bool on;
+	struct dispatchee_drain dd = { .on = true };
+	const struct event ev = {
+		.name = "dispatchee.drain", .data = &dd,
+		.detail = drain_detail,
+	};
 
-	if (word && (!strcmp(word, "true") || !strcmp(word, "yes"))) {
-		on = true;
-	}
-	else if (word && (!strcmp(word, "false") || !strcmp(word, "no"))) {
-		on = false;
-	}
-	else if (!odict_get_boolean(args, &on, "on")) {
+	if (odict_lookup(args, "on") && !flag_get(args, &dd.on, "on")) {
 		command_fail(req, EINVAL, "on: true or false");
 		return;
 	}
+	if (odict_lookup(args, "exit") && !flag_get(args, &dd.exit, "exit")) {
+		command_fail(req, EINVAL, "exit: true or false");
+		return;
+	}
+
+	d->api.drain(d, dd.on);
+	(void)event_fire(server_events(service_server(d->svc)), &ev);
+
+	if (dd.exit && !dd.taken)
+		command_fail(req, ENOSYS, "no service here ends the process"
+			     " when it is empty (move)");
+	else
+		command_ok(req, NULL);
+}
+
+
+static int api_state(const struct dispatchee *d)
+{
+	return report_state(d);
+}
+
+
+static void api_drain(struct dispatchee *d, bool on)
+{
+	if (d->draining == on)
+		return;
 
 	d->draining = on;
 	report_now(d);
 	log_event(LOG_NOTICE, "dispatchee", NULL, "%s",
 		  on ? "draining: no new conferences" : "in service again");
-	command_ok(req, NULL);
+}
+
+
+static void api_full(struct dispatchee *d, bool on)
+{
+	if (d->full == on)
+		return;
+
+	d->full = on;
+	report_changed(d);
+}
+
+
+static void api_orphans(struct dispatchee *d, claim_each_h *h, void *arg)
+{
+	d->orphan_h = h;
+	d->orphan_arg = arg;
 }
 
 
@@ -156,10 +222,13 @@ static void dispatchee_stop(struct service *svc)
 	d->offers = mem_deref(d->offers);
 	d->sub    = mem_deref(d->sub);
 	d->watch  = mem_deref(d->watch);
+	d->server_watch = mem_deref(d->server_watch);
 
 	hash_flush(d->confh);
 	hash_flush(d->guesth);
-	d->participants = d->running = d->contracted = 0;
+	list_flush(&d->ownerl);
+	d->self = NULL;
+	d->participants = d->running = d->contracted = d->incoming = 0;
 	memset(d->mediav, 0, sizeof(d->mediav));
 
 	d->willcall = mem_deref(d->willcall);
@@ -189,6 +258,13 @@ static int dispatchee_init(struct service *svc)
 		return ENOMEM;
 
 	d->svc = svc;
+	d->api = (struct dispatchee_api){
+		.d = d, .state = api_state, .unused = report_unused,
+		.drain = api_drain, .full = api_full, .owner = claim_owner,
+		.claims = claim_each, .give = claim_give, .take = claim_take,
+		.settle = claim_settle, .expect = local_incoming,
+		.orphans = api_orphans, .uri = owner_uri,
+	};
 	siphash_key_random(&d->hkey);
 
 	/* later than any report before a restart */
@@ -197,12 +273,15 @@ static int dispatchee_init(struct service *svc)
 
 	err  = hash_alloc(&d->confh, CONF_BUCKETS);
 	err |= hash_alloc(&d->guesth, GUEST_BUCKETS);
-	if (err)
+	if (err) {
 		mem_deref(d);
-	else
-		service_data_set(svc, d);
+		return err;
+	}
 
-	return err;
+	service_data_set(svc, d);
+	service_api_set(svc, &d->api);
+
+	return 0;
 }
 
 
@@ -258,13 +337,15 @@ static int offers_make(struct dispatchee *d)
 		{"connect.created", EVENT_PRIO_NORMAL, created_handler, false},
 		{"connect.joined", EVENT_PRIO_NORMAL, joined_handler, false},
 		{"connect.left", EVENT_PRIO_NORMAL, left_handler, false},
+		{"connect.moved", EVENT_PRIO_NORMAL, moved_handler, false},
+		{"connect.lost", EVENT_PRIO_NORMAL, moved_handler, false},
 		{"connect.deleted", EVENT_PRIO_NORMAL, deleted_handler, false},
 		{"config.changed", EVENT_PRIO_NORMAL, changed_handler, false},
 		{"server.stopping", EVENT_PRIO_NORMAL, stopping_handler,
 		 false},
 	};
 	static const struct offer_command commandv[] = {
-		{"drain", COMMAND_CHANGE, "take no new conferences: on",
+		{"drain", COMMAND_CHANGE, "take no new conferences: on, exit",
 		 drain_command},
 	};
 	static const char *const labelv[DISPATCHEE_COUNTS] = {
@@ -276,6 +357,7 @@ static int offers_make(struct dispatchee *d)
 		[GRANTED]           = "what=\"place_granted\"",
 		[NOT_GRANTED]       = "what=\"place_refused\"",
 		[CONFLICTS]         = "what=\"conflict\"",
+		[SENT_ON]           = "what=\"sent_on\"",
 	};
 	size_t i;
 	int err;
@@ -310,7 +392,7 @@ static int dispatchee_start(struct service *svc)
 	int err;
 
 	d->bus = server_bus(srv);
-	d->stopping = d->paused = false;
+	d->stopping = d->paused = d->full = false;
 	str_ncpy(d->report.name, server_name(srv), sizeof(d->report.name));
 
 	err = willcall_alloc(&d->willcall,
@@ -322,6 +404,8 @@ static int dispatchee_start(struct service *svc)
 		err = contact_set(d);
 	if (!err)
 		err = noc_key_ticket(&d->key, srv, "dispatchee");
+	if (!err)
+		err = owner_watch(d);
 	if (!err)
 		err = local_watch(d);
 	if (!err)

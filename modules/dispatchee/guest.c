@@ -125,11 +125,30 @@ bool joined_handler(const struct event *ev, void *arg)
 	if (guest_add(d, ce->id, media))
 		return false;
 
+	if (ce->moved)
+		local_moved_in(d, ce->conference);
 	local_participants(d, ce->conference, ce->participants);
-	tell(d, WIRE_JOINED, ce, ce->joined_usec);
+	tell(d, ce->moved ? WIRE_MOVED : WIRE_JOINED, ce, ce->joined_usec);
 	report_changed(d);
 
 	return false;
+}
+
+
+static bool guest_remove(struct dispatchee *d, const struct connect_event *ce)
+{
+	struct guest *g = ce ? guest_find(d, ce->id) : NULL;
+
+	if (!g)
+		return false;
+
+	media_count(d, g->media, -1);
+	--d->participants;
+	mem_deref(g);
+	local_participants(d, ce->conference, ce->participants);
+	report_changed(d);
+
+	return true;
 }
 
 
@@ -144,19 +163,25 @@ bool joined_handler(const struct event *ev, void *arg)
 bool left_handler(const struct event *ev, void *arg)
 {
 	const struct connect_event *ce = ev->data;
-	struct dispatchee *d = arg;
-	struct guest *g = ce ? guest_find(d, ce->id) : NULL;
 
-	if (!g)
-		return false;
+	if (guest_remove(arg, ce))
+		tell(arg, WIRE_LEFT, ce, ce->left_usec);
 
-	media_count(d, g->media, -1);
-	--d->participants;
-	mem_deref(g);
+	return false;
+}
 
-	local_participants(d, ce->conference, ce->participants);
-	tell(d, WIRE_LEFT, ce, ce->left_usec);
-	report_changed(d);
+
+/**
+ * "connect.moved", "connect.lost": in at another server, which tells of it
+ *
+ * @param ev  Event
+ * @param arg Dispatchee
+ *
+ * @return False
+ */
+bool moved_handler(const struct event *ev, void *arg)
+{
+	(void)guest_remove(arg, ev->data);
 
 	return false;
 }
@@ -203,8 +228,9 @@ bool deleted_handler(const struct event *ev, void *arg)
 
 	(void)gettimeofday(&tv, NULL);
 	local_deleted(d, ce->conference);
-	tell(d, WIRE_DELETED, ce, (uint64_t)tv.tv_sec * 1000000 +
-	     (uint64_t)tv.tv_usec);
+	if (!ce->moved)
+		tell(d, WIRE_DELETED, ce, (uint64_t)tv.tv_sec * 1000000 +
+		     (uint64_t)tv.tv_usec);
 	report_changed(d);
 
 	return false;

@@ -51,11 +51,13 @@ static void load_get(struct dispatchee *d, struct estimator_load *load)
 
 	local_purge(d);
 	load->participants = d->participants;
-	load->leased = (uint32_t)willcall_count(d->willcall, now);
+	load->leased = (uint32_t)willcall_count(d->willcall, now) +
+		d->incoming;
 	load->cpu = d->cpu;
 	load->contracted = d->contracted;
 	memcpy(load->mediav, d->mediav, sizeof(load->mediav));
 	willcall_media(d->willcall, now, load->leasev);
+	load->leasev[0] += d->incoming;
 }
 
 

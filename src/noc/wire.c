@@ -60,7 +60,7 @@ static const struct wire_layout granted_layout = {
 
 static const struct wire_layout user_layout = {
 	WIRE_USER, 7, {
-		MEMBER_U32(struct wire_user, what, 1, WIRE_DELETED),
+		MEMBER_U32(struct wire_user, what, 1, WIRE_MOVED),
 		MEMBER_STR(struct wire_user, conference),
 		MEMBER_STR(struct wire_user, server),
 		MEMBER_STR_EMPTY(struct wire_user, account),

@@ -9,7 +9,7 @@
  *  bucket "plans"              key of a server: wire_plan
  *  noc.capacity                wire_server, whenever capacity has changed
  *  server.KEY.reserve          wire_reserve, answered with wire_granted
- *  noc.user                    wire_user, joined and left
+ *  noc.user                    wire_user, joined, left and moved
  *  noc.conference              wire_user, deleted
  */
 #ifndef JUNCTOR_NOC_WIRE_H
@@ -82,6 +82,7 @@ enum wire_what {
 	WIRE_JOINED = 1,
 	WIRE_LEFT,
 	WIRE_DELETED,
+	WIRE_MOVED,                /* from another server: nobody is new    */
 };
 
 struct wire_user {
