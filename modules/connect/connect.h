@@ -125,6 +125,11 @@ struct connect_api {
 	int (*leg_adopt)(struct connect *c, const struct odict *seat,
 			 bool crash, connect_adopt_h *h, void *arg);
 
+	/* It cannot be moved: ask its phone to call that URI in its stead
+	 * (REFER); it leaves when it has. NULL: cannot do that */
+	int (*leg_refer)(struct connect *c, const char *callid,
+			 const char *uri);
+
 	/* a leg that was not ours yet has left at the other server */
 	void (*leg_gone)(struct connect *c, const char *conference,
 			 unsigned id);

@@ -1,0 +1,697 @@
+/**
+ * @file out.c  A conference leaves for another server
+ *
+ *   here                                  there
+ *    |-- begin: room, our link, how many -->|  places kept, room made, link
+ *    |<-- yes, its link --------------------|
+ *    |   the claim becomes the other's (compare and set): whoever is sent
+ *    |   here from now on is sent there
+ *    |-- seat, seat, ... (leg.c, pace.c) -->|  adopted, one by one
+ *    |-- end ------------------------------>|
+ *
+ * Both mix what they have and send it to one another until the last one has
+ * moved. Who cannot be moved stays here, and so does the link, until it hangs
+ * up. Each step has a time limit; before the claim is given nothing has
+ * happened, after it the other server is the one to ask, or, if it dies, to
+ * inherit from.
+ */
+#include <string.h>
+#include <re.h>
+#include "server/event.h"
+#include "server/log.h"
+#include "move/mover.h"
+
+
+enum {
+	BEGIN_TIME = 2000,         /* to answer a begin [ms]                */
+	CLAIM_AGAIN = 100,         /* [ms]                                  */
+	CLAIM_TIME = 10000,        /* for the claim to change hands [ms]    */
+	LOOK_TIME  = 250,          /* between two looks at who is here [ms] */
+	KEEP_TIME  = 3000,         /* between two signs of life [ms]        */
+	OUTS_MAX   = 4096,
+};
+
+static void out_begin(struct out *out);
+static void out_claim(struct out *out);
+
+
+static void out_destructor(void *arg)
+{
+	struct out *out = arg;
+	struct le *le;
+
+	tmr_cancel(&out->tmr);
+	tmr_cancel(&out->keep);
+	list_unlink(&out->le);
+	mem_deref(out->ask);
+	mem_deref(out->claim);
+	while ((le = list_head(&out->legl)))
+		leg_drop(le->data);
+}
+
+
+static void event_get(const struct out *out, struct move_event *me, int err,
+		      const char *reason)
+{
+	*me = (struct move_event){
+		.conference = out->conference, .from = out->mv->name,
+		.to = out->to, .reason = reason, .legs = out->legs,
+		.moved = out->moved, .failed = out->failed,
+		.left = list_count(&out->legl),
+		.ms = (unsigned)(tmr_jiffies() - out->started), .err = err,
+	};
+}
+
+
+static void out_tell(struct out *out, const char *event, int err,
+		     const char *reason)
+{
+	struct move_event me;
+
+	event_get(out, &me, err, reason);
+	move_fire(out->mv, event, &me);
+}
+
+
+/* Whoever asked for the move hears once how it ended. */
+static void out_result(struct out *out, int err, const char *reason)
+{
+	move_done_h *h = out->h;
+	struct move_event me;
+
+	if (out->told)
+		return;
+
+	out->told = true;
+	event_get(out, &me, err, reason);
+	move_fire(out->mv, err && err != EAGAIN ? "move.failed" : "move.done",
+		  &me);
+	if (h)
+		h(err, &me, out->arg);
+}
+
+
+static void unlink_here(struct out *out)
+{
+	const struct connect_api *c = out->mv->connect;
+
+	if (out->linked)
+		(void)c->unlink(c->c, out->conference);
+	out->linked = false;
+}
+
+
+/* It stays here, as if nothing had been. */
+static void out_fail(struct out *out, int err, const char *reason)
+{
+	struct move *mv = out->mv;
+
+	log_event(LOG_NOTICE, "move", NULL, "%s does not go to %s: %s",
+		  out->conference, out->to, reason);
+	++mv->countv[COUNT_OUT_FAILED];
+
+	if (out->begun)
+		word_send(mv, out->to, MOVE_END, out->conference, NULL, true);
+	unlink_here(out);
+	mem_ref(out);
+	list_unlink(&out->le);
+	out_result(out, err, reason);
+	mem_deref(out);
+	mem_deref(out);
+}
+
+
+static void out_finish(struct out *out)
+{
+	struct move *mv = out->mv;
+	const struct connect_api *c = mv->connect;
+
+	unlink_here(out);
+	word_send(mv, out->to, MOVE_END, out->conference, NULL, false);
+	(void)c->room_drop(c->c, out->conference, out->to);
+	++mv->countv[COUNT_OUT];
+
+	mem_ref(out);
+	list_unlink(&out->le);
+	out_result(out, 0, out->why);
+	mem_deref(out);
+	mem_deref(out);
+}
+
+
+static void list_handler(const char *callid, unsigned id, bool watcher,
+			 void *arg)
+{
+	(void)leg_add(arg, callid, id, watcher);
+}
+
+
+static bool some_moves(const struct out *out)
+{
+	struct le *le;
+
+	LIST_FOREACH(&out->legl, le) {
+		const struct leg *leg = le->data;
+
+		if (leg->state != LEG_STAYS && leg->state != LEG_REFERRED)
+			return true;
+	}
+
+	return false;
+}
+
+
+static void check_handler(void *arg)
+{
+	struct out *out = arg;
+	const struct connect_api *c = out->mv->connect;
+
+	/* those who were being answered when the claim was given */
+	(void)c->legs(c->c, out->conference, list_handler, out);
+
+	if (list_isempty(&out->legl)) {
+		out_finish(out);
+		return;
+	}
+
+	if (!some_moves(out)) {
+		out->state = OUT_TAIL;
+		out_result(out, EAGAIN, "some stay until they hang up");
+	}
+	else if (out->state == OUT_TAIL) {
+		out->state = OUT_MOVING;
+	}
+
+	tmr_start(&out->tmr, LOOK_TIME, check_handler, out);
+}
+
+
+/**
+ * Somebody has moved or left: is that all?
+ *
+ * @param out Conference
+ */
+void out_check(struct out *out)
+{
+	if (out->state != OUT_MOVING && out->state != OUT_TAIL)
+		return;
+
+	/* the look every now and then does the rest */
+	if (list_isempty(&out->legl) || !some_moves(out))
+		tmr_start(&out->tmr, 0, check_handler, out);
+}
+
+
+static void keep_handler(void *arg)
+{
+	struct out *out = arg;
+
+	word_send(out->mv, out->to, MOVE_KEEP, out->conference, NULL, false);
+	tmr_start(&out->keep, KEEP_TIME, keep_handler, out);
+}
+
+
+static void out_go(struct out *out)
+{
+	out->state = OUT_MOVING;
+	out->claim = mem_deref(out->claim);
+	tmr_start(&out->keep, KEEP_TIME, keep_handler, out);
+	check_handler(out);
+}
+
+
+static void claim_again_handler(void *arg)
+{
+	out_claim(arg);
+}
+
+
+static void claim_later(struct out *out, int err)
+{
+	if (tmr_jiffies() >= out->deadline)
+		out_fail(out, err, "its claim cannot be given away");
+	else
+		tmr_start(&out->tmr, CLAIM_AGAIN, claim_again_handler, out);
+}
+
+
+static void claim_handler(int err, const char *server, void *arg)
+{
+	struct out *out = arg;
+	(void)server;
+
+	out->claim = mem_deref(out->claim);
+
+	if (!err)
+		out_go(out);
+	else if (err == ESTALE)
+		out_fail(out, err, "it is claimed by a third server");
+	else
+		claim_later(out, err);
+}
+
+
+static void out_claim(struct out *out)
+{
+	const struct dispatchee_api *d = out->mv->disp;
+	int err;
+
+	err = d->give(&out->claim, d->d, out->conference, out->to,
+		      claim_handler, out);
+	switch (err) {
+
+	case 0:
+		break;
+
+	case EALREADY:
+		out_go(out);
+		break;
+
+	case ESTALE:
+		out_fail(out, err, "it is claimed by a third server");
+		break;
+
+	case ENOENT:
+		out_fail(out, err, "it is over");
+		break;
+
+	default:
+		claim_later(out, err);
+		break;
+	}
+}
+
+
+static void begun(struct out *out, const struct move_reply *r)
+{
+	const struct connect_api *c = out->mv->connect;
+	char laddr[MOVE_LINK_MAX];
+
+	out->begun = true;
+	out->lost = 0;
+
+	/* without a link it moves all the same; some may miss a second */
+	if (r->link[0] && out->linked)
+		(void)c->link(c->c, out->conference, r->link, laddr,
+			      sizeof(laddr));
+
+	/* its claim is the other's already when it is asked a second time */
+	out->state = OUT_CLAIMING;
+	out->deadline = tmr_jiffies() + CLAIM_TIME;
+	out_claim(out);
+}
+
+
+static void begin_handler(int err, const struct move_reply *r, void *arg)
+{
+	struct out *out = arg;
+
+	out->ask = mem_deref(out->ask);
+
+	if (!err && r->error == MOVE_OK)
+		begun(out, r);
+	else if (out->begun && (err || r->error == MOVE_RETRY))
+		out_lost(out);
+	else if (err)
+		out_fail(out, err, "the other server does not answer");
+	else
+		out_fail(out, r->error == MOVE_FULL ? ENOSPC : ECONNREFUSED,
+			 r->reason[0] ? r->reason
+			 : move_error_name(r->error));
+}
+
+
+static int begin_send(struct out *out, struct move_msg *msg)
+{
+	const struct connect_api *c = out->mv->connect;
+	struct odict *room = NULL;
+	int err;
+
+	err = c->room_save(c->c, out->conference, &room);
+	if (err)
+		return err;
+
+	if (!c->link(c->c, out->conference, NULL, msg->link,
+		     sizeof(msg->link)))
+		out->linked = true;
+
+	msg->op = MOVE_BEGIN;
+	msg->room = room;
+	msg->merge = out->merge;
+	msg->participants = c->participants(c->c, out->conference);
+	str_ncpy(msg->conference, out->conference, sizeof(msg->conference));
+	err = ask_send(&out->ask, out->mv, out->to, msg, BEGIN_TIME,
+		       begin_handler, out);
+	mem_deref(room);
+
+	return err;
+}
+
+
+static void out_begin(struct out *out)
+{
+	struct move_msg *msg;
+	int err = ENOMEM;
+
+	out->state = OUT_ASKING;
+	msg = mem_zalloc(sizeof(*msg), NULL);
+	if (msg)
+		err = begin_send(out, msg);
+	mem_deref(msg);
+	if (err)
+		out_fail(out, err, "it cannot be offered");
+}
+
+
+static void begin_later_handler(void *arg)
+{
+	out_begin(arg);
+}
+
+
+static int check_args(struct move *mv, const char *conference, const char *to)
+{
+	const struct connect_api *c = mv->connect;
+
+	if (!name_valid(conference, str_len(conference),
+			CLIENT_CONFERENCE_MAX) ||
+	    !name_valid(to, str_len(to), NAME_SERVER_MAX) ||
+	    !strcmp(to, mv->name))
+		return EINVAL;
+
+	if (!c->participants(c->c, conference))
+		return ENOENT;
+
+	if (mv->stopping || out_find(mv, conference) ||
+	    in_any(mv, conference) || adopt_running(mv, conference) ||
+	    list_count(&mv->outl) >= OUTS_MAX)
+		return EBUSY;
+
+	return 0;
+}
+
+
+/**
+ * Move a conference that runs here to another server
+ *
+ * @param mv         Service
+ * @param conference Conference
+ * @param to         Server
+ * @param why        Reason, for those who read logs
+ * @param h          Called when all is done that can be done, or NULL
+ * @param arg        Handler argument
+ *
+ * @return 0 if it begins; ENOENT if it does not run here; EBUSY if it is
+ *         moving; EINVAL; ENOMEM
+ */
+int out_start(struct move *mv, const char *conference, const char *to,
+	      const char *why, move_done_h *h, void *arg)
+{
+	const char *owner;
+	struct out *out;
+	int err;
+
+	err = check_args(mv, conference, to);
+	if (err)
+		return err;
+
+	out = mem_zalloc(sizeof(*out), out_destructor);
+	if (!out)
+		return ENOMEM;
+
+	owner = mv->disp->owner(mv->disp->d, conference);
+	out->mv  = mv;
+	out->h   = h;
+	out->arg = arg;
+	out->started = tmr_jiffies();
+	out->merge = owner && !strcmp(owner, to);
+	str_ncpy(out->conference, conference, sizeof(out->conference));
+	str_ncpy(out->to, to, sizeof(out->to));
+	str_ncpy(out->why, why ? why : "", sizeof(out->why));
+	list_append(&mv->outl, &out->le, out);
+
+	out_tell(out, "move.started", 0, out->why);
+
+	/* from the main loop: it may fail at once */
+	tmr_start(&out->tmr, 0, begin_later_handler, out);
+
+	return 0;
+}
+
+
+/**
+ * Find a conference that leaves
+ *
+ * @param mv         Service
+ * @param conference Conference
+ *
+ * @return Conference, or NULL
+ */
+struct out *out_find(const struct move *mv, const char *conference)
+{
+	struct le *le;
+
+	LIST_FOREACH(&mv->outl, le) {
+		struct out *out = le->data;
+
+		if (!strcmp(out->conference, conference))
+			return out;
+	}
+
+	return NULL;
+}
+
+
+static void legs_unsure(struct out *out)
+{
+	struct le *le = list_head(&out->legl);
+
+	while (le) {
+		struct leg *leg = le->data;
+
+		le = le->next;
+		if (leg->state == LEG_SENT && leg->seat)
+			leg_unsure(leg);
+	}
+}
+
+
+/**
+ * The other server knows nothing of the move: it was started anew. Begin
+ * again; what has moved already it brings back by itself
+ *
+ * @param out Conference
+ */
+void out_again(struct out *out)
+{
+	if (out->state != OUT_MOVING && out->state != OUT_TAIL)
+		return;
+
+	legs_unsure(out);
+	tmr_cancel(&out->keep);
+	out->begun = false;
+	tmr_start(&out->tmr, 0, begin_later_handler, out);
+	out->state = OUT_ASKING;
+}
+
+
+static void out_take(struct out *out);
+
+
+static void take_again_handler(void *arg)
+{
+	out_take(arg);
+}
+
+
+/* A third server was faster: what is here goes there. */
+static void out_follow(struct out *out, const char *server)
+{
+	str_ncpy(out->to, server, sizeof(out->to));
+	out->merge = true;
+	out->begun = false;
+	out->lost = 0;
+	out_begin(out);
+}
+
+
+static void taken(struct out *out, int err, const char *server)
+{
+	struct move *mv = out->mv;
+	char conference[CLIENT_CONFERENCE_MAX], dead[NAME_SERVER_MAX];
+
+	if (err == ESTALE && server && strcmp(server, out->to) &&
+	    strcmp(server, mv->name)) {
+		out_follow(out, server);
+		return;
+	}
+
+	if (err && err != ENOENT && err != ESTALE &&
+	    tmr_jiffies() < out->deadline) {
+		tmr_start(&out->tmr, CLAIM_AGAIN, take_again_handler, out);
+		return;
+	}
+
+	str_ncpy(conference, out->conference, sizeof(conference));
+	str_ncpy(dead, out->to, sizeof(dead));
+	out->begun = false;
+	out_fail(out, EHOSTDOWN, "the other server is gone");
+	(void)adopt_run(mv, conference, dead, NULL, NULL);
+}
+
+
+static void taken_handler(int err, const char *server, void *arg)
+{
+	struct out *out = arg;
+
+	out->claim = mem_deref(out->claim);
+	taken(out, err, server);
+}
+
+
+static void out_take(struct out *out)
+{
+	const struct dispatchee_api *d = out->mv->disp;
+	int err;
+
+	err = d->take(&out->claim, d->d, out->conference, out->to,
+		      taken_handler, out);
+	if (err)
+		taken(out, err, d->owner(d->d, out->conference));
+}
+
+
+/**
+ * The other server is gone. Before it had the claim: nothing has happened.
+ * After: this server knows most of the conference and takes it back at once
+ *
+ * @param out Conference
+ */
+void out_lost(struct out *out)
+{
+	switch (out->state) {
+
+	case OUT_ASKING:
+		if (!out->begun) {
+			out_fail(out, EHOSTDOWN, "the other server is gone");
+			break;
+		}
+		/* fall through */
+
+	case OUT_CLAIMING:
+	case OUT_MOVING:
+	case OUT_TAIL:
+		legs_unsure(out);
+		out->state = OUT_TAKING;
+		out->ask   = mem_deref(out->ask);
+		out->claim = mem_deref(out->claim);
+		out->deadline = tmr_jiffies() + CLAIM_TIME;
+		tmr_cancel(&out->keep);
+		out_take(out);
+		break;
+
+	case OUT_TAKING:
+		break;
+	}
+}
+
+
+/**
+ * A server is gone: conferences that were to go there stay
+ *
+ * @param mv     Service
+ * @param server Its name
+ */
+void out_node_down(struct move *mv, const char *server)
+{
+	struct le *le = list_head(&mv->outl);
+
+	while (le) {
+		struct out *out = le->data;
+
+		le = le->next;
+		if (!strcmp(out->to, server))
+			out_lost(out);
+	}
+}
+
+
+/**
+ * "connect.joined": somebody who was being answered is in
+ *
+ * @param ev  Event
+ * @param arg Service
+ *
+ * @return False
+ */
+bool out_joined_handler(const struct event *ev, void *arg)
+{
+	const struct connect_event *ce = ev->data;
+	struct move *mv = arg;
+	struct out *out = ce ? out_find(mv, ce->conference) : NULL;
+
+	if (out && (out->state == OUT_MOVING || out->state == OUT_TAIL))
+		(void)leg_add(out, ce->callid, ce->id, false);
+
+	return false;
+}
+
+
+/**
+ * "connect.left", "connect.lost": one leg less to move
+ *
+ * @param ev  Event
+ * @param arg Service
+ *
+ * @return False
+ */
+bool out_left_handler(const struct event *ev, void *arg)
+{
+	const struct connect_event *ce = ev->data;
+	struct move *mv = arg;
+	struct leg *leg = ce ? leg_find(mv, ce->callid) : NULL;
+	struct out *out;
+
+	if (!leg)
+		return false;
+
+	out = leg->out;
+	if (leg->state == LEG_SENT)
+		word_send(mv, out->to, MOVE_GONE, out->conference, leg,
+			  false);
+
+	leg_drop(leg);
+	out_check(out);
+
+	return false;
+}
+
+
+/**
+ * The server stops: whoever is on its way is the other server's now, the
+ * others are told goodbye by the services below
+ *
+ * @param mv Service
+ */
+void outs_stop(struct move *mv)
+{
+	struct le *le;
+
+	while ((le = list_head(&mv->outl))) {
+		struct out *out = le->data;
+		struct le *legle = list_head(&out->legl);
+
+		while (legle) {
+			struct leg *leg = legle->data;
+
+			legle = legle->next;
+			if (leg->state == LEG_SENT)
+				(void)mv->connect->leg_release(
+					mv->connect->c, leg->callid, out->to);
+		}
+
+		word_send(mv, out->to, MOVE_END, out->conference, NULL,
+			  false);
+		mem_deref(out);
+	}
+}
