@@ -599,7 +599,7 @@ START_TEST(test_forged)
 	fd = forger_socket();
 
 	ghost_die(&g);
-	for (i=0; i<30 && !ears[0].down; i++) {
+	for (i=0; i<80 && !ears[0].down; i++) {
 		beat = (struct beat){
 			.type = BEAT_ALIVE, .from = 7, .to = self.instance,
 			.seq = 100000 + i, .echo = 5,
