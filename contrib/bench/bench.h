@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 enum {
+	TOS_MAX = 8,
 	PIDS_MAX = 16,
 	PARTS_MAX = 20000,
 	DGRAM_MAX = 4096,       /* largest SIP datagram [bytes] */
@@ -26,7 +27,9 @@ enum listen_kind { LISTEN_SILENCE, LISTEN_NOISE };
 
 struct opts {
 	/* what to measure */
-	struct sockaddr_in to;          /* the server */
+	struct sockaddr_in to;          /* the server, the first of them */
+	struct sockaddr_in tov[TOS_MAX];        /* all, if there are several */
+	size_t toc;
 	char conf[64];                  /* conference name, %d is its number */
 	int pidv[PIDS_MAX];
 	size_t pidc;
@@ -40,6 +43,14 @@ struct opts {
 	uint32_t rounds;
 	uint32_t settle;                /* memory is looked at after [s] */
 	uint32_t timeout;               /* [s] */
+	/* what happens meanwhile */
+	char act[512];                  /* shell command */
+	uint32_t before;                /* it is run after [s] */
+	uint32_t retry;                 /* a refused join waits [ms] */
+	uint32_t retries;               /* at most */
+	char capacity[512];             /* command that prints capacities */
+	int buspidv[PIDS_MAX];
+	size_t buspidc;
 	/* what is said */
 	enum codec codec;
 	uint32_t bitrate;               /* Opus [bit/s] */
@@ -48,6 +59,8 @@ struct opts {
 	enum listen_kind listeners;
 	bool burst;
 	bool nortp;
+	bool inactive;                  /* on hold from the start */
+	bool tones;                     /* talkers send tones, not speech */
 	char speech[256];
 	/* how it is told */
 	bool json, sip, foreign, nocheck;
@@ -119,7 +132,7 @@ struct msg {
 	bool request;
 	int code;                       /* of a response */
 	struct str method;              /* of a request, or from the CSeq */
-	struct str ruri, from, to, callid, contact, body;
+	struct str ruri, from, to, callid, contact, referto, body;
 	uint32_t cseq;
 	struct str viav[MSG_VIAS];
 	size_t viac;
@@ -152,7 +165,8 @@ void wbuf_add(struct wbuf *w, const char *fmt, ...)
 void wbuf_str(struct wbuf *w, const struct str *s);
 void sdp_write(struct wbuf *w, const struct opts *o,
 	       const struct sockaddr_in *media, uint32_t id);
-int conf_uri(char *buf, size_t n, const struct opts *o, uint32_t no);
+int conf_uri(char *buf, size_t n, const struct opts *o,
+	     const struct sockaddr_in *to, uint32_t no);
 void reply_write(struct wbuf *w, const struct msg *req, int code,
 		 const char *reason, const char *contact,
 		 const char *body);
@@ -162,19 +176,30 @@ enum call_state { CALL_IDLE, CALL_INVITE, CALL_UP, CALL_BYE, CALL_DONE };
 struct calls;
 struct part;
 
+struct dialog {
+	uint32_t gen;           /* makes its Call-ID unique */
+	uint32_t cseq;          /* of the last own request */
+	uint32_t rcseq;         /* of the server's last request, 0: none */
+	char ruri[400];         /* request URI of the current hop */
+	char totag[128];
+	char route[600];        /* Route header lines, ready to send */
+	struct sockaddr_in dst;
+};
+
 struct call {
 	enum call_state state;
 	bool hangup;            /* say BYE as soon as it is up */
 	uint8_t hops;           /* redirections followed */
-	uint32_t gen;           /* makes the Call-ID of each use unique */
-	uint32_t cseq;
+	uint32_t gens;          /* Call-IDs used */
 	int code;               /* why it failed, 0: it did not */
 	uint32_t addr;          /* own address, host order */
 	char conf[80];          /* conference URI, the first request URI */
-	char ruri[400];         /* request URI of the current hop */
-	char totag[128];
-	char route[600];        /* Route header lines, ready to send */
-	struct sockaddr_in first, dst;
+	char replaces[300];     /* header of the INVITE, "" for none */
+	struct dialog d;
+	struct dialog *old;     /* which d is to replace, NULL for none */
+	struct sockaddr_in media;       /* the server's */
+	uint32_t moves;         /* to another media address */
+	uint32_t disorder;      /* requests of the server out of order */
 	int64_t started;        /* first INVITE [ns, monotonic] */
 	int64_t next, ival;     /* retransmission [ns], 0: none due */
 	int64_t limit;          /* gives up at [ns] */
@@ -186,7 +211,7 @@ int calls_alloc(struct calls **csp, const struct opts *o, uint32_t callc);
 void calls_free(struct calls *cs);
 int calls_fd(const struct calls *cs);
 int call_start(struct calls *cs, uint32_t i, const char *conf,
-	       struct part *part);
+	       const struct sockaddr_in *to, struct part *part);
 void call_bye(struct calls *cs, uint32_t i);
 struct call *calls_get(struct calls *cs, uint32_t i);
 void calls_work(struct calls *cs, int64_t now);
@@ -200,7 +225,7 @@ uint32_t calls_retrans(const struct calls *cs);
 void calls_request(struct calls *cs, const struct msg *m,
 		   const struct sockaddr_in *src);
 struct call *calls_find(struct calls *cs, const struct str *callid,
-			uint32_t *ip);
+			uint32_t *ip, struct dialog **dp);
 char *calls_buf(struct calls *cs);
 void calls_push(struct calls *cs, const struct call *c, size_t len,
 		const struct sockaddr_in *dst);
@@ -219,6 +244,7 @@ struct loop {
 };
 
 struct decoder;
+uint32_t pcm_rate(enum codec codec);
 int speech_load(int16_t **pcmp, size_t *np, const char *path,
 		uint32_t rate);
 int loop_speech(struct loop **lp, const struct opts *o);
@@ -233,11 +259,11 @@ int decoder_frame(struct decoder *d, int16_t *pcm, size_t max,
 		  const uint8_t *p, size_t len);
 
 /* rtp.c, rtprecv.c */
-struct heard_packet {
+struct heard_packet {           /* in a row of them, each as long as it is */
 	int64_t at;             /* arrival [ns, wall clock] */
 	uint32_t ts;
 	uint16_t len;
-	uint8_t data[FRAME_MAX];
+	uint8_t data[];
 };
 
 struct part {
@@ -263,8 +289,22 @@ struct part {
 	int64_t last;           /* last arrival [ns] */
 	uint32_t got, lost, late, gaps;
 	int64_t worst;          /* longest silence [ns] */
-	struct heard_packet *heardv;
-	uint32_t heardc, heardmax;
+	uint32_t anew;          /* streams that began anew (SSRC) */
+	uint8_t *heard;         /* struct heard_packet, one behind another */
+	size_t heardlen, heardmax;      /* [bytes] */
+	uint32_t heardc;
+};
+
+/* When this program itself was late, so that nobody else is blamed. */
+enum { STALLS_MAX = 4096 };
+
+struct stall {
+	int64_t from, to;       /* [ns, wall clock] */
+};
+
+struct stalls {
+	uint32_t n;
+	struct stall v[STALLS_MAX];
 };
 
 struct media;
@@ -275,12 +315,15 @@ void media_stop(struct media *m);
 void media_free(struct media *m);
 void media_window(struct media *m, int64_t from, int64_t to);
 int part_record(struct part *p, uint32_t packets);
+const struct heard_packet *part_heard(const struct part *p,
+				      const struct heard_packet *prev);
 int part_logsent(struct part *p, uint32_t frames);
 void part_connect(struct part *p, const struct sockaddr_in *remote,
 		  uint8_t pt);
 void part_disconnect(struct part *p);
 const struct hist *media_jitter(const struct media *m);
 const struct hist *media_lateness(const struct media *m);
+const struct stalls *media_stalls(const struct media *m);
 
 /* rtprecv.c */
 struct rxset;
@@ -291,6 +334,42 @@ void rxset_read(struct rxset *rs, int fd, struct part *const *byaddr,
 		uint32_t base, uint32_t n, uint32_t ptime);
 bool rxset_open(struct rxset *rs, int64_t at);
 struct hist *rxset_jitter(struct rxset *rs);
+
+/* tone.c */
+enum { TONES_MAX = 8, TONE_BLOCK = EAR_RATE / 100 };
+
+struct tones {
+	uint32_t count;
+	float cosv[TONES_MAX][TONE_BLOCK], sinv[TONES_MAX][TONE_BLOCK];
+};
+
+int loop_tone(struct loop **lp, const struct opts *o, uint32_t k);
+void tones_init(struct tones *ts, uint32_t count);
+uint32_t tones_find(const struct tones *ts, const int16_t *pcm);
+
+/* gap.c */
+struct silence {
+	int64_t longest;        /* [ns] */
+	int64_t back;           /* end of the last one to count, 0: none */
+	uint32_t excused;       /* this program had its share in */
+};
+
+struct gaps {
+	struct silence silence0, missing0;      /* before the event */
+	struct silence silence, missing;        /* from it on */
+	bool heard;             /* all of them, at the end */
+};
+
+struct gaps_ask {
+	const struct tones *tones;
+	const struct stalls *stalls;
+	enum codec codec;
+	uint32_t mask;          /* the tones it should hear */
+	int64_t from, event, to;        /* [ns, wall clock] */
+};
+
+int gaps_find(struct gaps *g, const struct part *p,
+	      const struct gaps_ask *ask);
 
 /* hear.c */
 struct ear;
@@ -303,6 +382,18 @@ int ear_alloc(struct ear **ep, const struct part *p, enum codec codec);
 void ear_free(struct ear *e);
 int ear_listen(struct heard *h, const struct ear *e,
 	       const struct part *talker, struct hist *delays);
+
+/* act.c */
+struct act {
+	int pid;                /* of the command, 0: none runs */
+	bool done;              /* it was run */
+	int status;             /* as the shell says, -1: could not be run */
+	int64_t began, ended;   /* [ns, wall clock] */
+};
+
+void act_start(struct act *a, const char *cmd);
+bool act_poll(struct act *a);
+void act_wait(struct act *a, int64_t limit);
 
 /* The measurements. */
 struct bench {
@@ -317,6 +408,7 @@ struct crowd {
 	struct media *media;
 	struct calls *calls;
 	struct loop *speech, *quiet;
+	struct loop *tonev[TONES_MAX];
 	uint32_t n;             /* participants */
 };
 int crowd_alloc(struct crowd **cp, const struct opts *o, uint32_t n);
@@ -341,5 +433,9 @@ int bench_latency(struct bench *b);
 int bench_join(struct bench *b);
 int bench_storm(struct bench *b);
 int bench_floor(struct bench *b);
+int bench_move(struct bench *b);
+int bench_failover(struct bench *b);
+int bench_spread(struct bench *b);
+int bench_idle(struct bench *b);
 
 #endif

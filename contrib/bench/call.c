@@ -59,11 +59,10 @@ void call_sdp(const struct calls *cs, uint32_t i, struct wbuf *w)
 
 /* A request of call i within or before its dialog. The branch follows from
  * the CSeq, so that a retransmission and the ACK of a refusal have it too. */
-static void request_begin(struct calls *cs, uint32_t i, struct wbuf *w,
-			  const char *method, const char *ruri,
-			  const char *branch, uint32_t cseq)
+static void request_begin(struct calls *cs, uint32_t i, uint32_t gen,
+			  struct wbuf *w, const char *method,
+			  const char *ruri, const char *branch, uint32_t cseq)
 {
-	const struct call *c = &cs->callv[i];
 	char me[32];
 
 	own_addr(cs, i, me, sizeof(me));
@@ -71,23 +70,25 @@ static void request_begin(struct calls *cs, uint32_t i, struct wbuf *w,
 		 "Via: SIP/2.0/UDP %s;branch=z9hG4bK%08x-%u-%u-%s%u;rport\r\n"
 		 "Max-Forwards: 70\r\n"
 		 "From: \"b%u\" <sip:b%u@%s>;tag=%08x%x\r\n",
-		 method, ruri, me, cs->run, i, c->gen, branch, cseq,
+		 method, ruri, me, cs->run, i, gen, branch, cseq,
 		 i, i, me, cs->run, i);
 }
 
 
-static void request_end(struct calls *cs, uint32_t i, struct wbuf *w,
-			const char *method, uint32_t cseq)
+static void request_end(const struct calls *cs, uint32_t i, uint32_t gen,
+			struct wbuf *w, const char *method, uint32_t cseq)
 {
 	wbuf_add(w, "Call-ID: %08x-%u-%u@bench\r\n"
 		 "CSeq: %u %s\r\n",
-		 cs->run, i, cs->callv[i].gen, cseq, method);
+		 cs->run, i, gen, cseq, method);
 }
 
 
-static void invite_send(struct calls *cs, uint32_t i)
+/** Send the INVITE of a call, or send it again */
+void invite_send(struct calls *cs, uint32_t i)
 {
 	struct call *c = &cs->callv[i];
+	const struct dialog *d = &c->d;
 	struct wbuf w = {calls_buf(cs), 0, DGRAM_MAX, false};
 	char sdp[600], contact[64];
 	struct wbuf b = {sdp, 0, sizeof(sdp), false};
@@ -95,16 +96,18 @@ static void invite_send(struct calls *cs, uint32_t i)
 	call_sdp(cs, i, &b);
 	call_contact(cs, i, contact, sizeof(contact));
 
-	request_begin(cs, i, &w, "INVITE", c->ruri, "i", c->cseq);
+	request_begin(cs, i, d->gen, &w, "INVITE", d->ruri, "i", d->cseq);
 	wbuf_add(&w, "To: <%s>\r\n", c->conf);
-	request_end(cs, i, &w, "INVITE", c->cseq);
-	wbuf_add(&w, "Contact: <%s>\r\n"
+	request_end(cs, i, d->gen, &w, "INVITE", d->cseq);
+	wbuf_add(&w, "%sContact: <%s>\r\n"
 		 "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, MESSAGE, "
-		 "UPDATE, INFO\r\n"
+		 "UPDATE, INFO, REFER\r\n"
+		 "Supported: replaces\r\n"
 		 "Content-Type: application/sdp\r\n"
-		 "Content-Length: %zu\r\n\r\n%s", contact, b.n, sdp);
+		 "Content-Length: %zu\r\n\r\n%s", c->replaces, contact,
+		 b.n, sdp);
 	if (!w.full)
-		calls_push(cs, c, w.n, &c->dst);
+		calls_push(cs, c, w.n, &d->dst);
 }
 
 
@@ -114,35 +117,45 @@ static void ack_refusal(struct calls *cs, uint32_t i, const struct msg *m,
 			const struct sockaddr_in *src)
 {
 	const struct call *c = &cs->callv[i];
+	const struct dialog *d = &c->d;
 	struct wbuf w = {calls_buf(cs), 0, DGRAM_MAX, false};
-	const bool current = m->cseq == c->cseq;
+	const bool current = m->cseq == d->cseq;
 
-	request_begin(cs, i, &w, "ACK", current ? c->ruri : c->conf, "i",
-		      m->cseq);
+	request_begin(cs, i, d->gen, &w, "ACK", current ? d->ruri : c->conf,
+		      "i", m->cseq);
 	wbuf_add(&w, "To: ");
 	wbuf_str(&w, &m->to);
 	wbuf_add(&w, "\r\n");
-	request_end(cs, i, &w, "ACK", m->cseq);
+	request_end(cs, i, d->gen, &w, "ACK", m->cseq);
 	wbuf_add(&w, "Content-Length: 0\r\n\r\n");
 	if (!w.full)
-		calls_push(cs, c, w.n, current ? &c->dst : src);
+		calls_push(cs, c, w.n, current ? &d->dst : src);
 }
 
 
-/* ACK of a 200, and BYE: requests of the dialog. */
-static void dialog_send(struct calls *cs, uint32_t i, const char *method,
-			uint32_t cseq)
+/**
+ * Send a request of a dialog: the ACK of a 200, BYE, NOTIFY
+ *
+ * @param cs     Callers
+ * @param i      Whose it is
+ * @param d      Its dialog
+ * @param method Method
+ * @param cseq   Its number
+ * @param more   Headers of its own, and the body; NULL for neither
+ */
+void dialog_send(struct calls *cs, uint32_t i, const struct dialog *d,
+		 const char *method, uint32_t cseq, const char *more)
 {
 	const struct call *c = &cs->callv[i];
 	struct wbuf w = {calls_buf(cs), 0, DGRAM_MAX, false};
 
-	request_begin(cs, i, &w, method, c->ruri,
+	request_begin(cs, i, d->gen, &w, method, d->ruri,
 		      *method == 'A' ? "a" : "b", cseq);
-	wbuf_add(&w, "%sTo: <%s>;tag=%s\r\n", c->route, c->conf, c->totag);
-	request_end(cs, i, &w, method, cseq);
-	wbuf_add(&w, "Content-Length: 0\r\n\r\n");
+	wbuf_add(&w, "%sTo: <%s>;tag=%s\r\n", d->route, c->conf, d->totag);
+	request_end(cs, i, d->gen, &w, method, cseq);
+	wbuf_add(&w, "%s", more ? more : "Content-Length: 0\r\n\r\n");
 	if (!w.full)
-		calls_push(cs, c, w.n, &c->dst);
+		calls_push(cs, c, w.n, &d->dst);
 }
 
 
@@ -156,6 +169,9 @@ static void dialog_send(struct calls *cs, uint32_t i, const char *method,
  */
 void call_ended(struct calls *cs, struct call *c, int code)
 {
+	if (refer_ended(cs, c, code))
+		return;
+
 	if (c->part)
 		part_disconnect(c->part);
 
@@ -174,22 +190,24 @@ void call_ended(struct calls *cs, struct call *c, int code)
  * @param cs   Callers
  * @param i    Which of them
  * @param conf Conference URI
+ * @param to   Server that is asked first
  * @param part Its media, NULL for none
  *
  * @return 0 if success, EBUSY if it is in a call, EINVAL if the URI is long
  */
 int call_start(struct calls *cs, uint32_t i, const char *conf,
-	       struct part *part)
+	       const struct sockaddr_in *to, struct part *part)
 {
 	struct call *c = &cs->callv[i];
-	const uint32_t gen = c->gen + 1;
+	const uint32_t gen = c->gens + 1;
 	const int64_t now = now_ns();
 
 	if (c->state != CALL_IDLE && c->state != CALL_DONE)
 		return EBUSY;
 
+	free(c->old);
 	memset(c, 0, sizeof(*c));
-	c->gen = gen;
+	c->gens = c->d.gen = gen;
 	c->part = part;
 	c->addr = part ? part->addr :
 		ntohl(sockio_addr(cs->io)->sin_addr.s_addr);
@@ -197,10 +215,10 @@ int call_start(struct calls *cs, uint32_t i, const char *conf,
 	    (int)sizeof(c->conf))
 		return EINVAL;
 
-	memcpy(c->ruri, c->conf, sizeof(c->conf));
-	c->first = c->dst = cs->o->to;
+	memcpy(c->d.ruri, c->conf, sizeof(c->conf));
+	c->d.dst = *to;
 	c->state = CALL_INVITE;
-	c->cseq = 1;
+	c->d.cseq = 1;
 	c->started = now;
 	c->ival = T1;
 	c->next = now + c->ival;
@@ -233,7 +251,30 @@ void call_bye(struct calls *cs, uint32_t i)
 	c->ival = T1;
 	c->next = now + c->ival;
 	c->limit = now + cs->o->timeout * second;
-	dialog_send(cs, i, "BYE", ++c->cseq);
+	dialog_send(cs, i, &c->d, "BYE", ++c->d.cseq, NULL);
+}
+
+
+/**
+ * Go on with another target, if it is a place we may talk to
+ *
+ * @param cs  Callers
+ * @param d   Dialog
+ * @param uri Where to: a Contact
+ */
+void target_set(const struct calls *cs, struct dialog *d,
+		const struct str *uri)
+{
+	struct sockaddr_in dst;
+
+	if (uri->l >= sizeof(d->ruri) || uri_addr(&dst, uri) ||
+	    addr_allowed(&dst, cs->o->foreign))
+		return;
+
+	memcpy(d->ruri, uri->p, uri->l);
+	d->ruri[uri->l] = '\0';
+	if (!d->route[0])
+		d->dst = dst;
 }
 
 
@@ -247,16 +288,14 @@ static void redirect_follow(struct calls *cs, uint32_t i,
 	struct str uri;
 
 	if (++c->hops > HOPS_MAX || str_uri(&uri, &m->contact) ||
-	    uri.l >= sizeof(c->ruri) || uri_addr(&dst, &uri) ||
+	    uri.l >= sizeof(c->d.ruri) || uri_addr(&dst, &uri) ||
 	    addr_allowed(&dst, cs->o->foreign)) {
 		call_ended(cs, c, 2);
 		return;
 	}
 
-	memcpy(c->ruri, uri.p, uri.l);
-	c->ruri[uri.l] = '\0';
-	c->dst = dst;
-	++c->cseq;
+	target_set(cs, &c->d, &uri);
+	++c->d.cseq;
 	c->ival = T1;
 	c->next = now + c->ival;
 	invite_send(cs, i);
@@ -265,13 +304,13 @@ static void redirect_follow(struct calls *cs, uint32_t i,
 
 /* The route set is the Record-Route of the answer, last one first
  * (RFC 3261 section 12.1.2); loose routers only. */
-static int routes_take(struct calls *cs, struct call *c,
+static int routes_take(struct calls *cs, struct dialog *d,
 		       const struct msg *m)
 {
-	struct wbuf w = {c->route, 0, sizeof(c->route), false};
+	struct wbuf w = {d->route, 0, sizeof(d->route), false};
 	struct str uri;
 
-	c->route[0] = '\0';
+	d->route[0] = '\0';
 	for (size_t k = m->routec; k-- > 0;) {
 		wbuf_add(&w, "Route: ");
 		wbuf_str(&w, &m->routev[k]);
@@ -282,7 +321,7 @@ static int routes_take(struct calls *cs, struct call *c,
 
 		if (!uri_addr(&hop, &uri) &&
 		    !addr_allowed(&hop, cs->o->foreign))
-			c->dst = hop;
+			d->dst = hop;
 	}
 
 	return w.full ? EOVERFLOW : 0;
@@ -294,8 +333,16 @@ void call_media(struct calls *cs, struct call *c, const struct str *body)
 {
 	struct sdp_answer a;
 
-	if (c->part && !sdp_parse(&a, body, cs->o->codec) &&
-	    !addr_allowed(&a.media, cs->o->foreign))
+	if (sdp_parse(&a, body, cs->o->codec) ||
+	    addr_allowed(&a.media, cs->o->foreign))
+		return;
+
+	if (c->media.sin_port &&
+	    (c->media.sin_port != a.media.sin_port ||
+	     c->media.sin_addr.s_addr != a.media.sin_addr.s_addr))
+		++c->moves;
+	c->media = a.media;
+	if (c->part)
 		part_connect(c->part, &a.media, a.pt);
 }
 
@@ -303,29 +350,27 @@ void call_media(struct calls *cs, struct call *c, const struct str *body)
 static void call_answered(struct calls *cs, uint32_t i, const struct msg *m)
 {
 	struct call *c = &cs->callv[i];
-	struct sockaddr_in dst;
+	struct dialog *d = &c->d;
 	struct sdp_answer a;
 	struct str uri, tag;
 	int err;
 
-	c->setup = (double)(now_ns() - c->started) / 1e9;
-	if (str_param(&tag, &m->to, "tag") || tag.l >= sizeof(c->totag)) {
+	if (!c->old)
+		c->setup = (double)(now_ns() - c->started) / 1e9;
+	if (str_param(&tag, &m->to, "tag") || tag.l >= sizeof(d->totag)) {
 		call_ended(cs, c, 2);
 		return;
 	}
-	memcpy(c->totag, tag.p, tag.l);
+	memcpy(d->totag, tag.p, tag.l);
+	d->totag[tag.l] = '\0';
 
-	if (!str_uri(&uri, &m->contact) && uri.l < sizeof(c->ruri) &&
-	    !uri_addr(&dst, &uri) && !addr_allowed(&dst, cs->o->foreign)) {
-		memcpy(c->ruri, uri.p, uri.l);
-		c->ruri[uri.l] = '\0';
-		c->dst = dst;
-	}
-	err = routes_take(cs, c, m);
+	if (!str_uri(&uri, &m->contact))
+		target_set(cs, d, &uri);
+	err = routes_take(cs, d, m);
 
 	c->state = CALL_UP;
 	c->next = 0;
-	dialog_send(cs, i, "ACK", c->cseq);
+	dialog_send(cs, i, d, "ACK", d->cseq, NULL);
 
 	err |= sdp_parse(&a, &m->body, cs->o->codec);
 	if (err || addr_allowed(&a.media, cs->o->foreign)) {
@@ -333,8 +378,8 @@ static void call_answered(struct calls *cs, uint32_t i, const struct msg *m)
 		call_bye(cs, i);
 		return;
 	}
-	if (c->part)
-		part_connect(c->part, &a.media, a.pt);
+	call_media(cs, c, &m->body);
+	refer_notify(cs, i, 200);
 	if (c->hangup)
 		call_bye(cs, i);
 }
@@ -352,7 +397,7 @@ void call_answer(struct calls *cs, uint32_t i, const struct msg *m,
 		 const struct sockaddr_in *src)
 {
 	struct call *c = &cs->callv[i];
-	const bool current = m->cseq == c->cseq && c->state == CALL_INVITE;
+	const bool current = m->cseq == c->d.cseq && c->state == CALL_INVITE;
 
 	if (m->code < 200) {
 		if (current)
@@ -362,8 +407,8 @@ void call_answer(struct calls *cs, uint32_t i, const struct msg *m,
 	if (m->code < 300) {
 		if (current)
 			call_answered(cs, i, m);
-		else if (c->state == CALL_UP && m->cseq == c->cseq)
-			dialog_send(cs, i, "ACK", m->cseq);
+		else if (c->state == CALL_UP && m->cseq == c->d.cseq)
+			dialog_send(cs, i, &c->d, "ACK", m->cseq, NULL);
 		return;
 	}
 
@@ -406,5 +451,5 @@ void call_timer(struct calls *cs, uint32_t i, int64_t now)
 	if (c->state == CALL_INVITE)
 		invite_send(cs, i);
 	else
-		dialog_send(cs, i, "BYE", c->cseq);
+		dialog_send(cs, i, &c->d, "BYE", c->d.cseq, NULL);
 }

@@ -56,6 +56,8 @@ void calls_free(struct calls *cs)
 	if (!cs)
 		return;
 
+	for (uint32_t i = 0; i < cs->callc; i++)
+		free(cs->callv[i].old);
 	sockio_free(cs->io);
 	free(cs);
 }
@@ -134,12 +136,22 @@ uint32_t calls_count(const struct calls *cs, enum call_state state)
 }
 
 
-/** Find the call a Call-ID names; NULL if it is none of this run's */
+/**
+ * Find the call a Call-ID names
+ *
+ * @param cs     Callers
+ * @param callid Call-ID
+ * @param ip     Filled in: its number
+ * @param dp     Filled in: its dialog, which may be the replaced one
+ *
+ * @return The call; NULL if it is none of this run's
+ */
 struct call *calls_find(struct calls *cs, const struct str *callid,
-			uint32_t *ip)
+			uint32_t *ip, struct dialog **dp)
 {
 	char buf[64], *end;
 	unsigned long run, i, gen;
+	struct call *c;
 
 	if (callid->l >= sizeof(buf))
 		return NULL;
@@ -154,12 +166,15 @@ struct call *calls_find(struct calls *cs, const struct str *callid,
 		return NULL;
 	gen = strtoul(end + 1, &end, 10);
 
-	if (strcmp(end, "@bench") || run != cs->run || i >= cs->callc ||
-	    gen != cs->callv[i].gen)
+	if (strcmp(end, "@bench") || run != cs->run || i >= cs->callc)
 		return NULL;
 
+	c = &cs->callv[i];
 	*ip = (uint32_t)i;
-	return &cs->callv[i];
+	*dp = c->old && gen == c->old->gen ? c->old :
+		gen == c->d.gen ? &c->d : NULL;
+
+	return *dp ? c : NULL;
 }
 
 
@@ -208,6 +223,7 @@ static void datagram(char *buf, size_t len, const struct sockaddr_in *src,
 		     void *arg)
 {
 	struct calls *cs = arg;
+	struct dialog *d;
 	struct call *c;
 	struct msg m;
 	uint32_t i;
@@ -219,8 +235,8 @@ static void datagram(char *buf, size_t len, const struct sockaddr_in *src,
 		return;
 	}
 
-	c = calls_find(cs, &m.callid, &i);
-	if (!c)
+	c = calls_find(cs, &m.callid, &i, &d);
+	if (!c || d != &c->d)
 		return;
 	if (str_is(&m.method, "INVITE"))
 		call_answer(cs, i, &m, src);

@@ -25,6 +25,17 @@ struct calls {
 void call_answer(struct calls *cs, uint32_t i, const struct msg *m,
 		 const struct sockaddr_in *src);
 void call_timer(struct calls *cs, uint32_t i, int64_t now);
+void target_set(const struct calls *cs, struct dialog *d,
+		const struct str *uri);
+void invite_send(struct calls *cs, uint32_t i);
+void dialog_send(struct calls *cs, uint32_t i, const struct dialog *d,
+		 const char *method, uint32_t cseq, const char *more);
 void calls_failure(struct calls *cs, int code);
+
+/* refer.c */
+int  call_refer(struct calls *cs, uint32_t i, const struct str *referto);
+bool refer_ended(struct calls *cs, struct call *c, int code);
+void old_ended(struct calls *cs, struct call *c);
+void refer_notify(struct calls *cs, uint32_t i, int code);
 
 #endif

@@ -166,9 +166,7 @@ static int loop_decode(struct loop *l, enum codec codec)
 int loop_encode(struct loop **lp, const struct opts *o, const int16_t *pcm,
 		size_t n)
 {
-	const size_t rate = o->codec == CODEC_OPUS ? 48000 :
-		o->codec == CODEC_G722 ? 16000 : 8000;
-	const size_t fs = rate / 1000 * o->ptime;
+	const size_t fs = pcm_rate(o->codec) / 1000 * o->ptime;
 	struct encoder e;
 	struct loop *l = NULL;
 	int err;
@@ -181,14 +179,17 @@ int loop_encode(struct loop **lp, const struct opts *o, const int16_t *pcm,
 		err = loop_alloc(&l, (uint32_t)(n / fs), EAR_RATE / 1000 *
 				 o->ptime);
 
-	for (uint32_t k = 0; !err && k < l->framec; k++) {
-		const int len = encode(&e, l->data + (size_t)k * FRAME_MAX,
-				       pcm + k * fs, fs);
+	/* twice over: the loop begins with an encoder that comes from its
+	 * end, or there would be a click each time round */
+	for (uint32_t k = 0; !err && k < 2 * l->framec; k++) {
+		const uint32_t f = k % l->framec;
+		const int len = encode(&e, l->data + (size_t)f * FRAME_MAX,
+				       pcm + f * fs, fs);
 
 		if (len <= 0 || len > FRAME_MAX)
 			err = EPROTO;
 		else
-			l->lenv[k] = (uint16_t)len;
+			l->lenv[f] = (uint16_t)len;
 	}
 	encoder_close(&e);
 

@@ -29,7 +29,9 @@ static void loops_set(struct crowd *c)
 		const uint32_t conf = i % c->o->conferences;
 		const uint32_t member = i / c->o->conferences;
 
-		if (member < c->o->talkers) {
+		if (member < c->o->talkers && c->o->tones)
+			p->loop = c->tonev[member];
+		else if (member < c->o->talkers) {
 			p->loop = c->speech;
 			p->off = talker_place(conf, member) *
 				c->speech->framec / 12;
@@ -39,6 +41,17 @@ static void loops_set(struct crowd *c)
 			p->off = i % c->quiet->framec;
 		}
 	}
+}
+
+
+static int tones_make(struct crowd *c)
+{
+	int err = 0;
+
+	for (uint32_t k = 0; !err && k < c->o->talkers; k++)
+		err = loop_tone(&c->tonev[k], c->o, k);
+
+	return err;
 }
 
 
@@ -61,7 +74,7 @@ int crowd_alloc(struct crowd **cp, const struct opts *o, uint32_t n)
 
 	c->o = o;
 	c->n = n;
-	err = loop_speech(&c->speech, o);
+	err = o->tones ? tones_make(c) : loop_speech(&c->speech, o);
 	if (err) {
 		fprintf(stderr, "%s: no speech in it\n", o->speech);
 		goto out;
@@ -95,6 +108,8 @@ void crowd_free(struct crowd *c)
 	calls_free(c->calls);
 	loop_free(c->speech);
 	loop_free(c->quiet);
+	for (int k = 0; k < TONES_MAX; k++)
+		loop_free(c->tonev[k]);
 	free(c);
 }
 
@@ -114,8 +129,12 @@ bool crowd_join(struct crowd *c, uint32_t rate)
 	char uri[80];
 
 	for (uint32_t i = 0; i < c->n; i++) {
-		if (conf_uri(uri, sizeof(uri), c->o, i % c->o->conferences) ||
-		    call_start(c->calls, i, uri, media_part(c->media, i)))
+		const struct sockaddr_in *to = &c->o->to;
+
+		if (conf_uri(uri, sizeof(uri), c->o, to,
+			     i % c->o->conferences) ||
+		    call_start(c->calls, i, uri, to,
+			       media_part(c->media, i)))
 			return false;
 		if (!calls_poll(c->calls, t0 + second * (i + 1) / rate))
 			return false;

@@ -101,6 +101,7 @@ int ear_alloc(struct ear **ep, const struct part *p, enum codec codec)
 	const uint32_t scale = codec_rate(codec) / EAR_RATE;
 	int16_t pcm[EAR_RATE / 1000 * 120];
 	const uint32_t max = EAR_RATE / 1000 * 60 * p->heardc + EAR_RATE;
+	const struct heard_packet *h = NULL;
 	struct decoder *d = NULL;
 	struct ear *e;
 	uint32_t expect = 0;
@@ -115,8 +116,7 @@ int ear_alloc(struct ear **ep, const struct part *p, enum codec codec)
 	e->arrv = calloc(p->heardc + 1, sizeof(*e->arrv));
 	err = e->pcm && e->arrv ? decoder_alloc(&d, codec) : ENOMEM;
 
-	for (uint32_t i = 0; !err && i < p->heardc; i++) {
-		const struct heard_packet *h = &p->heardv[i];
+	while (!err && (h = part_heard(p, h))) {
 		const int n = decoder_frame(d, pcm, sizeof(pcm) /
 					    sizeof(pcm[0]), h->data, h->len);
 		uint32_t pos = e->n;

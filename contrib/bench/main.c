@@ -14,27 +14,39 @@ struct command {
 	struct opts defaults;
 };
 
-#define COMMON .outstanding = 64, .joinrate = 200, .warmup = 2, \
-	.timeout = 32, .bitrate = 24000, .ptime = 20, .payload = 160, \
-	.hangup = 1, .conf = "bench%d", .seconds = 10
+#define COMMON .outstanding = 64, .joinrate = 200, .bitrate = 24000, \
+	.ptime = 20, .payload = 160, .hangup = 1, .conf = "bench%d"
+#define TIMES .warmup = 2, .seconds = 10, .timeout = 32
 
 static const struct command commandv[] = {
 	{"redirect", bench_redirect,
-	 {COMMON, .count = 100000, .parts = 1, .conferences = 1}},
+	 {COMMON, TIMES, .count = 100000, .parts = 1, .conferences = 1}},
 	{"firstjoin", bench_firstjoin,
-	 {COMMON, .count = 20000, .parts = 1, .conferences = 1}},
+	 {COMMON, TIMES, .count = 20000, .parts = 1, .conferences = 1}},
 	{"conference", bench_conference,
-	 {COMMON, .parts = 200, .conferences = 1, .talkers = 2}},
+	 {COMMON, TIMES, .parts = 200, .conferences = 1, .talkers = 2}},
 	{"latency", bench_latency,
-	 {COMMON, .parts = 4, .conferences = 5, .talkers = 2}},
+	 {COMMON, TIMES, .parts = 4, .conferences = 5, .talkers = 2}},
 	{"join", bench_join,
-	 {COMMON, .count = 1000, .rate = 100, .parts = 1,
+	 {COMMON, TIMES, .count = 1000, .rate = 100, .parts = 1,
 	  .conferences = 10}},
 	{"storm", bench_storm,
-	 {COMMON, .count = 1000, .rate = 500, .rounds = 5, .parts = 1,
+	 {COMMON, TIMES, .count = 1000, .rate = 500, .rounds = 5, .parts = 1,
 	  .conferences = 10, .settle = 40}},
+	{"move", bench_move,
+	 {COMMON, TIMES, .parts = 200, .conferences = 1, .talkers = 2,
+	  .before = 5, .tones = true}},
+	{"failover", bench_failover,
+	 {COMMON, .rate = 200, .seconds = 15, .before = 5, .timeout = 2,
+	  .retry = 500, .retries = 20, .parts = 1, .conferences = 10}},
+	{"spread", bench_spread,
+	 {COMMON, .count = 92, .seconds = 31, .timeout = 32, .parts = 1,
+	  .conferences = 10}},
+	{"idle", bench_idle,
+	 {COMMON, .parts = 10, .conferences = 1000, .seconds = 30,
+	  .warmup = 5, .timeout = 32}},
 	{"floor", bench_floor,
-	 {COMMON, .count = 100000, .parts = 1000, .conferences = 1}},
+	 {COMMON, TIMES, .count = 100000, .parts = 1000, .conferences = 1}},
 };
 
 
@@ -80,10 +92,13 @@ static int command_run(const struct command *cmd, int argc, char **argv)
 	int err;
 
 	addr_parse(&b.o.to, "127.0.0.1:5060", 14);
+	b.o.tov[0] = b.o.to;
+	b.o.toc = 1;
 	if (opts_parse(&b.o, argc, argv, stderr))
 		return EXIT_FAILURE;
 
-	if (cmd->run == bench_join || cmd->run == bench_storm) {
+	if (cmd->run == bench_join || cmd->run == bench_storm ||
+	    cmd->run == bench_spread) {
 		if (b.o.count > PARTS_MAX) {
 			fprintf(stderr, "--count: at most %d here\n",
 				PARTS_MAX);

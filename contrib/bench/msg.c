@@ -116,6 +116,8 @@ static void header_set(struct msg *m, const struct str *name,
 		m->callid = *val;
 	else if (str_is(name, "CSeq"))
 		cseq_set(m, val);
+	else if (str_is(name, "Refer-To") || str_is(name, "r"))
+		m->referto = *val;
 	else if (!m->contact.l && (str_is(name, "Contact") ||
 				   str_is(name, "m")))
 		m->contact = *val;

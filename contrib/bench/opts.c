@@ -35,6 +35,13 @@ static const struct option_def defv[] = {
 	{"bitrate",     NUM,  FIELD(bitrate),     0, 6000, 128000},
 	{"ptime",       NUM,  FIELD(ptime),       0, 10, 60},
 	{"payload",     NUM,  FIELD(payload),     0, 1, FRAME_MAX},
+	{"before",      NUM,  FIELD(before),      0, 0, 600},
+	{"retry",       NUM,  FIELD(retry),       0, 0, 60000},
+	{"retries",     NUM,  FIELD(retries),     0, 0, 1000},
+	{"do",          TEXT, FIELD(act),     sizeof(((struct opts *)0)->act),
+	 0, 0},
+	{"capacity",    TEXT, FIELD(capacity),
+	 sizeof(((struct opts *)0)->capacity), 0, 0},
 	{"conf",        TEXT, FIELD(conf),   sizeof(((struct opts *)0)->conf),
 	 0, 0},
 	{"local",       TEXT, FIELD(local), sizeof(((struct opts *)0)->local),
@@ -135,21 +142,33 @@ int addr_allowed(const struct sockaddr_in *sin, bool foreign)
 }
 
 
-static int pids_parse(struct opts *o, const char *s)
+static int pidv_parse(int *pidv, size_t *pidc, const char *s)
 {
 	char *end;
 
-	for (o->pidc = 0; *s; s = *end ? end + 1 : end) {
+	for (*pidc = 0; *s; s = *end ? end + 1 : end) {
 		const long pid = strtol(s, &end, 10);
 
 		if (end == s || pid < 1 || pid > 1 << 22 ||
-		    (*end && *end != ',') || o->pidc == PIDS_MAX)
+		    (*end && *end != ',') || *pidc == PIDS_MAX)
 			return EINVAL;
 
-		o->pidv[o->pidc++] = (int)pid;
+		pidv[(*pidc)++] = (int)pid;
 	}
 
-	return o->pidc ? 0 : EINVAL;
+	return *pidc ? 0 : EINVAL;
+}
+
+
+static int pids_parse(struct opts *o, const char *s)
+{
+	return pidv_parse(o->pidv, &o->pidc, s);
+}
+
+
+static int buspids_parse(struct opts *o, const char *s)
+{
+	return pidv_parse(o->buspidv, &o->buspidc, s);
 }
 
 
@@ -168,7 +187,19 @@ static int codec_parse(struct opts *o, const char *s)
 
 static int to_parse(struct opts *o, const char *s)
 {
-	return addr_parse(&o->to, s, strlen(s));
+	for (o->toc = 0; o->toc < TOS_MAX; s += *s == ',') {
+		const size_t n = strcspn(s, ",");
+
+		if (addr_parse(&o->tov[o->toc], s, n))
+			return EINVAL;
+		++o->toc;
+		s += n;
+		if (!*s)
+			break;
+	}
+	o->to = o->tov[0];
+
+	return *s ? EINVAL : 0;
 }
 
 
@@ -186,8 +217,9 @@ static const struct special {
 	int (*parse)(struct opts *o, const char *s);
 	const char *wanted;
 } specialv[] = {
-	{"to",        to_parse,        "an IPv4 address, or address:port"},
+	{"to",        to_parse,        "an IPv4 address, or address:port,.."},
 	{"pid",       pids_parse,      "process ids with commas between"},
+	{"bus-pid",   buspids_parse,   "process ids with commas between"},
 	{"codec",     codec_parse,     "pcmu, pcma, g722 or opus"},
 	{"listeners", listeners_parse, "silence or noise"},
 };
@@ -258,6 +290,17 @@ static int option_set(struct opts *o, const struct option_def *d,
 }
 
 
+static int tos_allowed(const struct opts *o)
+{
+	int err = addr_allowed(&o->to, o->foreign);
+
+	for (size_t i = 0; !err && i < o->toc; i++)
+		err = addr_allowed(&o->tov[i], o->foreign);
+
+	return err;
+}
+
+
 static int opts_check(const struct opts *o, FILE *err)
 {
 	const char *why = NULL;
@@ -270,14 +313,17 @@ static int opts_check(const struct opts *o, FILE *err)
 		why = "--ptime: an Opus frame is 10, 20, 40 or 60 ms";
 	else if ((uint64_t)o->parts * o->conferences > PARTS_MAX)
 		why = "--parts times --conferences: at most 20000";
-	else if (addr_allowed(&o->to, o->foreign))
+	else if (o->tones && o->talkers > TONES_MAX)
+		why = "--talkers: at most 8 here";
+	else if (tos_allowed(o))
 		why = "--to: not in 127.0.0.0/8; load goes to this host only,"
 			" unless you say --i-own-this-host";
 	else if (o->foreign && !addr_allowed(&o->to, false))
 		why = "--i-own-this-host: the target is this host anyway";
 	else if (o->foreign && !o->local[0])
 		why = "--i-own-this-host: say --local ADDR, your address";
-	else if (proc_check(o->pidv, o->pidc))
+	else if (proc_check(o->pidv, o->pidc) ||
+		 proc_check(o->buspidv, o->buspidc))
 		why = "--pid: no such process";
 
 	if (why)

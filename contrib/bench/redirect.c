@@ -445,7 +445,7 @@ int bench_redirect(struct bench *b)
 	char uri[80];
 	int err;
 
-	err = conf_uri(uri, sizeof(uri), &b->o, 0);
+	err = conf_uri(uri, sizeof(uri), &b->o, &b->o.to, 0);
 	if (err)
 		return err;
 

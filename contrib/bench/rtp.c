@@ -29,6 +29,7 @@ enum {
 	READ_PERIOD = 5,        /* each socket is read every [ms] */
 	RTP_HDR = 12,
 	SLOT_STEP = 7,          /* coprime to every packet time */
+	STALL_MS = 3,           /* lateness that others could notice */
 };
 
 #define NET 0x7f420000u         /* 127.66.0.0 */
@@ -53,6 +54,7 @@ struct media {
 	/* the rest belongs to the thread */
 	struct rxset *rx;
 	struct hist *late;      /* how late slots begin [us] */
+	struct stalls stalls;
 	struct mmsghdr msgv[GROUP];
 	struct iovec iov[GROUP];
 	uint8_t buf[GROUP][RTP_HDR + FRAME_MAX];
@@ -222,7 +224,7 @@ void media_free(struct media *m)
 	}
 	for (uint32_t i = 0; m->partv && i < m->partc; i++) {
 		free(m->partv[i].sentv);
-		free(m->partv[i].heardv);
+		free(m->partv[i].heard);
 	}
 	rxset_free(m->rx);
 	free(m->late);
@@ -254,6 +256,13 @@ const struct hist *media_lateness(const struct media *m)
 }
 
 
+/** When this program itself was late, while arrivals counted */
+const struct stalls *media_stalls(const struct media *m)
+{
+	return &m->stalls;
+}
+
+
 /**
  * Say which arrivals count
  *
@@ -264,23 +273,6 @@ const struct hist *media_lateness(const struct media *m)
 void media_window(struct media *m, int64_t from, int64_t to)
 {
 	rxset_window(m->rx, from, to);
-}
-
-
-/**
- * Keep what a participant receives; before media_start()
- *
- * @param p       Participant
- * @param packets At most so many packets
- *
- * @return 0 if success, otherwise errorcode
- */
-int part_record(struct part *p, uint32_t packets)
-{
-	p->heardv = calloc(packets, sizeof(*p->heardv));
-	p->heardmax = packets;
-
-	return p->heardv ? 0 : ENOMEM;
 }
 
 
@@ -424,10 +416,44 @@ static void tick_run(struct media *m, uint64_t tick)
 }
 
 
+/* Catching up, a late thread is late for every tick: that is one stall. */
+static void lateness_note(struct media *m, int64_t due)
+{
+	const int64_t late = now_ns() - due, now = wall_ns();
+	struct stalls *st = &m->stalls;
+	struct stall *last = st->n ? &st->v[st->n - 1] : NULL;
+
+	if (!rxset_open(m->rx, now))
+		return;
+
+	hist_add(m->late, (uint64_t)late / 1000);
+	if (late < STALL_MS * INT64_C(1000000))
+		return;
+
+	if (last && now - late <= last->to)
+		last->to = now;
+	else if (st->n < STALLS_MAX)
+		st->v[st->n++] = (struct stall){now - late, now};
+}
+
+
+/* Where silences are measured, nobody else's work may delay what is said:
+ * before all others, if the user may do so. It is little work. */
+static void priority_take(void)
+{
+	const struct sched_param sp = {.sched_priority = 1};
+
+	(void)pthread_setschedparam(pthread_self(), SCHED_RR, &sp);
+}
+
+
 static void *media_thread(void *arg)
 {
 	struct media *m = arg;
 	const int64_t t0 = now_ns();
+
+	if (m->o->tones)
+		priority_take();
 
 	for (uint64_t tick = 0; __atomic_load_n(&m->run, __ATOMIC_ACQUIRE);
 	     tick++) {
@@ -435,8 +461,7 @@ static void *media_thread(void *arg)
 		const struct timespec ts = {t / 1000000000, t % 1000000000};
 
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
-		if (rxset_open(m->rx, wall_ns()))
-			hist_add(m->late, (uint64_t)(now_ns() - t) / 1000);
+		lateness_note(m, t);
 		tick_run(m, tick);
 	}
 

@@ -331,6 +331,8 @@ static void measure(struct figures *f, int (*run)(struct bench *b),
 	FILE *out = fmemopen(f->json, sizeof(f->json), "w");
 
 	stub_addr(s, &b.o.to);
+	if (!b.o.toc)
+		b.o.tov[b.o.toc++] = b.o.to;
 	ck_assert_int_eq(result_alloc(&b.res, "test"), 0);
 	f->err = run(&b);
 	f->failed = b.failed;
@@ -530,6 +532,207 @@ START_TEST(test_redirect)
 END_TEST
 
 
+static void move(struct figures *f, enum stub_event event, uint32_t gap)
+{
+	struct opts o = small();
+	struct stub *s;
+
+	o.before = 1;
+	o.seconds = 2;
+	snprintf(o.act, sizeof(o.act), "exit 7");
+	ck_assert_int_eq(stub_alloc(&s, 0, 0), 0);
+	stub_event(s, event, 1700, gap);
+	measure(f, bench_move, &o, s);
+	ck_assert_int_eq(f->err, 0);
+	ck_assert_msg(figure(f, "participants") == 8, "%s", f->json);
+	ck_assert(figure(f, "act_status") == 7);
+	ck_assert_int_eq((int)stub_legs(s), 0);
+	stub_free(s);
+}
+
+
+/* Calls that another server goes on with are followed, and a silence of
+ * 200 ms is measured as one. */
+START_TEST(test_move)
+{
+	struct figures f;
+
+	move(&f, STUB_MOVE, 200);
+	ck_assert_msg(!f.failed, "%s", f.json);
+	ck_assert(figure(&f, "moved") == 8);
+	ck_assert(figure(&f, "dropped") == 0);
+	ck_assert(figure(&f, "heard") == 100);
+	ck_assert(figure(&f, "disorder") == 0);
+	ck_assert_msg(figure(&f, "before_max_ms") < 60, "%s", f.json);
+	ck_assert_msg(fabs(figure(&f, "silence_median_ms") - 200) < 60,
+		      "%s", f.json);
+	ck_assert_msg(fabs(figure(&f, "missing_median_ms") - 200) < 60,
+		      "%s", f.json);
+	ck_assert(figure(&f, "back_median_ms") > 300);
+}
+END_TEST
+
+
+START_TEST(test_refer)
+{
+	struct figures f;
+
+	move(&f, STUB_REFER, 0);
+	ck_assert_msg(!f.failed, "%s", f.json);
+	ck_assert(figure(&f, "dropped") == 0);
+	ck_assert(figure(&f, "heard") == 100);
+	ck_assert_msg(figure(&f, "missing_max_ms") < 60, "%s", f.json);
+}
+END_TEST
+
+
+/* Who hears nobody any more is found, though its call goes on. */
+START_TEST(test_vanish)
+{
+	struct figures f;
+
+	move(&f, STUB_VANISH, 0);
+	ck_assert(f.failed);
+	ck_assert(figure(&f, "heard") == 87.5);
+	ck_assert(figure(&f, "affected") == 1);
+	ck_assert(figure(&f, "dropped") == 0);
+	ck_assert_msg(figure(&f, "silence_max_ms") > 800, "%s", f.json);
+	ck_assert_msg(figure(&f, "silence_median_ms") < 60, "%s", f.json);
+}
+END_TEST
+
+
+START_TEST(test_backwards)
+{
+	struct figures f;
+
+	move(&f, STUB_BACKWARDS, 0);
+	ck_assert(figure(&f, "moved") == 0);
+	ck_assert_msg(figure(&f, "disorder") == 8, "%s", f.json);
+}
+END_TEST
+
+
+START_TEST(test_failover)
+{
+	struct opts o = small();
+	struct figures f;
+	struct stub *s;
+
+	/* a first address where nobody answers */
+	o.rate = 20;
+	o.seconds = 1;
+	o.timeout = 1;
+	o.retry = 100;
+	o.retries = 3;
+	ck_assert_int_eq(stub_alloc(&s, 0, 0), 0);
+	addr_parse(&o.tov[0], "127.0.0.1:9", 11);
+	stub_addr(s, &o.tov[1]);
+	o.toc = 2;
+	measure(&f, bench_failover, &o, s);
+	ck_assert_msg(!f.failed, "%s", f.json);
+	ck_assert(figure(&f, "in") == 20);
+	ck_assert(figure(&f, "again") == 10);
+	ck_assert(figure(&f, "refusals") == 10);
+	ck_assert_msg(figure(&f, "took_max_ms") > 1100, "%s", f.json);
+	ck_assert_int_eq((int)stub_legs(s), 0);
+
+	/* and nobody anywhere */
+	o.toc = 1;
+	o.retries = 1;
+	o.rate = 5;
+	measure(&f, bench_failover, &o, s);
+	ck_assert(f.failed);
+	ck_assert(figure(&f, "never") == 5);
+	ck_assert(figure(&f, "refusals") == 10);
+	stub_free(s);
+}
+END_TEST
+
+
+START_TEST(test_spread)
+{
+	struct opts o = small();
+	struct figures f;
+	struct stub *s;
+
+	o.count = 12;
+	o.seconds = 1;
+	o.parts = 1;
+	ck_assert_int_eq(stub_alloc(&s, 0, 0), 0);
+
+	snprintf(o.capacity, sizeof(o.capacity), "echo '[{\"name\": \"a\", "
+		 "\"participants\" : 8, \"unused\": 2},{\"participants\":4,"
+		 "\"unused\":0}]'");
+	measure(&f, bench_spread, &o, s);
+	ck_assert_msg(!f.failed, "%s", f.json);
+	ck_assert(figure(&f, "servers") == 2);
+	ck_assert(figure(&f, "joined") == 12);
+	ck_assert(figure(&f, "max_over_mean") > 1.33);
+	ck_assert(figure(&f, "over") == 0);
+
+	snprintf(o.capacity, sizeof(o.capacity), "echo '[{\"participants\": "
+		 "12,\"unused\":-2}]'");
+	measure(&f, bench_spread, &o, s);
+	ck_assert(f.failed);
+	ck_assert(figure(&f, "over") == 2);
+	ck_assert(figure(&f, "over_share") == 20);
+
+	snprintf(o.capacity, sizeof(o.capacity), "echo '{}'");
+	measure(&f, bench_spread, &o, s);
+	ck_assert(f.failed);
+	ck_assert(figure(&f, "looks") == 0);
+	stub_free(s);
+}
+END_TEST
+
+
+START_TEST(test_idle)
+{
+	struct opts o = small();
+	struct figures f;
+	struct stub *s;
+
+	o.seconds = 1;
+	o.pidv[0] = o.buspidv[0] = getpid();
+	o.pidc = o.buspidc = 1;
+	ck_assert_int_eq(stub_alloc(&s, 0, 0), 0);
+	measure(&f, bench_idle, &o, s);
+	ck_assert_msg(!f.failed, "%s", f.json);
+	ck_assert(figure(&f, "participants") == 8);
+	ck_assert(figure(&f, "cpu_share") > 0);
+	ck_assert(figure(&f, "bus_share") > 0);
+	ck_assert(figure(&f, "left") == 0);
+	stub_free(s);
+}
+END_TEST
+
+
+/* Tones: found where they are, not where they are not. */
+START_TEST(test_tones)
+{
+	static struct tones ts;
+
+	tones_init(&ts, TONES_MAX);
+	for (int c = CODEC_PCMU; c <= CODEC_OPUS; c++) {
+		for (uint32_t k = 0; k < TONES_MAX; k++) {
+			struct opts o = {.codec = (enum codec)c, .ptime = 20,
+				.bitrate = 24000};
+			struct loop *l;
+
+			ck_assert_int_eq(loop_tone(&l, &o, k), 0);
+			for (uint32_t i = 0; i < l->framec * l->samples;
+			     i += TONE_BLOCK)
+				ck_assert_msg(tones_find(&ts, l->ref + i) ==
+					      1u << k, "codec %d tone %u "
+					      "at %u", c, k, i);
+			loop_free(l);
+		}
+	}
+}
+END_TEST
+
+
 int main(void)
 {
 	TCase *parts = tcase_create("parts"), *whole = tcase_create("whole");
@@ -549,6 +752,7 @@ int main(void)
 	tcase_add_test(parts, test_sdp);
 	tcase_add_test(parts, test_codec);
 	tcase_add_test(parts, test_speech_reject);
+	tcase_add_test(parts, test_tones);
 	tcase_set_timeout(parts, 60);
 	suite_add_tcase(s, parts);
 
@@ -560,6 +764,13 @@ int main(void)
 	tcase_add_test(whole, test_join);
 	tcase_add_test(whole, test_storm);
 	tcase_add_test(whole, test_redirect);
+	tcase_add_test(whole, test_move);
+	tcase_add_test(whole, test_refer);
+	tcase_add_test(whole, test_vanish);
+	tcase_add_test(whole, test_backwards);
+	tcase_add_test(whole, test_failover);
+	tcase_add_test(whole, test_spread);
+	tcase_add_test(whole, test_idle);
 	tcase_set_timeout(whole, 120);
 	suite_add_tcase(s, whole);
 

@@ -155,7 +155,8 @@ int speech_load(int16_t **pcmp, size_t *np, const char *path,
 }
 
 
-static uint32_t pcm_rate(enum codec codec)
+/** The rate of the samples a codec encodes [Hz] */
+uint32_t pcm_rate(enum codec codec)
 {
 	return codec == CODEC_OPUS ? 48000 : codec == CODEC_G722 ? 16000 :
 		8000;

@@ -18,6 +18,10 @@ struct leg {
 	struct sockaddr_in sip, rtp;
 	int64_t born;
 	bool bye;
+	bool silent;            /* hears nothing for the gap */
+	bool moved;             /* it is the other server's */
+	bool gone;              /* another call is in its place */
+	bool told;              /* its event is under way */
 	int16_t q[QUEUE][FRAME];        /* frames that wait to be mixed */
 	uint32_t head, tail;
 	uint16_t seq;
@@ -28,6 +32,10 @@ struct stub {
 	unsigned faults;
 	uint32_t delay;         /* ticks a frame waits longer */
 	struct sockio *sip, *rtp;
+	struct sockio *sip2, *rtp2;     /* of the other server */
+	enum stub_event event;
+	int64_t at, gap;        /* age of a call, silence then [ns] */
+	bool eventful;
 	pthread_t thread;
 	bool run;               /* atomic */
 	uint32_t replies;       /* 200s to OPTIONS; atomic */
@@ -83,6 +91,23 @@ static struct leg *leg_find(struct stub *s, const struct str *callid)
 }
 
 
+/* Who calls from the same place has followed our REFER. */
+static void replaced_mark(struct stub *s, struct leg *l)
+{
+	if (!s->eventful || s->event != STUB_REFER)
+		return;
+
+	for (int i = 0; i < LEGS_MAX; i++) {
+		struct leg *old = &s->legv[i];
+
+		if (!old->used || old == l || old->gone ||
+		    memcmp(&old->rtp, &l->rtp, sizeof(l->rtp)))
+			continue;
+		old->gone = l->told = true;
+	}
+}
+
+
 static struct leg *leg_add(struct stub *s, const struct msg *m,
 			   const struct sockaddr_in *src)
 {
@@ -110,6 +135,7 @@ static struct leg *leg_add(struct stub *s, const struct msg *m,
 	str_uri(&uri, &m->to);
 	str_copy(l->conf, sizeof(l->conf), &uri);
 	++s->legs;
+	replaced_mark(s, l);
 
 	return l;
 }
@@ -126,19 +152,82 @@ static void reply(struct stub *s, const struct msg *m, int code,
 }
 
 
+/* From one of the two servers; more is headers and body, or NULL. */
 static void request_send(struct stub *s, const struct leg *l,
-			 const char *method)
+			 const char *method, const char *more)
 {
-	struct wbuf w = {sockio_buf(s->sip), 0, DGRAM_MAX, false};
+	struct sockio *io = l->moved ? s->sip2 : s->sip;
+	struct wbuf w = {sockio_buf(io), 0, DGRAM_MAX, false};
 
 	++s->sent;
 	wbuf_add(&w, "%s %s SIP/2.0\r\n"
 		 "Via: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKs%u\r\n"
 		 "From: %s;tag=bench\r\nTo: %s\r\nCall-ID: %s\r\n"
-		 "CSeq: %u %s\r\nContent-Length: 0\r\n\r\n", method,
-		 l->contact, ntohs(sockio_addr(s->sip)->sin_port), s->sent,
-		 l->to, l->from, l->callid, s->sent, method);
-	sockio_push(s->sip, w.n, &l->sip);
+		 "CSeq: %u %s\r\n%s", method,
+		 l->contact, ntohs(sockio_addr(io)->sin_port), s->sent,
+		 l->to, l->from, l->callid,
+		 s->event == STUB_BACKWARDS && l->told && s->eventful ? 1 :
+		 s->sent + 100, method,
+		 more ? more : "Content-Length: 0\r\n\r\n");
+	sockio_push(io, w.n, &l->sip);
+	sockio_flush(io);
+}
+
+
+static void sdp_make(char *buf, size_t n, const struct sockio *rtp)
+{
+	snprintf(buf, n, "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\n"
+		 "s=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+		 "m=audio %u RTP/AVP 0\r\n",
+		 ntohs(sockio_addr(rtp)->sin_port));
+}
+
+
+static void reinvite_send(struct stub *s, struct leg *l)
+{
+	char sdp[300], more[500];
+
+	sdp_make(sdp, sizeof(sdp), s->rtp2);
+	snprintf(more, sizeof(more), "Contact: <sip:focus@127.0.0.1:%u>\r\n"
+		 "Content-Type: application/sdp\r\n"
+		 "Content-Length: %zu\r\n\r\n%s",
+		 ntohs(sockio_addr(s->sip2)->sin_port), strlen(sdp), sdp);
+	l->moved = true;
+	request_send(s, l, "INVITE", more);
+}
+
+
+static void refer_send(struct stub *s, struct leg *l)
+{
+	char more[400];
+
+	snprintf(more, sizeof(more), "Refer-To: <sip:focus@127.0.0.1:%u;"
+		 "ticket=4711?Replaces=%.8s%%3Bto-tag%%3Dbench%%3Bfrom-tag"
+		 "%%3Dx>\r\nContent-Length: 0\r\n\r\n",
+		 ntohs(sockio_addr(s->sip)->sin_port), l->callid);
+	request_send(s, l, "REFER", more);
+}
+
+
+/* A call is old enough for what is to happen. */
+static void leg_event(struct stub *s, struct leg *l, int64_t now)
+{
+	const int64_t age = now - l->born;
+
+	if (!s->eventful || age < s->at || l->told || l->gone)
+		return;
+
+	if (s->event == STUB_MOVE && age < s->at + s->gap) {
+		l->silent = true;
+		return;
+	}
+	l->told = true;
+	if (s->event == STUB_REFER)
+		refer_send(s, l);
+	else if (s->event != STUB_VANISH)
+		reinvite_send(s, l);
+	else if (l == &s->legv[0])
+		l->silent = true;
 }
 
 
@@ -167,10 +256,7 @@ static void invite(struct stub *s, const struct msg *m,
 
 	if (!l)
 		l = leg_add(s, m, src);
-	snprintf(sdp, sizeof(sdp), "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\n"
-		 "s=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-		 "m=audio %u RTP/AVP 0\r\n",
-		 ntohs(sockio_addr(s->rtp)->sin_port));
+	sdp_make(sdp, sizeof(sdp), s->rtp);
 	reply(s, m, l ? 200 : 500, contact, l ? sdp : NULL, src);
 }
 
@@ -179,6 +265,20 @@ static void leg_end(struct stub *s, struct leg *l)
 {
 	l->used = false;
 	__atomic_sub_fetch(&s->legs, 1, __ATOMIC_RELAXED);
+}
+
+
+/* Who was replaced is told goodbye. */
+static void gone_bye(struct stub *s)
+{
+	for (int i = 0; i < LEGS_MAX; i++) {
+		struct leg *l = &s->legv[i];
+
+		if (l->used && l->gone) {
+			request_send(s, l, "BYE", NULL);
+			leg_end(s, l);
+		}
+	}
 }
 
 
@@ -196,12 +296,18 @@ static void sip_datagram(char *buf, size_t len,
 	if (!m.request) {
 		if (m.code == 200 && str_is(&m.method, "OPTIONS"))
 			__atomic_add_fetch(&s->replies, 1, __ATOMIC_RELAXED);
+		else if (l && m.code == 200 && str_is(&m.method, "INVITE"))
+			l->silent = false;
 	}
 	else if (str_is(&m.method, "INVITE"))
 		invite(s, &m, src);
 	else if (str_is(&m.method, "ACK")) {
 		if (l)
-			request_send(s, l, "OPTIONS");
+			request_send(s, l, "OPTIONS", NULL);
+		gone_bye(s);
+	}
+	else if (str_is(&m.method, "NOTIFY")) {
+		reply(s, &m, l ? 200 : 481, NULL, NULL, src);
 	}
 	else if (str_is(&m.method, "BYE")) {
 		reply(s, &m, l ? 200 : 481, NULL, NULL, src);
@@ -237,13 +343,14 @@ static void rtp_datagram(char *buf, size_t len,
 
 static void mix_send(struct stub *s, struct leg *to)
 {
-	uint8_t *p = (uint8_t *)sockio_buf(s->rtp);
+	struct sockio *io = to->moved ? s->rtp2 : s->rtp;
+	uint8_t *p = (uint8_t *)sockio_buf(io);
 	int32_t sum[FRAME] = {0};
 
 	for (int i = 0; i < LEGS_MAX; i++) {
 		const struct leg *l = &s->legv[i];
 
-		if (!l->used || l->head - l->tail <= s->delay ||
+		if (!l->used || l->gone || l->head - l->tail <= s->delay ||
 		    (l == to && !(s->faults & STUB_ECHO)) ||
 		    (i == 0 && s->faults & STUB_MUTE) ||
 		    (strcmp(l->conf, to->conf) && !(s->faults & STUB_LEAK)))
@@ -263,8 +370,8 @@ static void mix_send(struct stub *s, struct leg *to)
 	p[5] = (uint8_t)(to->ts >> 16);
 	for (int k = 0; k < FRAME; k++)
 		p[12 + k] = linear_to_ulaw(sum[k]);
-	if (!(s->faults & STUB_LOSS) || to->seq % 10)
-		sockio_push(s->rtp, 12 + FRAME, &to->rtp);
+	if ((!(s->faults & STUB_LOSS) || to->seq % 10) && !to->silent)
+		sockio_push(io, 12 + FRAME, &to->rtp);
 }
 
 
@@ -274,11 +381,13 @@ static void tick(struct stub *s)
 		struct leg *l = &s->legv[i];
 
 		if (l->used)
+			leg_event(s, l, now_ns());
+		if (l->used && !l->gone)
 			mix_send(s, l);
 		if (l->used && s->faults & STUB_HANGUP && !l->bye &&
 		    now_ns() - l->born > 500 * ms) {
 			l->bye = true;
-			request_send(s, l, "BYE");
+			request_send(s, l, "BYE", NULL);
 		}
 	}
 	for (int i = 0; i < LEGS_MAX; i++) {
@@ -288,20 +397,24 @@ static void tick(struct stub *s)
 			++l->tail;
 	}
 	sockio_flush(s->rtp);
+	sockio_flush(s->rtp2);
 }
 
 
 static void *thread(void *arg)
 {
 	struct stub *s = arg;
-	const int fdv[2] = {sockio_fd(s->sip), sockio_fd(s->rtp)};
+	const int fdv[4] = {sockio_fd(s->sip), sockio_fd(s->rtp),
+		sockio_fd(s->sip2), sockio_fd(s->rtp2)};
 	int64_t due = now_ns();
 
 	while (__atomic_load_n(&s->run, __ATOMIC_ACQUIRE)) {
-		wait_until(fdv, 2, due);
+		wait_until(fdv, 4, due);
 		sockio_read(s->sip, sip_datagram, s);
+		sockio_read(s->sip2, sip_datagram, s);
 		sockio_flush(s->sip);
 		sockio_read(s->rtp, rtp_datagram, s);
+		sockio_read(s->rtp2, rtp_datagram, s);
 		if (now_ns() >= due) {
 			tick(s);
 			due += 20 * ms;
@@ -334,6 +447,10 @@ int stub_alloc(struct stub **sp, unsigned faults, uint32_t delay_ms)
 	err = sockio_alloc(&s->sip, "127.0.0.1");
 	if (!err)
 		err = sockio_alloc(&s->rtp, "127.0.0.1");
+	if (!err)
+		err = sockio_alloc(&s->sip2, "127.0.0.1");
+	if (!err)
+		err = sockio_alloc(&s->rtp2, "127.0.0.1");
 	if (!err) {
 		s->run = true;
 		err = pthread_create(&s->thread, NULL, thread, s);
@@ -369,6 +486,24 @@ uint32_t stub_legs(const struct stub *s)
 }
 
 
+/**
+ * Have something happen to each call; before anybody calls
+ *
+ * @param s      Server
+ * @param event  What
+ * @param at_ms  When it is so old [ms]
+ * @param gap_ms It hears nothing for so long (STUB_MOVE) [ms]
+ */
+void stub_event(struct stub *s, enum stub_event event, uint32_t at_ms,
+		uint32_t gap_ms)
+{
+	s->event = event;
+	s->at = at_ms * ms;
+	s->gap = gap_ms * ms;
+	s->eventful = true;
+}
+
+
 /** Stop the server */
 void stub_free(struct stub *s)
 {
@@ -381,5 +516,7 @@ void stub_free(struct stub *s)
 	}
 	sockio_free(s->sip);
 	sockio_free(s->rtp);
+	sockio_free(s->sip2);
+	sockio_free(s->rtp2);
 	free(s);
 }

@@ -16,12 +16,22 @@ enum stub_fault {
 	STUB_HANGUP = 128,      /* says BYE after half a second */
 };
 
+/* What happens to each call when it is so old. */
+enum stub_event {
+	STUB_MOVE,              /* another server takes it over: re-INVITE */
+	STUB_REFER,             /* it is referred, with Replaces */
+	STUB_VANISH,            /* the first one is forgotten */
+	STUB_BACKWARDS,         /* a re-INVITE with a number of long ago */
+};
+
 struct stub;
 
 int stub_alloc(struct stub **sp, unsigned faults, uint32_t delay_ms);
 void stub_addr(const struct stub *s, struct sockaddr_in *sin);
 uint32_t stub_replies(const struct stub *s);
 uint32_t stub_legs(const struct stub *s);
+void stub_event(struct stub *s, enum stub_event event, uint32_t at_ms,
+		uint32_t gap_ms);
 void stub_free(struct stub *s);
 
 #endif

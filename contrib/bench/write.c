@@ -42,18 +42,20 @@ void wbuf_str(struct wbuf *w, const struct str *s)
  *
  * @param buf Filled in
  * @param n   Its size
- * @param o   Server, and the name with %d for the number
+ * @param o   The name with %d for the number
+ * @param to  Server
  * @param no  Number of the conference
  *
  * @return 0 if success, EOVERFLOW if it is too long
  */
-int conf_uri(char *buf, size_t n, const struct opts *o, uint32_t no)
+int conf_uri(char *buf, size_t n, const struct opts *o,
+	     const struct sockaddr_in *to, uint32_t no)
 {
 	struct wbuf w = {buf, 0, n, false};
 	const char *pc = strstr(o->conf, "%d");
 	char ip[INET_ADDRSTRLEN];
 
-	inet_ntop(AF_INET, &o->to.sin_addr, ip, sizeof(ip));
+	inet_ntop(AF_INET, &to->sin_addr, ip, sizeof(ip));
 	if (pc)
 		wbuf_add(&w, "sip:%.*s%u%s", (int)(pc - o->conf), o->conf,
 			 no, pc + 2);
@@ -61,7 +63,7 @@ int conf_uri(char *buf, size_t n, const struct opts *o, uint32_t no)
 		wbuf_add(&w, "sip:%s-%u", o->conf, no);
 	else
 		wbuf_add(&w, "sip:%s", o->conf);
-	wbuf_add(&w, "@%s:%u", ip, ntohs(o->to.sin_port));
+	wbuf_add(&w, "@%s:%u", ip, ntohs(to->sin_port));
 
 	return w.full ? EOVERFLOW : 0;
 }
@@ -96,7 +98,8 @@ void sdp_write(struct wbuf *w, const struct opts *o,
 	if (o->codec == CODEC_OPUS)
 		wbuf_add(w, "a=fmtp:111 maxaveragebitrate=%u\r\n",
 			 o->bitrate);
-	wbuf_add(w, "a=ptime:%u\r\na=sendrecv\r\n", o->ptime);
+	wbuf_add(w, "a=ptime:%u\r\na=%s\r\n", o->ptime,
+		 o->inactive ? "inactive" : "sendrecv");
 }
 
 
@@ -138,7 +141,7 @@ void reply_write(struct wbuf *w, const struct msg *req, int code,
 	wbuf_add(w, "\r\nCSeq: %u ", req->cseq);
 	wbuf_str(w, &req->method);
 	wbuf_add(w, "\r\nAllow: INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, "
-		 "MESSAGE, UPDATE, INFO\r\n");
+		 "MESSAGE, UPDATE, INFO, REFER\r\n");
 	if (contact)
 		wbuf_add(w, "Contact: <%s>\r\n", contact);
 	if (body)
