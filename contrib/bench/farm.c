@@ -213,7 +213,7 @@ int farm_call(struct farm *f, struct dispatch *d, const char *conf,
 
 	++f->st.calls;
 	if (fast && !dispatch_lookup(conf, strlen(conf), user, strlen(user),
-				     c->uri, sizeof(c->uri) - 1, &n, d)) {
+				     0, c->uri, sizeof(c->uri) - 1, &n, d)) {
 		c->uri[n] = '\0';
 		++f->st.fast;
 		travel(c);

@@ -32,6 +32,8 @@
 #include "dispatch/dispatch.h"
 
 
+enum { LOAD_MS = 1000 };       /* between two reports of load           */
+
 static const struct setting settings[] = {
 	{"dispatch.ticket_life", SETTING_U32, "30", 1, 3600, NULL,
 	 SETTING_RUNTIME, "how long a ticket is good [s]"},
@@ -177,6 +179,32 @@ static bool changed_handler(const struct event *ev, void *arg)
 }
 
 
+/* How much there is to do here, for a switch that spreads joins by load */
+static void load_handler(void *arg)
+{
+	struct dispatch *d = arg;
+	const uint64_t joins = d->countv[COUNT_JOINS] +
+		__atomic_load_n(&d->fast, __ATOMIC_RELAXED);
+	const uint32_t load = (uint32_t)(joins - d->joins_told);
+	char json[128];
+	int n;
+
+	tmr_start(&d->load_tmr, LOAD_MS, load_handler, d);
+
+	if (load || d->load_told) {
+		n = re_snprintf(json, sizeof(json),
+				"{\"name\":\"%s\",\"load\":%u}", d->name,
+				load);
+		if (n > 0)
+			(void)bus_publish(d->bus, "noc.dispatch",
+					  (uint8_t *)json, (size_t)n);
+	}
+
+	d->joins_told = joins;
+	d->load_told  = load;
+}
+
+
 /* After false, no signalling thread uses the tables any more. */
 static int fast_set(struct dispatch *d, bool on)
 {
@@ -195,6 +223,7 @@ static void dispatch_stop(struct service *svc)
 
 	/* first the other threads, then what they use */
 	(void)fast_set(d, false);
+	tmr_cancel(&d->load_tmr);
 
 	d->listeners = mem_deref(d->listeners);
 	dispatch_close(d);
@@ -289,6 +318,7 @@ static int dispatch_start(struct service *svc)
 	if (err)
 		goto out;
 
+	tmr_start(&d->load_tmr, LOAD_MS, load_handler, d);
 	err = fast_set(d, true);
 	if (err)
 		goto out;

@@ -110,6 +110,9 @@ struct dispatch {
 	/* of the service */
 	struct service *svc;
 	const struct siphost_api *host;
+	struct tmr load_tmr;
+	uint64_t joins_told;
+	uint32_t load_told;
 	struct offers *listeners;  /* end before what they use              */
 	struct offers *offers;     /* commands and metrics                  */
 };
@@ -153,8 +156,8 @@ void unclaimed_forget(struct dispatch *d, const char *conference);
 int  dispatch_handover_start(struct dispatch *d);
 void dispatch_handover_stop(struct dispatch *d);
 int  dispatch_lookup(const char *conf, size_t conflen, const char *user,
-		     size_t userlen, char *contact, size_t sz, size_t *len,
-		     void *arg);
+		     size_t userlen, uint64_t tag, char *contact, size_t sz,
+		     size_t *len, void *arg);
 
 /* follow.c */
 int  dispatch_follow(struct dispatch *d);

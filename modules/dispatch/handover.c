@@ -174,6 +174,7 @@ static void route_wake_handler(void *arg)
  * @param conflen Its length [bytes]
  * @param user    user@host of From
  * @param userlen Its length [bytes]
+ * @param tag     Of the INVITE, not used
  * @param contact Set to the URI to go to, not zero-terminated
  * @param sz      Its size [bytes]
  * @param len     Length of the URI [bytes]
@@ -182,11 +183,12 @@ static void route_wake_handler(void *arg)
  * @return as route_lookup
  */
 int dispatch_lookup(const char *conf, size_t conflen, const char *user,
-		     size_t userlen, char *contact, size_t sz, size_t *len,
-		     void *arg)
+		     size_t userlen, uint64_t tag, char *contact, size_t sz,
+		     size_t *len, void *arg)
 {
 	struct dispatch *d = arg;
 	int err;
+	(void)tag;
 
 	err = route_lookup(d->route, conf, conflen, user, userlen, "", 0,
 			   contact, sz, len);

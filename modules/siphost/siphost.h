@@ -10,11 +10,12 @@ struct join;
 struct sa;
 
 /* Where does this conference run? Called in any signalling thread, with
- * `contact` to be filled with a URI (no brackets), not zero-terminated.
+ * `contact` to be filled with a URI (no brackets), not zero-terminated; `tag`
+ * is the same for every copy of one INVITE.
  * 0: redirect there at once; ENOENT: fire "client.join" as usual. */
 typedef int (siphost_redirect_h)(const char *conf, size_t conflen,
 				 const char *user, size_t userlen,
-				 char *contact, size_t sz, size_t *len,
+				 uint64_t tag, char *contact, size_t sz, size_t *len,
 				 void *arg);
 
 /* what service_api(srv, "siphost") points to */

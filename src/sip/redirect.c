@@ -307,7 +307,7 @@ static enum udpsock_verdict invite(struct rthread *t, struct udpsock_msg *msg)
 		return UDPSOCK_HAND;
 
 	if (r->lookuph(pp.conf.p, pp.conf.l, pp.user.p, pp.user.l,
-		       contact, sizeof(contact), &len, r->arg) ||
+		       now.tag, contact, sizeof(contact), &len, r->arg) ||
 	    !len || len > sizeof(contact))
 		return defer(t, msg, rec, &now);
 

@@ -23,11 +23,12 @@ enum redirect_hold {
 };
 
 /* Where does this conference run? Called in any signalling thread, with
- * `contact` to be filled with a URI (no brackets), not zero-terminated.
+ * `contact` to be filled with a URI (no brackets), not zero-terminated; `tag`
+ * is the same for every copy of one INVITE.
  * 0: answer 302 with this Contact; anything else: sofia gets the INVITE. */
 typedef int (redirect_lookup_h)(const char *conf, size_t conflen,
 				const char *user, size_t userlen,
-				char *contact, size_t sz, size_t *len,
+				uint64_t tag, char *contact, size_t sz, size_t *len,
 				void *arg);
 
 typedef void (redirect_wake_h)(void *arg);

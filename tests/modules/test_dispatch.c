@@ -32,8 +32,8 @@ static int fast(const char *conf, const char *user, char *uri, size_t sz)
 	int err;
 
 	ck_assert_ptr_nonnull(noc.redirect);
-	err = noc.redirect(conf, strlen(conf), user, strlen(user), uri,
-			   sz - 1, &n, noc.redirect_arg);
+	err = noc.redirect(conf, strlen(conf), user, strlen(user), 0,
+			   uri, sz - 1, &n, noc.redirect_arg);
 	if (!err)
 		uri[n] = '\0';
 

@@ -299,9 +299,10 @@ static void *phones_run(void *arg)
 
 /* In the signalling thread */
 static int lookup_h(const char *conf, size_t conflen, const char *user,
-		    size_t userlen, char *contact, size_t sz, size_t *len,
-		    void *arg)
+		    size_t userlen, uint64_t tag, char *contact, size_t sz,
+		    size_t *len, void *arg)
 {
+	(void)tag;
 	(void)user;
 	(void)userlen;
 	(void)arg;

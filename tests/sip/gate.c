@@ -139,9 +139,11 @@ void gate_stop(unsigned n)
 
 
 int gate_lookup(const char *conf, size_t conflen, const char *user,
-		size_t userlen, char *contact, size_t sz, size_t *len,
-		void *arg)
+		size_t userlen, uint64_t tag, char *contact, size_t sz,
+		size_t *len, void *arg)
 {
+	(void)tag;
+
 	if (conflen < 5 || memcmp(conf, "known", 5))
 		return ENOENT;
 

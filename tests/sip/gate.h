@@ -28,8 +28,8 @@ void gate_end(struct redirect *r, unsigned threads);
 bool gate_listen(struct redirect *r, unsigned n, const char *host);
 void gate_stop(unsigned n);
 int  gate_lookup(const char *conf, size_t conflen, const char *user,
-		 size_t userlen, char *contact, size_t sz, size_t *len,
-		 void *arg);
+		 size_t userlen, uint64_t tag, char *contact, size_t sz,
+		 size_t *len, void *arg);
 int  gate_client(const char *host);
 
 void text_send(int fd, const char *text, size_t len);
