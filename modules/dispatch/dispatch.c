@@ -29,6 +29,7 @@
 #include "noc/tables.h"
 #include "noc/route.h"
 #include "siphost/siphost.h"
+#include "heartbeat/heartbeat.h"
 #include "dispatch/dispatch.h"
 
 
@@ -122,6 +123,18 @@ static bool join_handler(const struct event *ev, void *arg)
 		return false;
 
 	return dispatch_join(d, join);
+}
+
+
+/* Sooner than its announcement on the bus expires */
+static bool down_handler(const struct event *ev, void *arg)
+{
+	const struct node_event *ne = ev->data;
+
+	if (ne)
+		dispatch_server_down(arg, ne->name);
+
+	return false;
 }
 
 
@@ -286,6 +299,7 @@ static int listen_all(struct dispatch *d)
 		{"client.subscribe", EVENT_PRIO_DISPATCH, subscribe_handler,
 		 false},
 		{"config.changed", EVENT_PRIO_NORMAL, changed_handler, false},
+		{"node.down", EVENT_PRIO_NORMAL, down_handler, false},
 	};
 
 	return offers_listen(d->listeners, listenerv, ARRAY_SIZE(listenerv),

@@ -1,7 +1,7 @@
 /**
  * @file dispatchswitch.c  Service: spreads joins over the dispatch servers
  *
- *   phone -- join --> switch -- 302 --> dispatch server -- 302 --> media server
+ *   phone -- join --> switch -- 302 --> dispatch server -- 302 --> media
  *
  * It keeps no state of a join but whom the last ones were sent to, so that a
  * copy of an INVITE is answered as the first one was. Plain DNS SRV does the
@@ -22,6 +22,7 @@
 #include "noc/client.h"
 #include "noc/name.h"
 #include "siphost/siphost.h"
+#include "heartbeat/heartbeat.h"
 #include "dispatchswitch/turn.h"
 #include "dispatchswitch/switch.h"
 
@@ -121,6 +122,17 @@ static bool join_handler(const struct event *ev, void *arg)
 }
 
 
+static bool node_handler(const struct event *ev, void *arg)
+{
+	const struct node_event *ne = ev->data;
+
+	if (ne)
+		targets_down(arg, ne->name, strcmp(ev->name, "node.up") != 0);
+
+	return false;
+}
+
+
 static void servers_command(struct command_req *req,
 			    const struct odict *args, void *arg)
 {
@@ -166,6 +178,9 @@ static int offers_make(struct dswitch *sw)
 		{"client.join", EVENT_PRIO_DISPATCH, join_handler, false},
 		{"client.subscribe", EVENT_PRIO_DISPATCH, join_handler,
 		 false},
+		{"node.up", EVENT_PRIO_NORMAL, node_handler, false},
+		{"node.down", EVENT_PRIO_NORMAL, node_handler, false},
+		{"node.left", EVENT_PRIO_NORMAL, node_handler, false},
 	};
 	static const struct offer_command commandv[] = {
 		{"dispatch-servers", COMMAND_READ,

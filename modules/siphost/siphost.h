@@ -15,8 +15,8 @@ struct sa;
  * 0: redirect there at once; ENOENT: fire "client.join" as usual. */
 typedef int (siphost_redirect_h)(const char *conf, size_t conflen,
 				 const char *user, size_t userlen,
-				 uint64_t tag, char *contact, size_t sz, size_t *len,
-				 void *arg);
+				 uint64_t tag, char *contact, size_t sz,
+				 size_t *len, void *arg);
 
 /* what service_api(srv, "siphost") points to */
 struct siphost_api {

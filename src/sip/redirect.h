@@ -28,8 +28,8 @@ enum redirect_hold {
  * 0: answer 302 with this Contact; anything else: sofia gets the INVITE. */
 typedef int (redirect_lookup_h)(const char *conf, size_t conflen,
 				const char *user, size_t userlen,
-				uint64_t tag, char *contact, size_t sz, size_t *len,
-				void *arg);
+				uint64_t tag, char *contact, size_t sz,
+				size_t *len, void *arg);
 
 typedef void (redirect_wake_h)(void *arg);
 
