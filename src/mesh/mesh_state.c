@@ -64,8 +64,8 @@ static bool rules_any(const struct mesh_part *part)
 {
 	const struct mesh_part_state *state = &part->state;
 
-	return part->link || state->ignorec || state->hear_only || state->whisper ||
-		state->talk_db || state->hear_db;
+	return part->link || state->ignorec || state->hear_only ||
+		state->whisper || state->talk_db || state->hear_db;
 }
 
 
