@@ -1,10 +1,19 @@
 /**
  * @file bus.c  Publish, request, key-value: the same for every kind of bus
  */
+#include <string.h>
 #include <re.h>
 #include "bus/bus.h"
 #include "bus/ops.h"
 #include "bus/subject.h"
+
+
+struct bus_listener {
+	struct le le;
+	struct bus *bus;           /* NULL once the bus is gone             */
+	bus_state_h *h;
+	void *arg;
+};
 
 
 static bool payload_valid(const uint8_t *buf, size_t len)
@@ -27,7 +36,8 @@ static bool key_valid(const char *bucket, const char *key)
  * @param buf     Message, copied
  * @param len     0..BUS_PAYLOAD_MAX [bytes]
  *
- * @return 0 if success; EINVAL; ENOBUFS if too much waits to be delivered
+ * @return 0 if success; EINVAL; ENOBUFS if too much waits to be delivered;
+ *         ENOTCONN if the bus is down
  */
 int bus_publish(struct bus *bus, const char *subject,
 		const uint8_t *buf, size_t len)
@@ -283,4 +293,119 @@ int bus_kv_watch(struct bus_watch **wp, struct bus *bus,
 		return EINVAL;
 
 	return bus->ops->kv_watch(wp, bus, bucket, pattern, h, arg);
+}
+
+
+/**
+ * Tell if others can be reached
+ *
+ * @param bus Bus
+ *
+ * @return State; a bus in memory is always up
+ */
+enum bus_state bus_state(const struct bus *bus)
+{
+	return bus ? bus->state : BUS_DOWN;
+}
+
+
+static void listener_destructor(void *arg)
+{
+	struct bus_listener *l = arg;
+
+	if (l->bus && l->bus->listen_next == &l->le)
+		l->bus->listen_next = l->le.next;
+
+	list_unlink(&l->le);
+}
+
+
+/**
+ * Be told when the bus goes up or down
+ *
+ * @param lp  Pointer to the listener, owned by the caller; mem_deref ends it
+ * @param bus Bus
+ * @param h   Told every change from now on
+ * @param arg Handler argument
+ *
+ * @return 0 if success; EINVAL; ENOMEM
+ */
+int bus_state_listen(struct bus_listener **lp, struct bus *bus,
+		     bus_state_h *h, void *arg)
+{
+	struct bus_listener *l;
+
+	if (!lp || !bus || !h)
+		return EINVAL;
+
+	l = mem_zalloc(sizeof(*l), listener_destructor);
+	if (!l)
+		return ENOMEM;
+
+	l->bus = bus;
+	l->h   = h;
+	l->arg = arg;
+	list_append(&bus->listenl, &l->le, l);
+	*lp = l;
+
+	return 0;
+}
+
+
+/**
+ * The bus went up or down: tell everybody who listens
+ *
+ * @param bus   Bus, which its owner holds meanwhile
+ * @param state State; nothing happens if it is that already
+ */
+void bus_state_set(struct bus *bus, enum bus_state state)
+{
+	struct le *le = list_head(&bus->listenl);
+
+	if (bus->state == state)
+		return;
+
+	bus->state = state;
+	while (le) {
+		const struct bus_listener *l = le->data;
+
+		bus->listen_next = le->next;
+		l->h(state, l->arg);
+		le = bus->listen_next;
+	}
+}
+
+
+/**
+ * A bus goes away under those who listen to its state
+ *
+ * @param bus Bus
+ */
+void bus_close(struct bus *bus)
+{
+	struct le *le;
+
+	while ((le = list_head(&bus->listenl))) {
+		struct bus_listener *l = le->data;
+
+		list_unlink(le);
+		l->bus = NULL;
+	}
+}
+
+
+/**
+ * Count what went over the bus
+ *
+ * @param bus   Bus
+ * @param stats Filled in; zeros if the kind of bus does not count
+ */
+void bus_stats_get(const struct bus *bus, struct bus_stats *stats)
+{
+	if (!stats)
+		return;
+
+	memset(stats, 0, sizeof(*stats));
+	if (bus && bus->ops->stats)
+		bus->ops->stats(bus, stats);
 }

@@ -454,6 +454,7 @@ static void membus_destructor(void *arg)
 	struct membus *mb = arg;
 	struct le *le;
 
+	bus_close(&mb->bus);
 	tmr_cancel(&mb->drain);
 	tmr_cancel(&mb->due);
 
@@ -505,6 +506,7 @@ int bus_alloc_memory(struct bus **busp)
 		return ENOMEM;
 
 	mb->bus.ops = &ops;
+	mb->bus.state = BUS_UP;
 	siphash_key_random(&mb->hkey);
 
 	*busp = &mb->bus;

@@ -54,6 +54,7 @@ static void change_handler(struct membus *mb, struct item *it)
 {
 	const struct change *c = (struct change *)it;
 	const struct value *val = c->val;
+	const uint64_t rev = val ? val->rev : c->e->val->rev;
 	struct le *le = list_head(&c->bucket->watchl);
 
 	while (le) {
@@ -62,9 +63,8 @@ static void change_handler(struct membus *mb, struct item *it)
 		mb->watch_next = le->next;
 
 		if (w->since < it->seq && subject_match(w->pattern, c->e->key))
-			w->h(c->e->key, val ? val->rev : 0,
-			     val ? val->data : NULL, val ? val->len : 0,
-			     w->arg);
+			w->h(c->e->key, rev, val ? val->data : NULL,
+			     val ? val->len : 0, w->arg);
 
 		le = mb->watch_next;
 	}

@@ -4,7 +4,7 @@
  * bus.c checks the arguments once for all kinds. An implementation puts
  * `struct bus` first in its own struct, `struct bus_reply` first in what it
  * hands to listeners, and gives the other handles whatever shape it likes;
- * mem_deref of a handle cancels it.
+ * mem_deref of a handle cancels it. Its destructor calls bus_close first.
  */
 #ifndef JUNCTOR_BUS_OPS_H
 #define JUNCTOR_BUS_OPS_H
@@ -13,6 +13,9 @@ struct bus_ops;
 
 struct bus {
 	const struct bus_ops *ops;
+	enum bus_state state;
+	struct list listenl;          /* struct bus_listener                */
+	struct le *listen_next;       /* next one to tell, while telling    */
 };
 
 struct bus_reply {
@@ -51,6 +54,10 @@ struct bus_ops {
 	int (*kv_watch)(struct bus_watch **wp, struct bus *bus,
 			const char *bucket, const char *pattern,
 			bus_watch_h *h, void *arg);
+	void (*stats)(const struct bus *bus, struct bus_stats *stats);
 };
+
+void bus_state_set(struct bus *bus, enum bus_state state);
+void bus_close(struct bus *bus);
 
 #endif

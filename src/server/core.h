@@ -10,6 +10,7 @@ struct bus;
 struct commands;
 struct events;
 struct metrics;
+struct netbus;
 struct process;
 struct server_opts;
 struct service_export;
@@ -27,6 +28,7 @@ struct server {
 	struct commands *commands;
 	struct metrics *metrics;
 	struct bus *bus;
+	struct netbus *netbus;        /* metrics of the bus                */
 	struct bridge *bridge;        /* events from and to other servers   */
 	struct builtin *builtin;      /* commands of the server itself      */
 	struct process *process;      /* metrics of the process             */

@@ -17,6 +17,7 @@
 #include "server/module.h"
 #include "server/core.h"
 #include "server/bridge.h"
+#include "server/netbus.h"
 #include "bus/bus.h"
 
 
@@ -73,6 +74,7 @@ static void server_destructor(void *data)
 	mem_deref(srv->trim);
 	mem_deref(srv->signals);
 	mem_deref(srv->pidfile);
+	mem_deref(srv->netbus);
 	mem_deref(srv->bus);
 	mem_deref(srv->commands);
 	mem_deref(srv->metrics);
@@ -248,7 +250,10 @@ static int parts_alloc(struct server *srv)
 		return err;
 
 	if (!srv->bus)
-		err = bus_alloc_memory(&srv->bus);
+		err = netbus_alloc(&srv->bus, srv->setup->cfg, srv->name);
+	if (!err)
+		err = netbus_metrics_alloc(&srv->netbus, srv->bus,
+					   srv->metrics);
 	if (err)
 		return err;
 

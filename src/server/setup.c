@@ -13,6 +13,7 @@
 #include "server/config.h"
 #include "server/module.h"
 #include "server/core.h"
+#include "server/netbus.h"
 
 
 struct walk {
@@ -157,6 +158,8 @@ static int setup_walk(struct walk *w)
 	int err;
 
 	err = config_declare(setup->cfg, server_settings());
+	if (!err)
+		err = config_declare(setup->cfg, netbus_settings());
 	if (err)
 		return err;
 
@@ -178,6 +181,7 @@ static int setup_walk(struct walk *w)
 
 	(void)config_check(setup->cfg, walk_error, w);
 	name_check(w);
+	netbus_check(setup->cfg, walk_error, w);
 
 	/* a plug-in that is missing would be missed here once more */
 	if (!w->errors)

@@ -1,0 +1,93 @@
+/**
+ * @file natsbus.h  Internal to the NATS bus, main thread
+ *
+ *   nats.c        subjects: publish, subscribe, request
+ *   natskv.c      operations on keys
+ *   natsbucket.c  buckets: made, found again, and what time it is there
+ *   natswatch.c   watches
+ *   natsreap.c    what nobody needs any more is really removed
+ *   natsjs.c      what JetStream says
+ */
+#ifndef JUNCTOR_BUS_NATSBUS_H
+#define JUNCTOR_BUS_NATSBUS_H
+
+struct natslink;
+struct kvbucket;
+struct kvjob;
+struct natsbus;
+struct target;
+struct natshdr;
+
+enum {
+	NATS_INBOX_MAX = 64,
+	NATS_SUBJECT_MAX = BUS_SUBJECT_MAX + 128,
+	NATS_WAITING_MAX = 65536,  /* requests and operations               */
+	NATS_RETRY_MS = 200,       /* what failed for a moment is tried anew */
+	NATS_MARK_MS = 60000,      /* deletions can be heard of for         */
+	NATS_API_MS = 5000,        /* then a question to JetStream is lost  */
+};
+
+/* Called with a message for a target; the message is released afterwards. */
+typedef void (target_h)(struct target *t, natsMsg *msg);
+
+/* Whoever expects messages under a number */
+struct target {
+	struct le he;
+	uint64_t id;               /* 0: expects none                       */
+	target_h *h;
+};
+
+struct natsbus {
+	struct bus bus;            /* first                                 */
+	struct natslink *link;
+	uint32_t replicas;
+	uint32_t kv_ms;
+	char inbox[NATS_INBOX_MAX];      /* of this connection              */
+	char name[17];             /* random, of this bus                   */
+	uint64_t id;               /* given last                            */
+	struct hash *targeth;
+	struct due due;
+	struct list subl;
+	struct list reql;
+	struct list replyl;
+	struct list bucketl;
+	struct list jobl;
+	struct hash *keyh;         /* struct keyq                           */
+	struct siphash_key hkey;
+	uint32_t waiting;          /* requests and operations               */
+	struct list reapl;
+	uint32_t reapc;
+	uint64_t refused, lost;
+};
+
+/* nats.c */
+void target_start(struct natsbus *nb, struct target *t, target_h *h);
+void target_stop(struct target *t);
+int  natsbus_ask(struct natsbus *nb, struct target *t, const char *subject,
+		 const struct natshdr *hdrv, const uint8_t *buf, size_t len);
+bool natsbus_nobody(natsMsg *msg);
+
+/* natskv.c */
+int  natskv_put(struct bus_kvop **opp, struct bus *bus,
+		const struct bus_put *put, bus_kv_h *h, void *arg);
+int  natskv_delete(struct bus_kvop **opp, struct bus *bus,
+		   const char *bucket, const char *key, uint64_t rev,
+		   bus_kv_h *h, void *arg);
+int  natskv_get(struct bus_kvop **opp, struct bus *bus, const char *bucket,
+		const char *key, bus_kv_h *h, void *arg);
+void natskv_down(struct natsbus *nb);
+void natskv_ready(struct kvbucket *b);
+void natskv_close(struct natsbus *nb);
+
+/* natswatch.c */
+int  natskv_watch(struct bus_watch **wp, struct bus *bus, const char *bucket,
+		  const char *pattern, bus_watch_h *h, void *arg);
+void natswatch_down(struct kvbucket *b);
+void natswatch_ready(struct kvbucket *b);
+void natswatch_close(struct kvbucket *b);
+
+/* natsreap.c */
+void natsreap_add(struct kvbucket *b, uint64_t seq, uint32_t delay);
+void natsreap_flush(struct natsbus *nb);
+
+#endif

@@ -1,0 +1,661 @@
+/**
+ * @file natswatch.c  Watches of buckets
+ *
+ *   bucket ready -> CONSUMER.CREATE -> what is stored -> key NULL -> changes
+ *        ^                                                             |
+ *        +------ a message is missing, or nothing comes any more ------+
+ *
+ * A consumer of JetStream sends us the last message of every key, and then
+ * what is stored from then on. Whenever that breaks off we start anew with
+ * another consumer and compare what it tells with what we have told: values
+ * of the same revision are not told again, and what does not come is gone.
+ *
+ * Values that live for a limited time expire by our own timer: from when a
+ * change came in, or by the age that the server gives what was stored before.
+ * While the bus is down nothing expires.
+ */
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <nats/nats.h>
+#include <re.h>
+#include "server/siphash.h"
+#include "server/log.h"
+#include "bus/bus.h"
+#include "bus/ops.h"
+#include "bus/subject.h"
+#include "bus/heap.h"
+#include "bus/due.h"
+#include "bus/natslink.h"
+#include "bus/natsbus.h"
+#include "bus/natsbucket.h"
+#include "bus/natsjs.h"
+
+
+enum {
+	HASH_MIN     = 64,
+	ENTRIES_MAX  = 1 << 20,
+	HEARTBEAT_MS = 2000,       /* of a consumer that has nothing to say */
+	SILENCE_MS   = 7000,       /* then it is gone                       */
+	REAP_MS      = 2000,       /* after an expiry                       */
+};
+
+/* What was told of a key */
+struct told {
+	struct le he;
+	struct heap_node due;
+	struct bus_watch *w;
+	uint32_t hash;
+	uint32_t ttl;              /* [ms]                                  */
+	uint64_t rev;
+	unsigned round;            /* of the consumer that told it last     */
+	char key[];
+};
+
+struct bus_watch {
+	struct target t;           /* first; what the consumer sends        */
+	struct target made;        /* the reply to CONSUMER.CREATE          */
+	struct le le;
+	struct kvbucket *b;        /* NULL once the bus is gone             */
+	struct heap_node due;      /* nothing came for too long             */
+	struct hash *told;
+	uint32_t hsize, toldc;
+	unsigned round;
+	bool current;              /* all that was stored has been told     */
+	bool running;              /* a consumer was asked for              */
+	bool heard;                /* of it, since we looked last           */
+	uint64_t nth;              /* of its messages came last             */
+	char consumer[48];
+	bus_watch_h *h;
+	void *arg;
+	char pattern[];
+};
+
+static void watch_start(struct bus_watch *w);
+
+
+static uint32_t key_hash(const struct bus_watch *w, const char *key)
+{
+	return (uint32_t)siphash(&w->b->nb->hkey, key, strlen(key));
+}
+
+
+static struct told *told_find(const struct bus_watch *w, const char *key,
+			      uint32_t hash)
+{
+	struct le *le = list_head(hash_list(w->told, hash));
+
+	for (; le; le = le->next) {
+		struct told *t = le->data;
+
+		if (t->hash == hash && !strcmp(t->key, key))
+			return t;
+	}
+
+	return NULL;
+}
+
+
+static void told_destructor(void *arg)
+{
+	struct told *t = arg;
+
+	if (t->w->b)
+		due_stop(&t->w->b->nb->due, &t->due);
+	hash_unlink(&t->he);
+	--t->w->toldc;
+}
+
+
+static bool told_move_handler(struct le *le, void *arg)
+{
+	struct told *t = le->data;
+
+	hash_unlink(le);
+	hash_append(arg, t->hash, le, t);
+
+	return false;
+}
+
+
+/* Failing to grow makes the watch slower, not wrong. */
+static void told_grow(struct bus_watch *w)
+{
+	struct hash *told;
+
+	if (w->toldc < 2 * w->hsize || hash_alloc(&told, 4 * w->hsize))
+		return;
+
+	(void)hash_apply(w->told, told_move_handler, told);
+	mem_deref(w->told);
+	w->told = told;
+	w->hsize *= 4;
+}
+
+
+/* A handler may have ended the watch; then only we hold it. */
+static bool wanted(struct bus_watch *w)
+{
+	return mem_nrefs(w) > 1 && w->b;
+}
+
+
+static void told_gone(struct told *t, uint64_t rev)
+{
+	struct bus_watch *w = t->w;
+	bus_watch_h *h = w->h;
+	char key[BUS_SUBJECT_MAX + 1];
+
+	str_ncpy(key, t->key, sizeof(key));
+	mem_deref(t);
+	h(key, rev, NULL, 0, w->arg);
+}
+
+
+static void expiry_handler(void *arg)
+{
+	struct told *t = arg;
+	struct bus_watch *w = t->w;
+
+	/* perhaps it was renewed, and we have not heard of it yet */
+	if (!w->current)
+		return;
+
+	natsreap_add(w->b, t->rev, REAP_MS);
+
+	mem_ref(w);
+	told_gone(t, t->rev);
+	mem_deref(w);
+}
+
+
+static struct told *told_add(struct bus_watch *w, const char *key,
+			     uint32_t hash)
+{
+	const size_t n = strlen(key) + 1;
+	struct told *t;
+
+	if (w->toldc >= ENTRIES_MAX)
+		return NULL;
+
+	t = mem_zalloc(sizeof(*t) + n, told_destructor);
+	if (!t)
+		return NULL;
+
+	memcpy(t->key, key, n);
+	t->w = w;
+	t->hash = hash;
+	t->due.h = expiry_handler;
+	t->due.arg = t;
+	++w->toldc;
+	told_grow(w);
+	hash_append(w->told, hash, &t->he, t);
+
+	return t;
+}
+
+
+static void told_life(struct told *t, uint64_t ms)
+{
+	struct due *due = &t->w->b->nb->due;
+
+	if (t->ttl)
+		(void)due_start(due, &t->due, ms);
+	else
+		due_stop(due, &t->due);
+}
+
+
+/* The watch may be gone afterwards, but for who holds it. */
+static void value_tell(struct bus_watch *w, const char *key,
+		       const struct natsval *val)
+{
+	const uint32_t hash = key_hash(w, key);
+	struct told *t = told_find(w, key, hash);
+	uint64_t age = 0;
+
+	if (val->deleted) {
+		if (t)
+			told_gone(t, val->seq);
+		return;
+	}
+
+	/* told before, and could not be renewed while we were away */
+	if (t && t->rev == val->seq) {
+		t->round = w->round;
+		told_life(t, t->ttl);
+		return;
+	}
+
+	if (val->ttl && !w->current)
+		age = kvbucket_age(w->b, val->stamp);
+
+	if (val->ttl && age >= val->ttl) {
+		natsreap_add(w->b, val->seq, REAP_MS);
+		if (t)
+			told_gone(t, val->seq);
+		return;
+	}
+
+	if (!t)
+		t = told_add(w, key, hash);
+	if (!t) {
+		log_event(LOG_ERROR, "bus", NULL, "bucket %s: no memory to"
+			  " watch %s", w->b->name, key);
+		return;
+	}
+
+	t->rev   = val->seq;
+	t->round = w->round;
+	t->ttl   = val->ttl;
+	told_life(t, val->ttl - age);
+	w->h(key, val->seq, val->buf, val->len, w->arg);
+}
+
+
+struct stale {
+	struct told **tv;
+	size_t n;
+	unsigned round;
+};
+
+
+static bool stale_handler(struct le *le, void *arg)
+{
+	struct told *t = le->data;
+	struct stale *st = arg;
+
+	if (t->round != st->round)
+		st->tv[st->n++] = t;
+
+	return false;
+}
+
+
+/* All that is stored has come: what has not is gone. */
+static void caught_up(struct bus_watch *w)
+{
+	struct stale st = { .round = w->round };
+	size_t i;
+
+	w->current = true;
+
+	st.tv = mem_zalloc((w->toldc + 1) * sizeof(*st.tv), NULL);
+	if (st.tv)
+		(void)hash_apply(w->told, stale_handler, &st);
+
+	for (i=0; i<st.n && wanted(w); i++)
+		told_gone(st.tv[i], st.tv[i]->rev);
+	mem_deref(st.tv);
+
+	if (wanted(w))
+		w->h(NULL, 0, NULL, 0, w->arg);
+}
+
+
+static const char *header(natsMsg *msg, const char *name)
+{
+	const char *val;
+
+	return natsMsgHeader_Get(msg, name, &val) ? NULL : val;
+}
+
+
+static uint64_t header_number(natsMsg *msg, const char *name, unsigned base)
+{
+	const char *val = header(msg, name);
+
+	return val ? strtoull(val, NULL, (int)base) : 0;
+}
+
+
+/* A consumer says that it is there, or that it waits for us. True if this was
+   no value. */
+static bool control(struct bus_watch *w, natsMsg *msg)
+{
+	const char *to = natsMsg_GetReply(msg);
+	const char *status = natsMsg_GetDataLength(msg) ? NULL :
+		header(msg, "Status");
+	const char *stalled;
+
+	if (!status)
+		return false;
+
+	stalled = to ? to : header(msg, "Nats-Consumer-Stalled");
+	if (stalled)
+		(void)natslink_publish(w->b->nb->link, stalled, NULL, NULL,
+				       NULL, 0);
+
+	/* the last that it sent did not come */
+	if (!to && header(msg, "Nats-Last-Consumer") &&
+	    header_number(msg, "Nats-Last-Consumer", 10) != w->nth) {
+		++w->b->nb->lost;
+		watch_start(w);
+	}
+
+	return true;
+}
+
+
+static void value_get(struct natsval *val, natsMsg *msg,
+		      const struct natspush *p)
+{
+	memset(val, 0, sizeof(*val));
+	val->seq     = p->seq;
+	val->stamp   = p->stamp;
+	val->deleted = header(msg, NATSJS_HDR_KVOP) != NULL;
+	val->ttl     = (uint32_t)header_number(msg, NATSJS_HDR_TTL, 10);
+	val->len     = (size_t)natsMsg_GetDataLength(msg);
+	val->buf     = (uint8_t *)natsMsg_GetData(msg);
+
+	/* a value of no length is a value */
+	if (!val->buf)
+		val->buf = (uint8_t *)"";
+}
+
+
+static const char *message_key(const struct bus_watch *w, natsMsg *msg)
+{
+	const char *subject = natsMsg_GetSubject(msg);
+	const size_t n = strlen(w->b->name);
+
+	if (strlen(subject) < n + 6 || memcmp(subject, "$KV.", 4) ||
+	    memcmp(subject + 4, w->b->name, n) || subject[4 + n] != '.' ||
+	    !subject_key_valid(subject + n + 5))
+		return NULL;
+
+	return subject + n + 5;
+}
+
+
+static void sent_handler(struct target *target, natsMsg *msg)
+{
+	struct bus_watch *w = (struct bus_watch *)target;
+	const char *key = message_key(w, msg);
+	struct natspush p;
+	struct natsval val;
+
+	w->heard = true;
+	if (control(w, msg) || natsjs_push_decode(&p, natsMsg_GetReply(msg)))
+		return;
+
+	if (p.nth != w->nth + 1) {
+		++w->b->nb->lost;
+		watch_start(w);
+		return;
+	}
+	w->nth = p.nth;
+
+	mem_ref(w);
+	value_get(&val, msg, &p);
+	if (w->current)
+		kvbucket_stamp(w->b, p.stamp);
+	else if (val.deleted &&
+		 kvbucket_age(w->b, val.stamp) > NATS_MARK_MS)
+		natsreap_add(w->b, val.seq, NATS_MARK_MS);
+
+	if (key)
+		value_tell(w, key, &val);
+	if (wanted(w) && !w->current && !p.pending)
+		caught_up(w);
+	mem_deref(w);
+}
+
+
+static void consumer_drop(struct bus_watch *w)
+{
+	const struct natsbus *nb = w->b->nb;
+	char subject[NATS_SUBJECT_MAX], reply[NATS_INBOX_MAX + 4];
+
+	if (w->t.id)
+		(void)natslink_unsubscribe(nb->link, w->t.id);
+	target_stop(&w->t);
+	target_stop(&w->made);
+
+	if (w->running && w->consumer[0]) {
+		(void)re_snprintf(subject, sizeof(subject),
+				  "$JS.API.CONSUMER.DELETE.KV_%s.%s",
+				  w->b->name, w->consumer);
+		(void)re_snprintf(reply, sizeof(reply), "%s.0", nb->inbox);
+		(void)natslink_publish(nb->link, subject, reply, NULL, NULL,
+				       0);
+	}
+
+	w->running = false;
+	w->consumer[0] = '\0';
+}
+
+
+static void made_handler(struct target *target, natsMsg *msg)
+{
+	struct bus_watch *w = (struct bus_watch *)
+		((char *)target - offsetof(struct bus_watch, made));
+	struct odict *od = NULL;
+	uint64_t pending = 0;
+	unsigned code = 1;
+
+	target_stop(target);
+
+	if (natsbus_nobody(msg) ||
+	    natsjs_reply_decode(&od, &code, natsMsg_GetData(msg),
+				(size_t)natsMsg_GetDataLength(msg)) || code) {
+		mem_deref(od);
+		consumer_drop(w);
+		(void)due_start(&w->b->nb->due, &w->due, NATS_RETRY_MS);
+		if (code == NATSJS_NO_STREAM)
+			kvbucket_lost(w->b);
+		return;
+	}
+
+	str_ncpy(w->consumer, odict_string(od, "name") ?
+		 odict_string(od, "name") : "", sizeof(w->consumer));
+	(void)odict_get_number(od, &pending, "num_pending");
+	mem_deref(od);
+
+	if (!pending && !w->nth && !w->current) {
+		mem_ref(w);
+		caught_up(w);
+		mem_deref(w);
+	}
+}
+
+
+static int create_send(struct bus_watch *w, const char *deliver)
+{
+	struct natsbus *nb = w->b->nb;
+	char subject[NATS_SUBJECT_MAX], json[NATS_SUBJECT_MAX + 768];
+
+	(void)re_snprintf(subject, sizeof(subject),
+			  "$JS.API.CONSUMER.CREATE.KV_%s", w->b->name);
+	if (re_snprintf(json, sizeof(json),
+			"{\"stream_name\":\"KV_%s\",\"config\":{"
+			"\"deliver_policy\":\"last_per_subject\","
+			"\"ack_policy\":\"none\",\"max_deliver\":1,"
+			"\"replay_policy\":\"instant\","
+			"\"filter_subject\":\"$KV.%s.%H\","
+			"\"deliver_subject\":\"%s\","
+			"\"flow_control\":true,\"idle_heartbeat\":%u000000,"
+			"\"num_replicas\":1,\"mem_storage\":true}}",
+			w->b->name, w->b->name, utf8_encode, w->pattern,
+			deliver, HEARTBEAT_MS) < 0)
+		return ENAMETOOLONG;
+
+	return natsbus_ask(nb, &w->made, subject, NULL, (uint8_t *)json,
+			   strlen(json));
+}
+
+
+static void watch_start(struct bus_watch *w)
+{
+	struct natsbus *nb = w->b->nb;
+	char deliver[NATS_INBOX_MAX + 24];
+
+	consumer_drop(w);
+
+	++w->round;
+	w->nth = 0;
+	w->current = w->heard = false;
+	target_start(nb, &w->t, sent_handler);
+	target_start(nb, &w->made, made_handler);
+
+	/* what it sends keeps the subject that it was stored under, so it
+	   needs a subscription of its own */
+	(void)re_snprintf(deliver, sizeof(deliver), "%s-watch.%llx",
+			  nb->inbox, w->t.id);
+	w->running = !natslink_subscribe(nb->link, w->t.id, deliver) &&
+		!create_send(w, deliver);
+	(void)due_start(&nb->due, &w->due,
+			w->running ? SILENCE_MS : NATS_RETRY_MS);
+}
+
+
+static void silence_handler(void *arg)
+{
+	struct bus_watch *w = arg;
+
+	if (w->b->state != BUCKET_READY)
+		return;
+
+	if (w->running && w->heard) {
+		w->heard = false;
+		(void)due_start(&w->b->nb->due, &w->due, SILENCE_MS);
+		return;
+	}
+
+	if (w->running)
+		++w->b->nb->lost;
+	watch_start(w);
+}
+
+
+static void watch_destructor(void *arg)
+{
+	struct bus_watch *w = arg;
+
+	if (w->b) {
+		due_stop(&w->b->nb->due, &w->due);
+		consumer_drop(w);
+	}
+
+	hash_flush(w->told);
+	mem_deref(w->told);
+	list_unlink(&w->le);
+}
+
+
+/**
+ * Watch a bucket, see bus_kv_watch
+ *
+ * @param wp      Pointer to the watch
+ * @param bus     NATS bus
+ * @param bucket  Bucket
+ * @param pattern Keys
+ * @param h       Told of values and changes
+ * @param arg     Handler argument
+ *
+ * @return 0 if success
+ */
+int natskv_watch(struct bus_watch **wp, struct bus *bus, const char *bucket,
+		 const char *pattern, bus_watch_h *h, void *arg)
+{
+	struct natsbus *nb = (struct natsbus *)bus;
+	const size_t n = strlen(pattern) + 1;
+	struct bus_watch *w;
+	struct kvbucket *b;
+	int err;
+
+	err = kvbucket_get(&b, nb, bucket);
+	if (err)
+		return err;
+
+	w = mem_zalloc(sizeof(*w) + n, watch_destructor);
+	if (!w)
+		return ENOMEM;
+
+	memcpy(w->pattern, pattern, n);
+	w->b   = b;
+	w->h   = h;
+	w->arg = arg;
+	w->due.h = silence_handler;
+	w->due.arg = w;
+	w->hsize = HASH_MIN;
+	list_append(&b->watchl, &w->le, w);
+
+	err = hash_alloc(&w->told, w->hsize);
+	if (err) {
+		mem_deref(w);
+		return err;
+	}
+
+	if (b->state == BUCKET_READY)
+		watch_start(w);
+
+	*wp = w;
+
+	return 0;
+}
+
+
+/**
+ * A bucket cannot be reached any more
+ *
+ * @param b Bucket
+ */
+void natswatch_down(struct kvbucket *b)
+{
+	struct le *le;
+
+	LIST_FOREACH(&b->watchl, le) {
+		struct bus_watch *w = le->data;
+
+		target_stop(&w->t);
+		target_stop(&w->made);
+		due_stop(&b->nb->due, &w->due);
+		w->current = w->running = false;
+	}
+}
+
+
+/**
+ * A bucket is ready
+ *
+ * @param b Bucket
+ */
+void natswatch_ready(struct kvbucket *b)
+{
+	struct le *le;
+
+	LIST_FOREACH(&b->watchl, le)
+		watch_start(le->data);
+}
+
+
+static bool told_quiet_handler(struct le *le, void *arg)
+{
+	struct told *t = le->data;
+
+	due_stop(arg, &t->due);
+
+	return false;
+}
+
+
+/**
+ * A bucket goes away under those who watch it
+ *
+ * @param b Bucket
+ */
+void natswatch_close(struct kvbucket *b)
+{
+	struct le *le;
+
+	while ((le = list_head(&b->watchl))) {
+		struct bus_watch *w = le->data;
+
+		list_unlink(le);
+		consumer_drop(w);
+		due_stop(&b->nb->due, &w->due);
+		(void)hash_apply(w->told, told_quiet_handler, &b->nb->due);
+		w->b = NULL;
+	}
+}

@@ -1,0 +1,24 @@
+/**
+ * @file natsd.h  A nats-server of a test's own
+ */
+#ifndef JUNCTOR_TESTS_BUS_NATSD_H
+#define JUNCTOR_TESTS_BUS_NATSD_H
+
+enum { NATSD_ARGS = 16 };
+
+struct natsd {
+	pid_t pid;                 /* 0: does not run                       */
+	unsigned port;             /* the same after a restart              */
+	char dir[64];              /* of its store                          */
+	char url[64];
+	const char *argv[NATSD_ARGS];    /* more arguments, NULL-terminated */
+};
+
+bool natsd_installed(void);
+void natsd_start(struct natsd *nd);
+void natsd_stop(struct natsd *nd, int sig);
+void natsd_wipe(struct natsd *nd);
+void natsd_close(struct natsd *nd);
+unsigned natsd_port_free(void);
+
+#endif
