@@ -28,7 +28,7 @@
 
 enum {
 	WATCH_MS  = 1000,        /* how often overruns are looked for     */
-	NUMBERS   = 14,          /* metrics per worker                    */
+	NUMBERS   = 18,          /* metrics per worker                    */
 	LABEL_MAX = 32,
 };
 
@@ -80,6 +80,14 @@ static const struct number_def number_defs[NUMBERS] = {
 	 false, "Ticks that began more than 10 ms late"},
 	{"junctor_mesh_tick_microseconds_total", METRIC_COUNTER,
 	 FIELD(tick_usec), false, "Time spent in ticks"},
+	{"junctor_mesh_load", METRIC_GAUGE, FIELD(load.load), true,
+	 "How near a worker is to breaking, 1000: it is heard"},
+	{"junctor_mesh_busy", METRIC_GAUGE, FIELD(load.busy), true,
+	 "Part of its time that a worker is busy, in 1/1000"},
+	{"junctor_mesh_late_microseconds", METRIC_GAUGE, FIELD(load.late),
+	 true, "How late ticks began, but for the worst two of a second"},
+	{"junctor_mesh_rx_drops", METRIC_GAUGE, FIELD(load.drops), true,
+	 "Packets that came and could not be read in time, per second"},
 	{"junctor_mesh_decodes_total", METRIC_COUNTER, FIELD(decodes), false,
 	 "Frames decoded"},
 	{"junctor_mesh_encodes_total", METRIC_COUNTER, FIELD(encodes), false,

@@ -24,9 +24,12 @@ enum {
 	STAMP_MAX   = 1000000,   /* oldest time stamp that is believed [us]*/
 };
 
-enum { CONTROL_SIZE = CMSG_SPACE(sizeof(struct timespec)) };
+enum {
+	CONTROL_SIZE = CMSG_SPACE(sizeof(struct timespec)) +
+		CMSG_SPACE(sizeof(uint32_t)),
+};
 
-union control {                  /* when a packet came                    */
+union control {                  /* when a packet came; how many did not  */
 	struct cmsghdr align;
 	uint8_t buf[CONTROL_SIZE];
 };
@@ -98,6 +101,7 @@ static int port_open(int *fdp, struct sa *bound, const struct sa *laddr,
 	}
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
 
 	if (bind(fd, &laddr->u.sa, laddr->len)) {
 		err = errno;
@@ -281,6 +285,39 @@ const uint8_t *rx_batch_packet(const struct rx_batch *b, unsigned ix,
 	*len = msg->msg_hdr.msg_flags & MSG_TRUNC ? 0 : msg->msg_len;
 
 	return b->bufv[ix];
+}
+
+
+/**
+ * How many packets the system threw away, because nobody read them in time
+ *
+ * @param b    Batch, not empty
+ * @param seen Those of this socket that are known; updated
+ *
+ * @return How many more there are by the latest packet of the batch
+ */
+unsigned rx_batch_drops(const struct rx_batch *b, uint32_t *seen)
+{
+	struct msghdr *hdr;
+	struct cmsghdr *c;
+	uint32_t n = 0;
+
+	if (!b->used)
+		return 0;
+
+	/* counted since the socket was opened; not told while there are none */
+	hdr = (struct msghdr *)&b->msgv[b->used - 1].msg_hdr;
+	for (c = CMSG_FIRSTHDR(hdr); c; c = CMSG_NXTHDR(hdr, c)) {
+		if (c->cmsg_level != SOL_SOCKET ||
+		    c->cmsg_type != SO_RXQ_OVFL)
+			continue;
+		memcpy(&n, CMSG_DATA(c), sizeof(n));
+		n -= *seen;
+		*seen += n;
+		return n;
+	}
+
+	return 0;
 }
 
 

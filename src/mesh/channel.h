@@ -12,6 +12,7 @@ enum {
 struct channel {                 /* an RTP and an RTCP port               */
 	int rtp, rtcp;           /* sockets, or -1                        */
 	struct sa rtp_laddr, rtcp_laddr;
+	uint32_t drops;          /* of RTP, thrown away before being read */
 };
 
 struct rx_batch;
@@ -27,6 +28,7 @@ int  rx_batch_alloc(struct rx_batch **bp);
 unsigned rx_batch_recv(struct rx_batch *b, int fd);
 const uint8_t *rx_batch_packet(const struct rx_batch *b, unsigned ix,
 			       size_t *len);
+unsigned rx_batch_drops(const struct rx_batch *b, uint32_t *seen);
 uint64_t rx_batch_time(const struct rx_batch *b, unsigned ix, uint64_t now);
 const struct sa *rx_batch_src(const struct rx_batch *b, unsigned ix);
 

@@ -32,6 +32,11 @@ enum codec_obj {
 	CODEC_OBJ_MAX
 };
 
+struct codec_counts {         /* what coders have done                     */
+	uint64_t decodes, encodes;
+	uint64_t opus_decodes, opus_encodes;   /* of them                   */
+};
+
 struct codec_pool_stats {
 	unsigned made[CODEC_OBJ_MAX];    /* exist                           */
 	unsigned free[CODEC_OBJ_MAX];
@@ -53,6 +58,8 @@ int  codec_pool_fill(struct codec_pool *pool, enum codec_obj obj,
 int  codec_pool_refill(struct codec_pool *pool);
 void *codec_pool_get(struct codec_pool *pool, enum codec_obj obj);
 void *codec_pool_put(struct codec_pool *pool, enum codec_obj obj, void *p);
+void codec_pool_counts(const struct codec_pool *pool,
+		       struct codec_counts *counts);
 void codec_pool_stats(const struct codec_pool *pool,
 		      struct codec_pool_stats *st);
 

@@ -206,7 +206,7 @@ int codec_decode(struct codec_dec *dec, const uint8_t *p, size_t len,
 	if (!len || len > CODEC_PAYLOAD_MAX)
 		return EBADMSG;
 
-	codec_pool_count_decode(dec->pool);
+	codec_pool_count_decode(dec->pool, dec->codec == MESH_OPUS);
 
 	switch (dec->codec) {
 
@@ -269,7 +269,7 @@ int codec_decode_fec(struct codec_dec *dec, const uint8_t *p, size_t len,
 	if (dec->codec != MESH_OPUS || !opus_has_fec(p, len))
 		return ENOENT;
 
-	codec_pool_count_decode(dec->pool);
+	codec_pool_count_decode(dec->pool, dec->codec == MESH_OPUS);
 
 	n = opus_decode(opus_state(dec), p, (opus_int32)len, sampv,
 			(int)sampc, 1);

@@ -133,7 +133,7 @@ int codec_enc_get(struct codec_enc **ep, struct codec_pool *pool,
 		err = opus_setup(enc, fmt, prm);
 	}
 	else {
-		/* between servers, the rate of the mix is that of the stream */
+		/* between servers, the stream has the rate of the mix */
 		err = resample_init(&enc->rs, prm->rate,
 				    fmt->codec == MESH_L16 ? prm->rate
 				    : codec_rate(fmt));
@@ -296,7 +296,7 @@ int codec_encode(struct codec_enc *enc, const int16_t *sampv, size_t sampc,
 	if (!enc || !sampv || !buf || !len || sampc != enc->sampc)
 		return EINVAL;
 
-	codec_pool_count_encode(enc->pool);
+	codec_pool_count_encode(enc->pool, enc->codec == MESH_OPUS);
 
 	if (enc->codec != MESH_OPUS)
 		return encode_plain(enc, sampv, buf, len);

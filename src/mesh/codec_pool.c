@@ -28,7 +28,8 @@ struct codec_pool {
 	unsigned freec[CODEC_OBJ_MAX];
 	unsigned usedc[CODEC_OBJ_MAX];
 	unsigned failed[CODEC_OBJ_MAX];
-	uint64_t decodes, encodes, judged;
+	struct codec_counts counts;
+	uint64_t judged;
 };
 
 
@@ -236,21 +237,36 @@ void *codec_pool_put(struct codec_pool *pool, enum codec_obj obj, void *p)
 }
 
 
-void codec_pool_count_decode(struct codec_pool *pool)
+void codec_pool_count_decode(struct codec_pool *pool, bool opus)
 {
-	++pool->decodes;
+	++pool->counts.decodes;
+	pool->counts.opus_decodes += opus;
 }
 
 
-void codec_pool_count_encode(struct codec_pool *pool)
+void codec_pool_count_encode(struct codec_pool *pool, bool opus)
 {
-	++pool->encodes;
+	++pool->counts.encodes;
+	pool->counts.opus_encodes += opus;
 }
 
 
 void codec_pool_count_judged(struct codec_pool *pool)
 {
 	++pool->judged;
+}
+
+
+/**
+ * What the coders of a pool have done so far
+ *
+ * @param pool    Pool
+ * @param counts  Where the figures go
+ */
+void codec_pool_counts(const struct codec_pool *pool,
+		       struct codec_counts *counts)
+{
+	*counts = pool->counts;
 }
 
 
@@ -274,7 +290,7 @@ void codec_pool_stats(const struct codec_pool *pool,
 		st->failed[i] = pool->failed[i];
 	}
 
-	st->decodes = pool->decodes;
-	st->encodes = pool->encodes;
+	st->decodes = pool->counts.decodes;
+	st->encodes = pool->counts.encodes;
 	st->judged  = pool->judged;
 }

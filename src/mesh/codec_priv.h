@@ -4,8 +4,8 @@
 #ifndef JUNCTOR_MESH_CODEC_PRIV_H
 #define JUNCTOR_MESH_CODEC_PRIV_H
 
-void codec_pool_count_decode(struct codec_pool *pool);
-void codec_pool_count_encode(struct codec_pool *pool);
+void codec_pool_count_decode(struct codec_pool *pool, bool opus);
+void codec_pool_count_encode(struct codec_pool *pool, bool opus);
 void codec_pool_count_judged(struct codec_pool *pool);
 
 size_t codec_dec_size(enum codec_obj obj);

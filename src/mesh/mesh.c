@@ -19,6 +19,7 @@
 #include "mesh/sorter.h"
 #include "mesh/filter.h"
 #include "mesh/sender.h"
+#include "mesh/meter.h"
 #include "mesh/worker.h"
 #include "mesh/mesh_priv.h"
 
@@ -279,6 +280,7 @@ int mesh_worker_stats(const struct mesh *mesh, unsigned ix,
 
 	w = mesh->workerv[ix];
 	snap_read(&w->snap, st, sizeof(*st));
+	snap_read(&w->load, &st->load, sizeof(st->load));
 	st->confs = w->confs;
 	st->parts = w->parts;
 

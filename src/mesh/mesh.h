@@ -95,6 +95,14 @@ struct mesh_stats {
 	uint64_t quiet_ms;            /* since the last RTP or RTCP         */
 };
 
+struct mesh_worker_load {
+	unsigned load;                /* the greatest of the following      */
+	unsigned busy;                /* of its time it works [1/1000]      */
+	unsigned late;                /* ticks began this late, but for the
+					 worst two [us]                     */
+	unsigned drops;               /* packets the system threw away [1/s]*/
+};
+
 struct mesh_worker_stats {
 	unsigned confs, parts;
 	uint64_t rx_packets, tx_packets, rx_unknown, rx_malformed;
@@ -103,6 +111,7 @@ struct mesh_worker_stats {
 	uint64_t tick_usec_max;       /* longest of the last second [us]    */
 	uint64_t decodes, encodes, encodes_shared, passed_through;
 	uint64_t tx_errors;
+	struct mesh_worker_load load; /* of the last second                 */
 };
 
 /* The streams to and from a participant, as they were `age` ago. Plain
@@ -172,20 +181,12 @@ struct mesh_load {
 	unsigned mean;                /* of all workers [1/1000]            */
 };
 
-struct mesh_worker_load {
-	unsigned load;                /* the greatest of the following      */
-	unsigned busy;                /* of its time it works [1/1000]      */
-	unsigned late;                /* ticks began this late, but for the
-					 worst two [us]                     */
-	unsigned drops;               /* packets the system threw away      */
-};
-
 /* What a conference costs, over the last second */
 struct mesh_conf_cost {
 	unsigned worker;              /* that has it                        */
 	uint32_t packets;             /* in and out [1/s]                   */
 	uint32_t decodes, encodes;    /* of all codecs [1/s]                */
-	uint32_t opus;                /* of them, those of Opus [1/s]       */
+	uint32_t opus_decodes, opus_encodes;  /* of them, those of Opus     */
 	uint32_t usec;                /* estimate, of a core's time [us/s]  */
 };
 

@@ -24,6 +24,7 @@
 #include "mesh/sorter.h"
 #include "mesh/filter.h"
 #include "mesh/sender.h"
+#include "mesh/meter.h"
 #include "mesh/worker.h"
 
 static void speak_handler(void *who, bool on, int level, void *arg)
@@ -372,6 +373,22 @@ static void rate_apply(struct wconf *conf)
 }
 
 
+/* All coders of a worker are of one pool: what was counted there since is
+   this conference's */
+static void work_count(struct wconf *conf,
+		       const struct codec_counts *before)
+{
+	struct meter_work *work = &conf->work;
+	struct codec_counts now;
+
+	codec_pool_counts(conf->w->pool, &now);
+	work->decodes += now.decodes - before->decodes;
+	work->encodes += now.encodes - before->encodes;
+	work->opus_decodes += now.opus_decodes - before->opus_decodes;
+	work->opus_encodes += now.opus_encodes - before->opus_encodes;
+}
+
+
 /**
  * One tick of a conference
  *
@@ -380,11 +397,13 @@ static void rate_apply(struct wconf *conf)
 void wconf_tick(struct wconf *conf)
 {
 	struct worker *w = conf->w;
+	struct codec_counts before;
 	struct le *le;
 
 	if (!conf->partl.head)
 		return;
 
+	codec_pool_counts(w->pool, &before);
 	conf->env.tick = w->tick;
 	conf->env.encodes = conf->env.passed = 0;
 
@@ -399,8 +418,28 @@ void wconf_tick(struct wconf *conf)
 
 	w->stats.encodes += conf->env.encodes;
 	w->stats.passed_through += conf->env.passed;
+	work_count(conf, &before);
 
 	rate_apply(conf);
+}
+
+
+/**
+ * Tell main what a conference costs; once a second
+ *
+ * @param conf Conference
+ */
+void wconf_cost(struct wconf *conf)
+{
+	const uint64_t now = conf->w->ticked;
+	struct mesh_conf_cost cost;
+
+	meter_cost(&cost, &conf->work_was, &conf->work,
+		   conf->work_at ? now - conf->work_at : 0);
+	conf->work_was = conf->work;
+	conf->work_at = now;
+
+	snap_write(&conf->cost, &cost, sizeof(cost));
 }
 
 

@@ -34,6 +34,7 @@
 #include "mesh/sorter.h"
 #include "mesh/filter.h"
 #include "mesh/sender.h"
+#include "mesh/meter.h"
 #include "mesh/worker.h"
 
 enum {
@@ -183,11 +184,23 @@ static void stats_publish(struct worker *w)
 }
 
 
+static void load_publish(struct worker *w)
+{
+	struct le *le;
+
+	snap_write(&w->load, &w->meter.load, sizeof(w->meter.load));
+
+	LIST_FOREACH(&w->confl, le)
+		wconf_cost(le->data);
+}
+
+
 static void tick_timed(struct worker *w, uint64_t due)
 {
 	const uint64_t start = worker_clock();
 	uint64_t usec;
 
+	meter_tick(&w->meter, due, start);
 	++w->stats.ticks;
 	if (start > due + LATE)
 		++w->stats.overruns;
@@ -285,6 +298,8 @@ static void ticks_run(struct worker *w, struct clockwork *cw)
 static void sleep_begin(struct worker *w, bool *asleep)
 {
 	stats_publish(w);
+	meter_reset(&w->meter);
+	snap_write(&w->load, &w->meter.load, sizeof(w->meter.load));
 	timer_disarm(w);
 	*asleep = true;
 	atomic_store(&w->asleep, true);
@@ -329,7 +344,7 @@ static void *worker_thread(void *arg)
 
 		struct epoll_event evv[2];
 		const int n = epoll_wait(w->epfd, evv, ARRAY_SIZE(evv), -1);
-		uint64_t count;
+		uint64_t count, now;
 
 		if (n < 0 && errno != EINTR)
 			break;
@@ -348,13 +363,18 @@ static void *worker_thread(void *arg)
 
 		/* What comes before a tick that is late still comes in time
 		   for it: only the network is to deepen the schedulers */
-		w->now = min(worker_clock(), cw.due);
+		now = worker_clock();
+		meter_begin(&w->meter, now);
+		w->now = min(now, cw.due);
 		worker_rx(w);
 		messages_apply(w);
 		ticks_run(w, &cw);
 
 		if (w->told)
 			main_tell(w);
+
+		if (meter_end(&w->meter, worker_clock()))
+			load_publish(w);
 
 		if (cw.idle >= IDLE_WAIT)
 			sleep_begin(w, &asleep);

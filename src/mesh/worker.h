@@ -39,6 +39,10 @@ struct wconf {                   /* a conference                          */
 	bool fade_in;            /* the rate has just changed             */
 	struct tone tone;        /* for everybody                         */
 	struct sender_env env;
+	struct meter_work work;  /* done so far                           */
+	struct meter_work work_was;  /* the same at `work_at`             */
+	uint64_t work_at;        /* [us]                                  */
+	struct snap cost;        /* read by main: struct mesh_conf_cost   */
 };
 
 struct wpart_resume {            /* where a stream is that was elsewhere  */
@@ -170,6 +174,7 @@ struct worker {
 	_Atomic bool asleep;         /* wakefd is needed                  */
 	_Atomic bool stop;
 	struct snap snap;            /* struct mesh_worker_stats          */
+	struct snap load;            /* struct mesh_worker_load           */
 
 	/* the worker's */
 	struct codec_pool *pool;
@@ -188,6 +193,7 @@ struct worker {
 	uint64_t now;                /* [us]                              */
 	uint64_t ticked;         /* when the latest tick was due [us]     */
 	struct mesh_worker_stats stats;
+	struct meter meter;
 	uint64_t tick_max;           /* of this second [us]               */
 	uint64_t events_lost;
 	struct worker_scratch scratch;
@@ -213,6 +219,7 @@ uint64_t worker_clock(void);
 uint32_t worker_random(struct worker *w);
 
 void wconf_tick(struct wconf *conf);
+void wconf_cost(struct wconf *conf);
 void wconf_skip(struct wconf *conf, unsigned n);
 void wconf_rate(struct wconf *conf, uint32_t rate);
 void wconf_part_add(struct wconf *conf, struct wpart *part);

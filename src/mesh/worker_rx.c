@@ -17,6 +17,7 @@
 #include "mesh/sorter.h"
 #include "mesh/filter.h"
 #include "mesh/sender.h"
+#include "mesh/meter.h"
 #include "mesh/worker.h"
 
 enum {
@@ -106,6 +107,9 @@ static void socket_shared(struct worker *w, int fd, const struct demux *from)
 
 	for (unsigned i = 0; n == CHANNEL_RX_BATCH && i < BATCHES_MAX; i++) {
 		n = rx_batch_recv(w->rx, fd);
+		if (fd == w->ch->rtp)
+			meter_packets(&w->meter, n,
+				      rx_batch_drops(w->rx, &w->ch->drops));
 		batch_shared(w, n, from);
 	}
 }
@@ -115,6 +119,9 @@ static void socket_port(struct worker *w, struct wpart *part, int fd)
 {
 	const unsigned n = rx_batch_recv(w->rx, fd);
 
+	if (fd == part->port->rtp)
+		meter_packets(&w->meter, n,
+			      rx_batch_drops(w->rx, &part->port->drops));
 	w->stats.rx_packets += n;
 
 	for (unsigned i = 0; i < n; i++) {

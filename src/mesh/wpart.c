@@ -17,6 +17,7 @@
 #include "mesh/sorter.h"
 #include "mesh/filter.h"
 #include "mesh/sender.h"
+#include "mesh/meter.h"
 #include "mesh/worker.h"
 
 /**
@@ -84,6 +85,7 @@ static void rtp_rx(struct wpart *part, const uint8_t *buf, size_t len,
 
 	++rx->packets;
 	rx->bytes += len;
+	++part->conf->work.packets;
 	if (part->link.on && !err)
 		wlink_rx(part, buf, len);
 
@@ -163,6 +165,7 @@ void wpart_send(struct wpart *part, const struct sender *s)
 	if (tx->resume.pending)
 		wpart_resume_tx(tx, w->ticked);
 	tx->at = w->ticked;
+	part->conf->work.packets += s->packetc;
 
 	for (unsigned i = 0; i < s->packetc; i++) {
 
