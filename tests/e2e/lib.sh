@@ -6,7 +6,7 @@ set -u
 srcdir=$(cd "${srcdir:-$(dirname "$0")/../..}" && pwd)
 builddir=$(cd "${abs_builddir:-${builddir:-.}}" && pwd)
 e2e=$srcdir/tests/e2e
-passed=0 failed=0 pids=()
+passed=0 failed=0 pids=() listen= media=
 
 # A loopback address of this test's own, so that tests run side by side.
 ip=127.$((RANDOM % 250 + 2)).$((RANDOM % 254 + 1)).$((RANDOM % 254 + 1))
@@ -49,7 +49,8 @@ e2e_end() {
 	[ "$failed" = 0 ]
 }
 
-# noc_start [KEY=VALUE...]: a whole centre on $ip:5060; sets $noc and $nocpid
+# noc_start [KEY=VALUE...]: a whole centre on $ip:5060, or where $listen and
+# $media say; sets $noc and $nocpid
 noc_start() {
 	local conf args=() kv
 	noc=$work/noc
@@ -58,8 +59,8 @@ noc_start() {
 	cp "$srcdir/contrib/noc.conf" "$conf"
 	{
 		echo "server.dir	$noc"
-		echo "sip.listen	$ip:5060"
-		echo "mesh.listen	$ip"
+		echo "sip.listen	${listen:-$ip:5060}"
+		echo "mesh.listen	${media:-$ip}"
 	} >> "$conf"
 	for kv; do args+=(--set "$kv"); done
 	rm -f "$work/ready"
