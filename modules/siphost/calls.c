@@ -256,6 +256,7 @@ static void peer_end(struct peer *p, uint16_t scode, const char *reason)
 	/* no operation reaches us from here on */
 	client_gone(p->client);
 	move_dialog(p, ENOTCONN, NULL, 0);
+	move_peeked(p, ENOTCONN, NULL, 0);
 
 	if (tell)
 		(void)fire_event(p, "client.leave", &ce);
@@ -348,7 +349,10 @@ static void peer_handle(struct peer *p, const struct sipcall_event *ev)
 		break;
 
 	case SIPCALL_DIALOG:
-		move_dialog(p, ev->err, ev->body, ev->bodylen);
+		if (ev->sent)
+			move_peeked(p, ev->err, ev->body, ev->bodylen);
+		else
+			move_dialog(p, ev->err, ev->body, ev->bodylen);
 		break;
 
 	case SIPCALL_TEXT:

@@ -60,6 +60,8 @@ struct peer {
 	uint64_t sdp_id, sdp_version;
 	client_dialog_h *dialogh;      /* who waits for the dialog, or NULL */
 	void *dialogarg;
+	client_dialog_h *peekh;        /* who waits for a look, or NULL     */
+	void *peekarg;
 	struct client *replaced;       /* by this one when it is accepted,
 					  referenced, or NULL               */
 };
@@ -77,6 +79,8 @@ int  move_adopt(struct siphost *sh, struct client **clp,
 		const struct join *join, const char *dialog, size_t len,
 		unsigned skip);
 void move_dialog(struct peer *p, int err, const char *dialog, size_t len);
+void move_peeked(struct peer *p, int err, const char *dialog, size_t len);
+int  move_peek_h(struct client *cl, client_dialog_h *h, void *arg);
 int  move_dialog_h(struct client *cl, client_dialog_h *h, void *arg);
 int  move_thaw_h(struct client *cl, uint32_t cseq);
 int  move_release_h(struct client *cl);

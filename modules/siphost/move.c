@@ -53,6 +53,44 @@ int move_dialog_h(struct client *cl, client_dialog_h *h, void *arg)
 }
 
 
+/**
+ * Tell who wanted to see a client's dialog
+ *
+ * @param p      Peer; nothing happens if nobody waits
+ * @param err    0 or errno
+ * @param dialog Text, or NULL
+ * @param len    Its length [bytes]
+ */
+void move_peeked(struct peer *p, int err, const char *dialog, size_t len)
+{
+	client_dialog_h *h = p->peekh;
+
+	p->peekh = NULL;
+
+	if (h)
+		h(err, dialog, len, p->peekarg);
+}
+
+
+int move_peek_h(struct client *cl, client_dialog_h *h, void *arg)
+{
+	struct peer *p = client_arg(cl);
+	int err;
+
+	if (p->peekh)
+		return EALREADY;
+
+	err = sipcall_peek(p->call);
+	if (err)
+		return err;
+
+	p->peekh   = h;
+	p->peekarg = arg;
+
+	return 0;
+}
+
+
 int move_thaw_h(struct client *cl, uint32_t cseq)
 {
 	struct peer *p = client_arg(cl);
@@ -72,6 +110,7 @@ int move_release_h(struct client *cl)
 
 	client_gone(cl);
 	move_dialog(p, ENOTCONN, NULL, 0);
+	move_peeked(p, ENOTCONN, NULL, 0);
 	mem_deref(p);
 
 	return 0;

@@ -239,6 +239,7 @@ static const struct client_ops ops = {
 	.bye      = bye_h,
 	.trace    = trace_h,
 	.dialog   = move_dialog_h,
+	.peek     = move_peek_h,
 	.thaw     = move_thaw_h,
 	.release  = move_release_h,
 	.offer    = offer_h,

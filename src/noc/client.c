@@ -342,6 +342,27 @@ int client_dialog(struct client *cl, client_dialog_h *h, void *arg)
 
 
 /**
+ * Get a client's dialog as text, as it is now, in case another server has to
+ * take it over without us. It goes on
+ *
+ * @param cl  Client: a call that is established, or a subscription
+ * @param h   As for client_dialog; EBUSY is no error of this
+ * @param arg Its argument
+ *
+ * @return as client_dialog
+ */
+int client_peek(struct client *cl, client_dialog_h *h, void *arg)
+{
+	if (!cl || !h)
+		return EINVAL;
+	if (!cl->ops)
+		return ENOTCONN;
+
+	return cl->ops->peek ? cl->ops->peek(cl, h, arg) : ENOSYS;
+}
+
+
+/**
  * A client was not moved after all: go on with it. If the other server may
  * have reached it with an offer, follow up with client_offer, for the client
  * may have taken that one's address.

@@ -117,6 +117,7 @@ struct client_ops {
 	int (*bye)(struct client *cl, uint16_t scode, const char *reason);
 	int (*trace)(struct client *cl, bool on);
 	int (*dialog)(struct client *cl, client_dialog_h *h, void *arg);
+	int (*peek)(struct client *cl, client_dialog_h *h, void *arg);
 	int (*thaw)(struct client *cl, uint32_t cseq);
 	int (*release)(struct client *cl);
 	int (*offer)(struct client *cl, const struct media_desc *offer);
@@ -141,6 +142,8 @@ int client_trace(struct client *cl, bool on);
 
 /* A client moves to another server: it is frozen and written down, ... */
 int client_dialog(struct client *cl, client_dialog_h *h, void *arg);
+/* (or only written down, in case this server dies) */
+int client_peek(struct client *cl, client_dialog_h *h, void *arg);
 /* ... and goes on here, or is forgotten here */
 int client_thaw(struct client *cl, uint32_t cseq);
 int client_release(struct client *cl);

@@ -329,6 +329,20 @@ int sipcall_freeze(struct sipcall *call)
 
 
 /**
+ * Ask for the dialog as text, as it is now; it goes on. SIPCALL_DIALOG
+ * follows with `sent` set, or SIPCALL_END comes before it
+ *
+ * @param call Call or subscription
+ *
+ * @return 0 or errno
+ */
+int sipcall_peek(struct sipcall *call)
+{
+	return tell(call, WIRE_DIALOG_GET, 0, true, NULL, NULL);
+}
+
+
+/**
  * Go on with a dialog that was frozen
  *
  * @param call Call or subscription

@@ -24,7 +24,8 @@ enum sipcall_what {
 	SIPCALL_TEXT,
 	SIPCALL_DTMF,
 	SIPCALL_REFRESHED,   /* the subscriber wants the whole state again  */
-	SIPCALL_DIALOG,      /* body: what sipcall_freeze asked for, or err */
+	SIPCALL_DIALOG,      /* body: what sipcall_freeze or, `sent`,
+				sipcall_peek asked for, or err              */
 	SIPCALL_REFERRED,    /* scode: what came of sipcall_refer           */
 	SIPCALL_DEAD,        /* nobody answers sipcall_probe; scode         */
 	SIPCALL_LOST,        /* a request of a dialog that is not known: no
@@ -72,6 +73,7 @@ int sipcall_notify(struct sipcall *call, const char *xml, size_t len,
 int sipcall_probe(struct sipcall *call);
 int sipcall_trace(struct sipcall *call, bool on);
 int sipcall_freeze(struct sipcall *call);
+int sipcall_peek(struct sipcall *call);
 int sipcall_thaw(struct sipcall *call, uint32_t cseq);
 int sipcall_release(struct sipcall *call);
 int sipcall_refer(struct sipcall *call, const char *uri);

@@ -18,20 +18,23 @@
 #include "sip/dialogtext.h"
 
 
-static void tell(struct leg *lg, int err, const char *text, size_t len)
+static void tell(struct leg *lg, bool peek, int err, const char *text,
+		 size_t len)
 {
 	const char *strv[WIRE_STRC] = {[WIRE_BODY] = text};
 	const size_t lenv[WIRE_STRC] = {[WIRE_BODY] = len};
 	struct wire *w = wire_alloc(WIRE_DIALOG, lg->id, strv, lenv);
 
-	if (w)
-		w->err = err;
+	if (w) {
+		w->err  = err;
+		w->flag = peek;
+	}
 
 	wireq_push(lg->ag->out, w);
 }
 
 
-static void tell_dialog(struct leg *lg)
+static void tell_dialog(struct leg *lg, bool peek)
 {
 	struct dialogtext *d = malloc(sizeof(*d));
 	char *buf = malloc(DIALOGTEXT_MAX);
@@ -44,10 +47,10 @@ static void tell_dialog(struct leg *lg)
 			err = dialogtext_encode(buf, DIALOGTEXT_MAX, &len, d);
 	}
 
-	if (!err)
+	if (!err && !peek)
 		lg->thaw = agent_now() + LEG_FROZEN_MAX;
 
-	tell(lg, err, err ? NULL : buf, len);
+	tell(lg, peek, err, err ? NULL : buf, len);
 	free(buf);
 	free(d);
 }
@@ -81,7 +84,7 @@ static void too_late(struct agent *ag, su_timer_t *t, struct leg *lg)
 
 	lg->freeze_wanted = false;
 	timer_stop(lg);
-	tell(lg, EBUSY, NULL, 0);
+	tell(lg, false, EBUSY, NULL, 0);
 	go_on(lg);
 }
 
@@ -107,7 +110,7 @@ void freeze_try(struct leg *lg)
 		lg->offer_wanted = true;
 	}
 
-	tell_dialog(lg);
+	tell_dialog(lg, false);
 }
 
 
@@ -123,7 +126,7 @@ void freeze_want(struct leg *lg)
 {
 	if (lg->state != LEG_CONFIRMED ||
 	    (lg->kind != LEG_CALL && lg->kind != LEG_SUBSCRIPTION)) {
-		tell(lg, EAGAIN, NULL, 0);
+		tell(lg, false, EAGAIN, NULL, 0);
 		return;
 	}
 
@@ -141,6 +144,23 @@ void freeze_want(struct leg *lg)
 	if (!lg->freeze_timer ||
 	    su_timer_set(lg->freeze_timer, too_late, lg) < 0)
 		too_late(lg->ag, NULL, lg);
+}
+
+
+/**
+ * The main thread wants to see a dialog that goes on here: it is told the
+ * dialog as text, as it is at this moment, or EAGAIN as long as the call is
+ * being answered
+ *
+ * @param lg Leg
+ */
+void freeze_peek(struct leg *lg)
+{
+	if (lg->state == LEG_CONFIRMED &&
+	    (lg->kind == LEG_CALL || lg->kind == LEG_SUBSCRIPTION))
+		tell_dialog(lg, true);
+	else
+		tell(lg, true, EAGAIN, NULL, 0);
 }
 
 

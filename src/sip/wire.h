@@ -25,7 +25,8 @@ enum wire_type {
 	WIRE_PROBE,          /* OPTIONS in the dialog                       */
 	WIRE_TRACE,          /* flag: on                                    */
 	WIRE_TRACE_MATCH,    /* USER: Call-ID or user; flag: on             */
-	WIRE_DIALOG_GET,     /* freeze; answered with WIRE_DIALOG           */
+	WIRE_DIALOG_GET,     /* freeze, or flag: only look; answered with
+				WIRE_DIALOG, with the same flag             */
 	WIRE_THAW,           /* num: CSeq that was used elsewhere           */
 	WIRE_RELEASE,        /* forget, without a word to the phone         */
 	WIRE_REFER,          /* CONTACT: where to                           */
