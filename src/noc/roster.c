@@ -17,45 +17,11 @@
 #include <re.h>
 #include "noc/client.h"
 #include "noc/roster.h"
+#include "noc/roster_int.h"
 #include "noc/roster_xml.h"
 
 
-enum {
-	DOC_MAX = 24 * 1024,        /* of one notification [bytes]          */
-	TEXT_MAX = 160,             /* of a name or address [bytes]         */
-};
-
-struct entry {
-	struct le le;               /* in roster.entryl, by change          */
-	struct le he;               /* in roster.entryh, by id              */
-	unsigned id;
-	uint64_t change;            /* roster.change when it last changed   */
-	uint64_t first;             /* roster.change when it came           */
-	bool gone;                  /* tells watchers, then vanishes        */
-	char user[TEXT_MAX];
-	char name[TEXT_MAX];
-	struct roster_user u;       /* its texts point to user and name     */
-};
-
-struct watcher {
-	struct le le;               /* in roster.watcherl                   */
-	struct client *client;      /* reference                            */
-	uint64_t told;              /* roster.change it knows               */
-	uint32_t version;           /* of its last document                 */
-	bool full;                  /* has had the full state               */
-};
-
-struct roster {
-	struct list entryl;         /* oldest change first                  */
-	struct hash *entryh;
-	struct list watcherl;
-	struct tmr tmr;
-	char conference[CLIENT_CONFERENCE_MAX];
-	uint64_t change;            /* counts changes, from 1               */
-	uint32_t interval;          /* between notifications [ms]           */
-	unsigned count;             /* users present                        */
-	bool locked;
-};
+enum { DOC_MAX = 24 * 1024 };       /* of one notification [bytes]        */
 
 
 static void entry_destructor(void *data)
@@ -73,6 +39,7 @@ static void watcher_destructor(void *data)
 
 	list_unlink(&w->le);
 	mem_deref(w->client);
+	mem_deref(w->knows);
 }
 
 
@@ -126,7 +93,15 @@ static int doc_users(struct mbuf *mb, const struct roster *r, bool full,
 }
 
 
-static int notify_one(const struct roster *r, struct watcher *w)
+/**
+ * Tell a watcher what it does not know yet
+ *
+ * @param r Roster
+ * @param w Watcher
+ *
+ * @return 0 if success, otherwise errorcode
+ */
+int roster_notify(struct roster *r, struct watcher *w)
 {
 	const bool full = !w->full;
 	struct mbuf *mb = mbuf_alloc(2048);
@@ -200,13 +175,16 @@ static void notify_h(void *arg)
 	bool more = false;
 	struct le *le;
 
+	if (r->paused)
+		return;
+
 	LIST_FOREACH(&r->watcherl, le) {
 		struct watcher *w = le->data;
 
 		if (w->full && w->told >= r->change)
 			continue;
 
-		if (!notify_one(r, w))
+		if (!roster_notify(r, w))
 			more |= w->told < r->change;
 	}
 
@@ -217,10 +195,14 @@ static void notify_h(void *arg)
 }
 
 
-/* Gather what changes now into one notification per interval. */
-static void changed(struct roster *r)
+/**
+ * Gather what changes now into one notification per interval
+ *
+ * @param r Roster
+ */
+void roster_changed(struct roster *r)
 {
-	if (!list_isempty(&r->watcherl) && !tmr_isrunning(&r->tmr))
+	if (!r->paused && !list_isempty(&r->watcherl) && !tmr_isrunning(&r->tmr))
 		tmr_start(&r->tmr, r->interval, notify_h, r);
 }
 
@@ -239,12 +221,18 @@ static struct entry *entry_find(const struct roster *r, unsigned id)
 }
 
 
-static void entry_touch(struct roster *r, struct entry *e)
+/**
+ * An entry is to be told to everybody
+ *
+ * @param r Roster
+ * @param e Entry
+ */
+void roster_touch(struct roster *r, struct entry *e)
 {
 	e->change = ++r->change;
 	list_unlink(&e->le);
 	list_append(&r->entryl, &e->le, e);
-	changed(r);
+	roster_changed(r);
 }
 
 
@@ -320,7 +308,7 @@ int roster_user_set(struct roster *r, unsigned id,
 	e->u.user = e->user;
 	e->u.name = e->name;
 
-	entry_touch(r, e);
+	roster_touch(r, e);
 
 	return 0;
 }
@@ -348,7 +336,7 @@ void roster_user_del(struct roster *r, unsigned id)
 	}
 
 	e->gone = true;
-	entry_touch(r, e);
+	roster_touch(r, e);
 }
 
 
@@ -365,14 +353,20 @@ void roster_lock(struct roster *r, bool locked)
 
 	r->locked = locked;
 	++r->change;
-	changed(r);
+	roster_changed(r);
 }
 
 
-/* A subscription that is refreshed gets the full state again, and its
-   documents go on counting (RFC 6665 section 4.2.1.2, RFC 4575 section 4). */
-static struct watcher *watcher_find(const struct roster *r,
-				    const struct client *cl)
+/**
+ * Find a watcher
+ *
+ * @param r  Roster
+ * @param cl Its subscription
+ *
+ * @return The watcher (borrowed), or NULL
+ */
+struct watcher *roster_watcher(const struct roster *r,
+			       const struct client *cl)
 {
 	struct le *le;
 
@@ -397,7 +391,32 @@ static struct watcher *watcher_find(const struct roster *r,
  */
 bool roster_watches(const struct roster *r, const struct client *cl)
 {
-	return r && watcher_find(r, cl);
+	return r && roster_watcher(r, cl);
+}
+
+
+/**
+ * Add a watcher that is not told anything by that
+ *
+ * @param wp Set to the watcher (borrowed)
+ * @param r  Roster
+ * @param cl Its subscription (referenced)
+ *
+ * @return 0 if success; ENOMEM
+ */
+int roster_watcher_add(struct watcher **wp, struct roster *r,
+		       struct client *cl)
+{
+	struct watcher *w = mem_zalloc(sizeof *w, watcher_destructor);
+
+	if (!w)
+		return ENOMEM;
+
+	w->client = mem_ref(cl);
+	list_append(&r->watcherl, &w->le, w);
+	*wp = w;
+
+	return 0;
 }
 
 
@@ -413,25 +432,26 @@ bool roster_watches(const struct roster *r, const struct client *cl)
 int roster_watch(struct roster *r, struct client *cl)
 {
 	struct watcher *w;
+	int err;
 
 	if (!r || !cl)
 		return EINVAL;
 
-	w = watcher_find(r, cl);
+	/* One that is refreshed gets the full state again, and its documents
+	   go on counting (RFC 6665 section 4.2.1.2, RFC 4575 section 4). */
+	w = roster_watcher(r, cl);
 	if (w) {
 		w->full = false;
+		w->knows = mem_deref(w->knows);
 	}
 	else {
-		w = mem_zalloc(sizeof *w, watcher_destructor);
-		if (!w)
-			return ENOMEM;
-
-		w->client = mem_ref(cl);
-		list_append(&r->watcherl, &w->le, w);
+		err = roster_watcher_add(&w, r, cl);
+		if (err)
+			return err;
 	}
 
-	if (notify_one(r, w) || w->told < r->change)
-		changed(r);
+	if (roster_notify(r, w) || w->told < r->change)
+		roster_changed(r);
 
 	return 0;
 }

@@ -6,6 +6,7 @@
 
 struct roster;
 struct client;
+struct seat_watch;
 
 struct roster_user {
 	const char *user;        /* user@host                               */
@@ -24,6 +25,13 @@ void roster_lock(struct roster *r, bool locked);
 int  roster_watch(struct roster *r, struct client *cl);
 bool roster_watches(const struct roster *r, const struct client *cl);
 bool roster_unwatch(struct roster *r, const struct client *cl);
+/* watchers that go on in another server's roster of the same conference */
+void roster_pause(struct roster *r, bool on);
+int  roster_watch_save(struct roster *r, const struct client *cl,
+		       struct seat_watch *sw);
+int  roster_watch_load(struct roster *r, struct client *cl,
+		       const struct seat_watch *sw);
+void roster_watch_flush(struct roster *r, const struct client *cl);
 void roster_end(struct roster *r);
 unsigned roster_watchers(const struct roster *r);
 

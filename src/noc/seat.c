@@ -51,10 +51,14 @@ static const struct field state_fields[] = {
 	{NULL, 0, 0, 0, 0}
 };
 
+#define LINE(name, ix) \
+	F(seat_media, name, FIELD_TEXT, linev[ix].text, 0, 64)
+
 static const struct field media_fields[] = {
 	F(seat_media, "codec", FIELD_TEXT, codec, 0, SEAT_CODEC_MAX),
 	F(seat_media, "pt", FIELD_U8, pt, 0, 127),
 	F(seat_media, "telev", FIELD_U8, telev, 0, 127),
+	F(seat_media, "telev_rate", FIELD_U32, telev_rate, 0, 96000),
 	F(seat_media, "rate", FIELD_U32, rate, 8000, 48000),
 	F(seat_media, "bitrate", FIELD_U32, bitrate, 0, 510000),
 	F(seat_media, "fec", FIELD_BOOL, fec, 0, 0),
@@ -68,6 +72,12 @@ static const struct field media_fields[] = {
 	F(seat_media, "mux", FIELD_BOOL, rtcp_mux, 0, 0),
 	F(seat_media, "send", FIELD_BOOL, send, 0, 0),
 	F(seat_media, "recv", FIELD_BOOL, recv, 0, 0),
+	F(seat_media, "lines", FIELD_U32, linec, 0, SEAT_LINES_MAX),
+	F(seat_media, "audio_ix", FIELD_U32, audio_ix, 0,
+	  SEAT_LINES_MAX - 1),
+	LINE("line0", 0), LINE("line1", 1), LINE("line2", 2),
+	LINE("line3", 3), LINE("line4", 4), LINE("line5", 5),
+	LINE("line6", 6), LINE("line7", 7),
 	{NULL, 0, 0, 0, 0}
 };
 

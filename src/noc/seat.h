@@ -20,6 +20,7 @@ enum {
 	SEAT_DIALOG_MAX = 12288,   /* bytes, with the final zero            */
 	SEAT_CODEC_MAX  = 16,      /* bytes, with the final zero            */
 	SEAT_TALKERS_MAX = 16,
+	SEAT_LINES_MAX  = 8,
 	SEAT_ID_MAX     = 0x7fffffff,
 };
 
@@ -50,6 +51,11 @@ struct seat_state {
 struct seat_media {            /* what was agreed                          */
 	char codec[SEAT_CODEC_MAX];  /* as in SDP; "": not agreed yet       */
 	uint8_t pt, telev;         /* payload types; telev 0: none          */
+	uint32_t telev_rate;       /* of telephone-event in SDP [Hz]        */
+	struct {
+		char text[64];     /* "video RTP/AVP 96"                    */
+	} linev[SEAT_LINES_MAX];   /* m= lines; none if there is one        */
+	uint32_t linec, audio_ix;
 	uint32_t rate;             /* highest audio rate of use [Hz]        */
 	uint32_t bitrate;          /* [bit/s], 0: the server's              */
 	bool fec, dtx, cbr;
