@@ -3,14 +3,8 @@
  */
 #include <string.h>
 #include <re.h>
-#include "server/server.h"
-#include "server/service.h"
-#include "server/settings.h"
-#include "server/command.h"
-#include "server/event.h"
-#include "noc/client.h"
+#include "server/offers.h"
 #include "noc/roster.h"
-#include "mesh/mesh.h"
 #include "connect/connect.h"
 #include "connect/room.h"
 
@@ -211,10 +205,13 @@ static void participants_h(struct command_req *req,
 
 static void member_do(struct member *m, enum action action)
 {
-	if (action == ACTION_KICK)
+	if (action == ACTION_KICK) {
 		member_bye(m, LEAVE_KICKED);
-	else
-		member_mute(m, action == ACTION_MUTE, true);
+		return;
+	}
+
+	member_mute(m, action == ACTION_MUTE, true);
+	m->muted_by_operator = m->muted;
 }
 
 
@@ -288,8 +285,7 @@ static void lock_set(struct command_req *req, const struct odict *args,
 	if (!room)
 		return;
 
-	room->locked = on;
-	roster_lock(room->roster, on);
+	room_lock(room, on);
 	command_ok(req, NULL);
 }
 
@@ -317,12 +313,7 @@ static void unlock_h(struct command_req *req, const struct odict *args,
  */
 int connect_commands(struct connect *c)
 {
-	static const struct {
-		const char *name;
-		enum command_kind kind;
-		const char *help;
-		command_h *h;
-	} cmdv[CONNECT_COMMANDS] = {
+	static const struct offer_command cmdv[] = {
 		{"conferences", COMMAND_READ,
 		 "conferences of this server", conferences_h},
 		{"participants", COMMAND_READ,
@@ -338,12 +329,6 @@ int connect_commands(struct connect *c)
 		{"unlock", COMMAND_CHANGE,
 		 "CONFERENCE is open again", unlock_h},
 	};
-	struct commands *cs = server_commands(service_server(c->svc));
-	int err = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(cmdv) && !err; i++)
-		err = command_add(&c->cmdv[i], cs, cmdv[i].name,
-				  cmdv[i].kind, cmdv[i].help, cmdv[i].h, c);
-
-	return err;
+	return offers_commands(c->offers, cmdv, ARRAY_SIZE(cmdv), c);
 }

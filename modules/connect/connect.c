@@ -2,19 +2,21 @@
  * @file connect.c  What connect services share: the client host's events
  *                  become rooms and members
  */
+#include <stddef.h>
 #include <string.h>
+#include <sys/time.h>
 #include <re.h>
+#include "server/offers.h"
 #include "server/server.h"
 #include "server/service.h"
 #include "server/settings.h"
-#include "server/event.h"
 #include "server/log.h"
-#include "noc/client.h"
 #include "noc/roster.h"
-#include "mesh/mesh.h"
 #include "mesh/mesh_service.h"
+#include "siphost/siphost.h"
 #include "connect/connect.h"
 #include "connect/room.h"
+#include "connect/seatwriter.h"
 
 
 const char *const connect_needs[] = {"siphost", "mesh", NULL};
@@ -36,6 +38,10 @@ const struct setting connect_settings[] = {
 	 SETTING_RUNTIME, "hang up when neither RTP nor RTCP comes for long"},
 	{"connect.roster_open", SETTING_BOOL, "no", 0, 0, NULL,
 	 SETTING_RUNTIME, "who is not in a conference may watch its roster"},
+	{"connect.seats", SETTING_CHOICE, "auto", 0, 0, "auto|yes|no", 0,
+	 "keep seats on the bus for other servers: auto if there may be any"},
+	{"connect.seats_rate", SETTING_U32, "1000", 10, 100000, NULL, 0,
+	 "most seats written to the bus [1/s]"},
 	{NULL, 0, NULL, 0, 0, NULL, 0, NULL}
 };
 
@@ -44,12 +50,14 @@ static void connect_destructor(void *data)
 {
 	struct connect *c = data;
 
-	for (size_t i = 0; i < ARRAY_SIZE(c->cmdv); i++)
-		mem_deref(c->cmdv[i]);
-	for (size_t i = 0; i < ARRAY_SIZE(c->lsnv); i++)
-		mem_deref(c->lsnv[i]);
+	mem_deref(c->offers);
+	mem_deref(c->writer);
 	mem_deref(c->roomh);
 	mem_deref(c->memberh);
+	mem_deref(c->watchh);
+	mem_deref(c->callidh);
+	mem_deref(c->watchidh);
+	mem_deref(c->idh);
 }
 
 
@@ -67,43 +75,30 @@ struct config *connect_config(const struct connect *c)
 
 
 /**
- * Details of a "connect." event for logs and other servers
+ * Name of this server
  *
- * @param od   Object to add to
- * @param data struct connect_event
+ * @param c Connect service
  *
- * @return 0 if success, otherwise errorcode
+ * @return Name (borrowed)
  */
-int connect_event_detail(struct odict *od, const void *data)
+const char *connect_server(const struct connect *c)
 {
-	static const char *const causev[] = {
-		"bye", "kicked", "timeout", "error", "shutdown",
-	};
-	const struct connect_event *ce = data;
-	int err = 0;
+	return server_name(service_server(c->svc));
+}
 
-	err |= odict_entry_add(od, "conference", ODICT_STRING,
-			       ce->conference);
-	err |= odict_entry_add(od, "participants", ODICT_INT,
-			       (int64_t)ce->participants);
-	if (!ce->user)
-		return err;
 
-	err |= odict_entry_add(od, "id", ODICT_INT, (int64_t)ce->id);
-	err |= odict_entry_add(od, "user", ODICT_STRING, ce->user);
-	err |= odict_entry_add(od, "name", ODICT_STRING, ce->name);
-	err |= odict_entry_add(od, "account", ODICT_STRING, ce->account);
-	err |= odict_entry_add(od, "codec", ODICT_STRING, ce->codec);
-	err |= odict_entry_add(od, "on", ODICT_BOOL, ce->on);
+/**
+ * What time it is
+ *
+ * @return UTC since the epoch [us]
+ */
+uint64_t connect_now(void)
+{
+	struct timeval tv;
 
-	if (ce->left_usec) {
-		err |= odict_entry_add(od, "cause", ODICT_STRING,
-				       causev[ce->cause]);
-		err |= odict_entry_add(od, "seconds", ODICT_DOUBLE,
-			(double)(ce->left_usec - ce->joined_usec) / 1e6);
-	}
+	gettimeofday(&tv, NULL);
 
-	return err;
+	return 1000000ULL * (uint64_t)tv.tv_sec + (uint64_t)tv.tv_usec;
 }
 
 
@@ -196,6 +191,7 @@ static bool subscribe_h(const struct event *ev, void *arg)
 	struct connect *c = arg;
 	const struct join *join = ev->data;
 	struct room *room = room_find(c, join->conference);
+	struct watch *w;
 
 	/* Perhaps it runs elsewhere: others may know. */
 	if (!room)
@@ -207,7 +203,8 @@ static bool subscribe_h(const struct event *ev, void *arg)
 		return true;
 	}
 
-	if (!client_accept(join->client, NULL))
+	if (!client_accept(join->client, NULL) &&
+	    !watch_alloc(&w, room, join->client))
 		(void)roster_watch(room->roster, join->client);
 
 	return true;
@@ -232,6 +229,11 @@ static bool media_h(const struct event *ev, void *arg)
 
 	if (!m)
 		return false;
+
+	if (ce->answered && m->adoption) {
+		adoption_answered(m, ce->media);
+		return true;
+	}
 
 	if (ce->answered) {
 		if (member_answered(m, ce->media))
@@ -277,31 +279,43 @@ static bool dtmf_h(const struct event *ev, void *arg)
 }
 
 
-static bool room_refresh_h(struct le *le, void *arg)
+static bool refused_h(const struct event *ev, void *arg)
 {
-	const struct room *room = le->data;
+	const struct client_event *ce = ev->data;
+	struct member *m = member_find(arg, ce->client);
 
-	return roster_watches(room->roster, arg) &&
-		!roster_watch(room->roster, arg);
+	if (!m)
+		return false;
+
+	m->offered = false;
+	if (m->adoption)
+		adoption_refused(m, ce);
+
+	return false;
+}
+
+
+static bool dead_h(const struct event *ev, void *arg)
+{
+	const struct client_event *ce = ev->data;
+	struct member *m = member_find(arg, ce->client);
+
+	if (m)
+		member_dead(m);
+
+	return false;
 }
 
 
 static bool refresh_h(const struct event *ev, void *arg)
 {
 	const struct client_event *ce = ev->data;
-	struct connect *c = arg;
+	const struct watch *w = watch_find(arg, ce->client);
 
-	hash_apply(c->roomh, room_refresh_h, ce->client);
+	if (w)
+		(void)roster_watch(w->room->roster, w->client);
 
 	return false;
-}
-
-
-static bool room_unwatch_h(struct le *le, void *arg)
-{
-	const struct room *room = le->data;
-
-	return roster_unwatch(room->roster, arg);
 }
 
 
@@ -311,11 +325,13 @@ static bool leave_h(const struct event *ev, void *arg)
 	struct connect *c = arg;
 	struct member *m = member_find(c, ce->client);
 
-	if (m)
+	if (m && m->adoption)
+		adoption_left(m);
+	else if (m)
 		member_left(m, ce->cause ? LEAVE_ERROR : LEAVE_BYE,
 			    ce->reason);
 	else
-		hash_apply(c->roomh, room_unwatch_h, ce->client);
+		mem_deref(watch_find(c, ce->client));
 
 	return false;
 }
@@ -323,9 +339,11 @@ static bool leave_h(const struct event *ev, void *arg)
 
 static bool member_stop_h(struct le *le, void *arg)
 {
+	struct member *m = le->data;
 	(void)arg;
 
-	member_bye(le->data, LEAVE_SHUTDOWN);
+	if (!m->adoption)
+		member_bye(m, LEAVE_SHUTDOWN);
 
 	return false;
 }
@@ -344,63 +362,83 @@ static bool stopping_h(const struct event *ev, void *arg)
 }
 
 
-static void totals(const struct connect *c, struct connect_totals *tot)
+static double stat_metric(void *arg, size_t offset)
 {
-	tot->conferences  = c->roomc;
-	tot->participants = c->memberc;
+	const struct connect *c = arg;
+	struct seatwriter_stats st;
+
+	seatwriter_stats(c->writer, &st);
+
+	return (double)*(const uint64_t *)(const void *)
+		((const uint8_t *)&st + offset);
 }
 
 
-static unsigned participants(const struct connect *c, const char *name)
+static double written_metric(void *arg)
 {
-	const struct room *room = room_find(c, name);
-
-	return room ? room->memberc : 0;
+	return stat_metric(arg, offsetof(struct seatwriter_stats, written));
 }
 
 
-static bool callid_cmp_h(struct le *le, void *arg)
+static double failed_metric(void *arg)
 {
-	const struct member *m = le->data;
-
-	return !strcmp(client_join(m->client)->callid, arg);
+	return stat_metric(arg, offsetof(struct seatwriter_stats, failed));
 }
 
 
-static int stats(const struct connect *c, const char *callid,
-		 struct mesh_stats *st)
+static double lost_metric(void *arg)
 {
-	const struct member *m;
-
-	m = list_ledata(hash_apply(c->memberh, callid_cmp_h, (void *)callid));
-
-	return m ? mesh_part_stats(m->part, st) : ENOENT;
+	return stat_metric(arg, offsetof(struct seatwriter_stats, lost));
 }
 
 
-static int start_listening(struct connect *c)
+static double waiting_metric(void *arg)
 {
-	static const struct {
-		const char *event;
-		event_h *h;
-	} hv[CONNECT_LISTENERS] = {
-		{"client.join", join_h},
-		{"client.subscribe", subscribe_h},
-		{"client.established", established_h},
-		{"client.media", media_h},
-		{"client.text", text_h},
-		{"client.dtmf", dtmf_h},
-		{"client.refresh", refresh_h},
-		{"client.leave", leave_h},
-		{"server.stopping", stopping_h},
+	const struct connect *c = arg;
+
+	return seatwriter_waiting(c->writer);
+}
+
+
+static int start_offers(struct connect *c)
+{
+	static const struct offer_listener lsnv[] = {
+		{"client.join", EVENT_PRIO_CONNECT, join_h, false},
+		{"client.subscribe", EVENT_PRIO_CONNECT, subscribe_h, false},
+		{"client.established", EVENT_PRIO_CONNECT, established_h,
+		 false},
+		{"client.media", EVENT_PRIO_CONNECT, media_h, false},
+		{"client.refused", EVENT_PRIO_CONNECT, refused_h, false},
+		{"client.dead", EVENT_PRIO_CONNECT, dead_h, false},
+		{"client.text", EVENT_PRIO_CONNECT, text_h, false},
+		{"client.dtmf", EVENT_PRIO_CONNECT, dtmf_h, false},
+		{"client.refresh", EVENT_PRIO_CONNECT, refresh_h, false},
+		{"client.leave", EVENT_PRIO_CONNECT, leave_h, false},
+		{"server.stopping", EVENT_PRIO_CONNECT, stopping_h, false},
 	};
-	int err = 0;
+	static const struct offer_metric metricv[] = {
+		{METRIC_COUNTER, "junctor_seats_written_total", NULL,
+		 "seats and rooms written to the bus", written_metric, NULL},
+		{METRIC_COUNTER, "junctor_seats_failed_total", NULL,
+		 "seats and rooms that had to be written again",
+		 failed_metric, NULL},
+		{METRIC_COUNTER, "junctor_seats_lost_total", NULL,
+		 "participants that another server has taken over",
+		 lost_metric, NULL},
+		{METRIC_GAUGE, "junctor_seats_waiting", NULL,
+		 "seats and rooms not on the bus yet", waiting_metric, NULL},
+	};
+	struct server *srv = service_server(c->svc);
+	int err;
 
-	for (size_t i = 0; i < ARRAY_SIZE(hv) && !err; i++)
-		err = event_listen(&c->lsnv[i],
-				   server_events(service_server(c->svc)),
-				   hv[i].event, EVENT_PRIO_CONNECT,
-				   hv[i].h, c);
+	err = offers_alloc(&c->offers, srv);
+	if (!err)
+		err = offers_listen(c->offers, lsnv, ARRAY_SIZE(lsnv), c);
+	if (!err)
+		err = connect_commands(c);
+	if (!err)
+		err = offers_metrics(c->offers, metricv, ARRAY_SIZE(metricv),
+				     c);
 
 	return err;
 }
@@ -424,13 +462,15 @@ int connect_init(struct service *svc)
 
 	c->svc  = svc;
 	c->rule = &connect_rule;
-	c->api  = (struct connect_api){
-		.c = c, .totals = totals, .participants = participants,
-		.stats = stats,
-	};
+	tmr_init(&c->silent_tmr);
+	connect_api_init(c);
 
 	err  = hash_alloc(&c->roomh, 1024);
 	err |= hash_alloc(&c->memberh, 4096);
+	err |= hash_alloc(&c->watchh, 1024);
+	err |= hash_alloc(&c->callidh, 4096);
+	err |= hash_alloc(&c->watchidh, 1024);
+	err |= hash_alloc(&c->idh, 4096);
 	if (err) {
 		mem_deref(c);
 		return ENOMEM;
@@ -461,10 +501,11 @@ int connect_start(struct service *svc)
 		return ENOENT;
 
 	c->mesh = mapi->mesh;
+	c->host = service_api(service_server(c->svc), "siphost");
 
-	err = start_listening(c);
+	err = seatwriter_alloc(&c->writer, c);
 
-	return err ? err : connect_commands(c);
+	return err ? err : start_offers(c);
 }
 
 
@@ -477,27 +518,29 @@ void connect_stop(struct service *svc)
 {
 	struct connect *c = service_data(svc);
 
+	savings_end(c);
+	adoptions_end(c);
 	hash_apply(c->memberh, member_stop_h, NULL);
+	rooms_end(c);
+	silents_stop(c);
 
-	for (size_t i = 0; i < ARRAY_SIZE(c->cmdv); i++)
-		c->cmdv[i] = mem_deref(c->cmdv[i]);
-	for (size_t i = 0; i < ARRAY_SIZE(c->lsnv); i++)
-		c->lsnv[i] = mem_deref(c->lsnv[i]);
+	c->offers = mem_deref(c->offers);
+	c->writer = mem_deref(c->writer);
 }
 
 
 /**
- * How many participants a shutdown still waits for
+ * What a shutdown still waits for
  *
  * @param svc The service
  *
- * @return Number of participants
+ * @return Number of participants, and of seats to be deleted from the bus
  */
 unsigned connect_busy(const struct service *svc)
 {
 	const struct connect *c = service_data(svc);
 
-	return c->memberc;
+	return c->memberc + seatwriter_waiting(c->writer);
 }
 
 

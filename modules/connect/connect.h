@@ -60,8 +60,9 @@ typedef void (connect_leg_h)(const char *callid, unsigned id, bool watcher,
 			     void *arg);
 
 /* err 0: `seat` (borrowed; seat_decode) is all that another server needs;
- * else nothing has happened: ENOTCONN it has left, EBUSY not now (its own
- * re-INVITE, still being answered): try again, EILSEQ cannot be moved */
+ * else nothing has happened: ENOTCONN it has left or is about to, EBUSY and
+ * EAGAIN not now (a re-INVITE, still being answered): try again, EILSEQ
+ * cannot be moved */
 typedef void (connect_save_h)(int err, const char *callid,
 			      const struct odict *seat, void *arg);
 
@@ -72,7 +73,8 @@ typedef void (connect_save_h)(int err, const char *callid,
  * ENOSPC, ENOMEM  no room
  * EPROTO   its phone refused: `scode` is what it answered
  * ETIMEDOUT       its phone did not answer (scode 408)
- * ENOTCONN        it hung up meanwhile
+ * EHOSTUNREACH    it cannot be reached from this server (refer it)
+ * ENOTCONN        it hung up meanwhile, here
  * `cseq`: the greatest CSeq that may have been used, for leg_thaw */
 typedef void (connect_adopt_h)(int err, uint16_t scode, uint32_t cseq,
 			       const char *callid, void *arg);

@@ -9,32 +9,16 @@
  *                       the room along
  */
 #include <string.h>
-#include <sys/time.h>
 #include <re.h>
-#include "server/server.h"
-#include "server/service.h"
 #include "server/settings.h"
-#include "server/event.h"
-#include "server/log.h"
-#include "noc/client.h"
 #include "noc/roster.h"
-#include "sip/sdp.h"
-#include "mesh/mesh.h"
+#include "noc/seat.h"
 #include "connect/connect.h"
 #include "connect/room.h"
+#include "connect/seatwriter.h"
 
 
 enum { KEY_TIME = 3000 };        /* from `*` to the digit after it [ms]     */
-
-
-static uint64_t now_usec(void)
-{
-	struct timeval tv;
-
-	gettimeofday(&tv, NULL);
-
-	return 1000000ULL * (uint64_t)tv.tv_sec + (uint64_t)tv.tv_usec;
-}
 
 
 /* Nobody finds it any more. */
@@ -44,7 +28,10 @@ static void member_unlink(struct member *m)
 		--m->room->count;
 
 	list_unlink(&m->le);
+	list_unlink(&m->silent_le);
 	hash_unlink(&m->he);
+	hash_unlink(&m->hc);
+	hash_unlink(&m->hi);
 }
 
 
@@ -53,99 +40,24 @@ static void member_destructor(void *data)
 	struct member *m = data;
 
 	member_unlink(m);
+	seatwriter_forget(m);
 	mem_deref(m->part);
 	mem_deref(m->client);
+	mem_deref(m->lines);
 	mem_deref(m->room);
 }
 
 
 /**
- * Fire an event about a member
+ * What the mesh tells of a member
  *
- * @param m     Member
- * @param event Name of the event
- * @param on    What it says of the member: speaking, muted
+ * @param part  Its place in the mesh
+ * @param ev    What happened
+ * @param value See mesh.h
+ * @param arg   Member
  */
-void member_fire(struct member *m, const char *event, bool on)
-{
-	const struct join *j = client_join(m->client);
-	struct connect_event ce = {
-		.conference = m->room->name,
-		.callid = j->callid,
-		.account = j->account,
-		.user = j->user,
-		.name = j->name,
-		.info = j->info,
-		.id = m->id,
-		.participants = m->room->memberc,
-		.on = on,
-		.joined_usec = m->joined_usec,
-	};
-
-	str_ncpy(ce.codec, m->codec, sizeof ce.codec);
-
-	event_fire(server_events(service_server(m->room->c->svc)),
-		   &(struct event){.name = event, .callid = j->callid,
-				   .data = &ce,
-				   .detail = connect_event_detail});
-}
-
-
-static void left_fire(struct member *m, enum leave_cause cause,
-		      const char *reason)
-{
-	const struct join *j = client_join(m->client);
-	struct mesh_stats st;
-	struct connect_event ce = {
-		.conference = m->room->name,
-		.callid = j->callid,
-		.account = j->account,
-		.user = j->user,
-		.name = j->name,
-		.info = j->info,
-		.id = m->id,
-		.participants = m->room->memberc,
-		.joined_usec = m->joined_usec,
-		.left_usec = now_usec(),
-		.cause = cause,
-		.reason = reason,
-	};
-
-	str_ncpy(ce.codec, m->codec, sizeof ce.codec);
-	if (!mesh_part_stats(m->part, &st))
-		ce.stats = &st;
-
-	event_fire(server_events(service_server(m->room->c->svc)),
-		   &(struct event){.name = "connect.left",
-				   .callid = j->callid, .data = &ce,
-				   .detail = connect_event_detail});
-}
-
-
-/**
- * Tell the roster how a member is now
- *
- * @param m Member
- */
-void member_tell(const struct member *m)
-{
-	const struct join *j = client_join(m->client);
-
-	if (!m->joined_usec)
-		return;
-
-	(void)roster_user_set(m->room->roster, m->id, &(struct roster_user){
-		.user = j->user, .name = j->name,
-		.joined_usec = m->joined_usec,
-		.ssrc = mesh_part_ssrc(m->part),
-		.held = m->held, .muted = m->muted,
-		.speaking = m->speaking,
-	});
-}
-
-
-static void mesh_event(struct mesh_part *part, enum mesh_event ev,
-		       int value, void *arg)
+void member_event(struct mesh_part *part, enum mesh_event ev, int value,
+		  void *arg)
 {
 	struct member *m = arg;
 
@@ -155,7 +67,8 @@ static void mesh_event(struct mesh_part *part, enum mesh_event ev,
 	case MESH_SPEAKING_STOPPED:
 		m->speaking = ev == MESH_SPEAKING_STARTED;
 		member_tell(m);
-		member_fire(m, "connect.speaking", m->speaking);
+		if (m->joined_usec)
+			member_fire(m, "connect.speaking", m->speaking);
 		break;
 
 	case MESH_DTMF:
@@ -163,10 +76,7 @@ static void mesh_event(struct mesh_part *part, enum mesh_event ev,
 		break;
 
 	case MESH_SILENT:
-		/* Who is on hold may be quiet for as long as it likes. */
-		if (!m->held && config_bool(connect_config(m->room->c),
-					    "connect.hangup_silent"))
-			member_bye(m, LEAVE_TIMEOUT);
+		member_silent(m);
 		break;
 
 	case MESH_LATCHED:
@@ -210,6 +120,98 @@ struct member *member_find(const struct connect *c,
 }
 
 
+static bool callid_cmp_h(struct le *le, void *arg)
+{
+	const struct member *m = le->data;
+
+	return !strcmp(client_join(m->client)->callid, arg);
+}
+
+
+/**
+ * Find a member by its call
+ *
+ * @param c      Connect service
+ * @param callid Call-ID
+ *
+ * @return The member (borrowed), or NULL
+ */
+struct member *member_callid(const struct connect *c, const char *callid)
+{
+	if (!c || !callid)
+		return NULL;
+
+	return list_ledata(hash_lookup(c->callidh, hash_joaat_str(callid),
+				       callid_cmp_h, (void *)callid));
+}
+
+
+static bool id_cmp_h(struct le *le, void *arg)
+{
+	const struct member *m = le->data;
+
+	return m->id == *(unsigned *)arg;
+}
+
+
+/* Random numbers stay apart when conferences of two servers come together.
+   One that is taken here nevertheless is exchanged. */
+static unsigned id_take(const struct connect *c, unsigned id)
+{
+	while (!id || id > SEAT_ID_MAX ||
+	       hash_lookup(c->idh, id, id_cmp_h, &id))
+		id = rand_u32() & SEAT_ID_MAX;
+
+	return id;
+}
+
+
+/**
+ * Begin a member: it has no media yet, and nobody sees it
+ *
+ * @param mp     Pointer to the new member, owned by the caller
+ * @param room   Room to enter (referenced)
+ * @param client Its client (referenced)
+ * @param id     What it was known by elsewhere, 0: a new one
+ *
+ * @return 0 if success, ENOMEM
+ */
+int member_make(struct member **mp, struct room *room,
+		struct client *client, unsigned id)
+{
+	struct member *m = mem_zalloc(sizeof *m, member_destructor);
+
+	if (!m)
+		return ENOMEM;
+
+	m->room = mem_ref(room);
+	m->client = mem_ref(client);
+	m->id = id_take(room->c, id);
+	*mp = m;
+
+	return 0;
+}
+
+
+/**
+ * Let a member be found. From now on the room's list holds it
+ *
+ * @param m Member with a place in the mesh, whose reference goes to the list
+ */
+void member_enter(struct member *m)
+{
+	struct room *room = m->room;
+
+	list_append(&room->memberl, &m->le, m);
+	++room->count;
+	hash_append(room->c->memberh, client_key(m->client), &m->he, m);
+	hash_append(room->c->callidh,
+		    hash_joaat_str(client_join(m->client)->callid), &m->hc,
+		    m);
+	hash_append(room->c->idh, m->id, &m->hi, m);
+}
+
+
 /**
  * Make a participant of a client that wants to join, and answer it
  *
@@ -225,7 +227,6 @@ struct member *member_find(const struct connect *c,
 int member_alloc(struct member **mp, struct room *room,
 		 const struct join *join, const struct media_desc *offer)
 {
-	struct mesh_media media;
 	struct media_desc md;
 	struct member *m;
 	int err;
@@ -233,24 +234,20 @@ int member_alloc(struct member **mp, struct room *room,
 	if (!mp || !room || !join)
 		return EINVAL;
 
-	m = mem_zalloc(sizeof *m, member_destructor);
-	if (!m)
-		return ENOMEM;
+	err = member_make(&m, room, join->client, 0);
+	if (err)
+		return err;
 
-	m->room = mem_ref(room);
-	m->client = mem_ref(join->client);
-	m->id = ++room->c->next_id;
-
-	err = member_describe(m, &md, &media, join, offer);
+	err = member_describe(m, &md, join, offer);
 	if (err)
 		goto out;
 
 	err = mesh_part_alloc(&m->part, room->conf,
 			      &(struct mesh_part_params){
-				      .media = &media,
+				      .media = &m->media,
 				      .private_port = m->private_port,
 				      .cname = join->user,
-				      .h = mesh_event, .arg = m});
+				      .h = member_event, .arg = m});
 	if (err)
 		goto out;
 
@@ -258,9 +255,7 @@ int member_alloc(struct member **mp, struct room *room,
 	if (err)
 		goto out;
 
-	list_append(&room->memberl, &m->le, m);
-	++room->count;
-	hash_append(room->c->memberh, client_key(m->client), &m->he, m);
+	member_enter(m);
 
 	err = client_accept(m->client, &md);
 
@@ -287,22 +282,50 @@ static void chime(const struct room *room, enum mesh_tone tone)
 
 
 /**
- * The client has confirmed: from now on it is a participant
+ * The client has confirmed: from now on it is a participant. One that comes
+ * from another server has been for longer, and nobody is to notice
  *
  * @param m Member
  */
 void member_joined(struct member *m)
 {
-	if (!m || m->joined_usec)
+	if (!m || !m->joined_usec == !!m->adoption)
 		return;
 
-	m->joined_usec = now_usec();
+	if (!m->adoption)
+		m->joined_usec = connect_now();
+
 	++m->room->memberc;
 	++m->room->c->memberc;
 
-	member_tell(m);
-	chime(m->room, MESH_TONE_JOIN);
+	member_changed(m);
+	if (!m->adoption)
+		chime(m->room, MESH_TONE_JOIN);
 	member_fire(m, "connect.joined", true);
+}
+
+
+/**
+ * Take a member out of its room; nobody is told
+ *
+ * @param m Member; no longer valid afterwards
+ */
+void member_remove(struct member *m)
+{
+	struct room *room = mem_ref(m->room);
+
+	if (m->joined_usec && !m->adoption) {
+		--room->memberc;
+		--room->c->memberc;
+	}
+
+	member_unlink(m);
+	mem_deref(m);
+
+	if (!list_isempty(&room->memberl))
+		room->c->rule->wire(room);
+
+	mem_deref(room);
 }
 
 
@@ -324,12 +347,13 @@ void member_left(struct member *m, enum leave_cause cause,
 	room = mem_ref(m->room);
 
 	member_unlink(m);
+	seatwriter_left(m);
 
 	if (m->joined_usec) {
 		--room->memberc;
 		--room->c->memberc;
 		roster_user_del(room->roster, m->id);
-		left_fire(m, cause, reason);
+		member_fire_left(m, cause, reason);
 		chime(room, MESH_TONE_LEAVE);
 	}
 
@@ -355,13 +379,14 @@ void member_mute(struct member *m, bool on, bool tell)
 		return;
 
 	m->muted = on;
+	m->muted_by_operator = false;
 	(void)mesh_part_mute(m->part, on);
 
 	if (tell)
 		(void)mesh_part_tone(m->part, on ? MESH_TONE_MUTED
 				     : MESH_TONE_UNMUTED);
 
-	member_tell(m);
+	member_changed(m);
 	member_fire(m, "connect.muted", on);
 }
 
@@ -419,7 +444,6 @@ void member_key(struct member *m, char digit)
 
 	if (star && digit == '6')
 		member_mute(m, !m->muted, true);
-
 }
 
 

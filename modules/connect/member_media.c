@@ -6,12 +6,7 @@
  */
 #include <string.h>
 #include <re.h>
-#include "server/server.h"
-#include "server/service.h"
 #include "server/settings.h"
-#include "noc/client.h"
-#include "sip/sdp.h"
-#include "mesh/mesh.h"
 #include "connect/connect.h"
 #include "connect/negotiate.h"
 #include "connect/room.h"
@@ -76,10 +71,54 @@ int member_address(struct member *m, struct media_desc *md)
 
 	err = mesh_part_laddr(m->part, &md->rtp, &md->rtcp);
 
-	md->sess_id  = mesh_part_ssrc(m->part);
+	/* RFC 3264 section 8: it stays the same session wherever it goes */
+	if (!m->sess_id) {
+		m->sess_id = mesh_part_ssrc(m->part);
+		m->origin  = md->rtp;
+	}
+
+	md->sess_id  = m->sess_id;
 	md->sess_ver = ++m->sess_ver;
+	md->origin   = m->origin;
 
 	return err;
+}
+
+
+/* Remember what offers of ours have to repeat: the rate of events, and which
+   m= lines the session has; most have one. */
+static int lines_keep(struct member *m, const struct media_desc *md)
+{
+	for (unsigned i = 0; i < md->codecc; i++)
+		if (m->media.telev_rx &&
+		    md->codecv[i].pt == m->media.telev_rx)
+			m->telev_rate = md->codecv[i].srate;
+
+	if (md->mediac < 2)
+		return 0;
+
+	if (!m->lines) {
+		m->lines = mem_zalloc(sizeof *m->lines, NULL);
+		if (!m->lines)
+			return ENOMEM;
+	}
+
+	m->lines->mediac   = md->mediac;
+	m->lines->audio_ix = md->audio_ix;
+	memcpy(m->lines->linev, md->medialinev, sizeof m->lines->linev);
+
+	return 0;
+}
+
+
+static void lines_put(const struct member *m, struct media_desc *md)
+{
+	if (!m->lines)
+		return;
+
+	md->mediac   = m->lines->mediac;
+	md->audio_ix = m->lines->audio_ix;
+	memcpy(md->medialinev, m->lines->linev, sizeof m->lines->linev);
 }
 
 
@@ -93,8 +132,11 @@ static int offer_ours(struct member *m)
 	memset(&md, 0, sizeof md);
 
 	err = negotiate_offer(&unused, &md, codecs_allowed(m));
-	if (!err)
-		err = member_address(m, &md);
+	if (err)
+		return err;
+
+	lines_put(m, &md);
+	err = member_address(m, &md);
 	if (err)
 		return err;
 
@@ -105,12 +147,52 @@ static int offer_ours(struct member *m)
 
 
 /**
+ * Offer a member that came from another server what was agreed there, so that
+ * only the address changes
+ *
+ * @param m   Member
+ * @param all Offer whatever we have instead: it did not like that
+ *
+ * @return 0 if success, otherwise errorcode
+ */
+int member_offer(struct member *m, bool all)
+{
+	struct mesh_media unused;
+	struct media_desc md;
+	int err;
+
+	memset(&md, 0, sizeof md);
+
+	err = all || !m->codec[0] ? ENOENT
+		: negotiate_again(&md, &m->media, m->telev_rate,
+				  codecs_allowed(m));
+	if (err == ENOENT)
+		err = negotiate_offer(&unused, &md, codecs_allowed(m));
+	if (err)
+		return err;
+
+	/* who holds us goes on doing so */
+	if (m->codec[0])
+		md.dir = (m->media.send ? SDP_SENDONLY : 0) |
+			(m->media.recv ? SDP_RECVONLY : 0);
+
+	lines_put(m, &md);
+	err = member_address(m, &md);
+	if (err)
+		return err;
+
+	m->offered = true;
+
+	return client_offer(m->client, &md);
+}
+
+
+/**
  * Work out what we will answer, or offer if nothing was offered to us; the
  * address is not known before the mesh has made room
  *
- * @param m     New member
+ * @param m     New member; its media is set to what the mesh has to know
  * @param md    Filled in but for the address
- * @param media Filled in: what the mesh has to know
  * @param join  The wish to join
  * @param offer Its offer, or NULL
  *
@@ -118,8 +200,7 @@ static int offer_ours(struct member *m)
  *         errorcode
  */
 int member_describe(struct member *m, struct media_desc *md,
-		    struct mesh_media *media, const struct join *join,
-		    const struct media_desc *offer)
+		    const struct join *join, const struct media_desc *offer)
 {
 	struct sa unknown;
 	int err;
@@ -128,7 +209,7 @@ int member_describe(struct member *m, struct media_desc *md,
 
 	if (!offer) {
 		m->offered = m->private_port = true;
-		return negotiate_offer(media, md, codecs_allowed(m));
+		return negotiate_offer(&m->media, md, codecs_allowed(m));
 	}
 
 	sa_init(&unknown, AF_INET);
@@ -139,11 +220,14 @@ int member_describe(struct member *m, struct media_desc *md,
 
 	m->private_port = behind_nat(join, offer);
 
-	err = negotiate_media(media, md, m->codec, sizeof m->codec, offer,
-			      codecs_allowed(m));
-	m->held = !media->send;
+	err = negotiate_media(&m->media, md, m->codec, sizeof m->codec,
+			      offer, codecs_allowed(m));
+	if (err)
+		return err;
 
-	return err;
+	m->held = !m->media.send;
+
+	return lines_keep(m, offer);
 }
 
 
@@ -162,10 +246,10 @@ static int media_update(struct member *m, struct media_desc *answer,
 	if (err)
 		return err;
 
+	m->media = media;
 	m->held = !media.send;
-	member_tell(m);
 
-	return 0;
+	return lines_keep(m, desc);
 }
 
 
@@ -205,7 +289,10 @@ int member_answer(struct member *m, const struct media_desc *offer)
 	if (err)
 		return err;
 
-	return client_accept(m->client, &answer);
+	err = client_accept(m->client, &answer);
+	member_changed(m);
+
+	return err;
 }
 
 
@@ -220,6 +307,8 @@ int member_answer(struct member *m, const struct media_desc *offer)
  */
 int member_answered(struct member *m, const struct media_desc *answer)
 {
+	int err;
+
 	if (!m || !answer)
 		return EINVAL;
 
@@ -228,5 +317,9 @@ int member_answered(struct member *m, const struct media_desc *answer)
 
 	m->offered = false;
 
-	return media_update(m, NULL, answer);
+	err = media_update(m, NULL, answer);
+	if (!err)
+		member_changed(m);
+
+	return err;
 }

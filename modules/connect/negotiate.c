@@ -284,3 +284,91 @@ int negotiate_offer(struct mesh_media *media, struct media_desc *offer,
 
 	return 0;
 }
+
+
+static const struct known *known_codec(enum mesh_codec codec)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(knownv); i++)
+		if (knownv[i].codec == codec)
+			return &knownv[i];
+
+	return NULL;
+}
+
+
+/**
+ * Offer once more what was agreed, and nothing else: payload types stay what
+ * they are (RFC 3264 section 8.3.2)
+ *
+ * @param offer   Its codecs and extensions are set
+ * @param media   What was agreed
+ * @param telev_rate Rate that telephone-event was agreed with, 0: 8000 [Hz]
+ * @param allowed Codecs of use here, comma-separated
+ *
+ * @return 0, EINVAL, or ENOENT if the codec is of no use here
+ */
+int negotiate_again(struct media_desc *offer, const struct mesh_media *media,
+		    uint32_t telev_rate, const char *allowed)
+{
+	const struct known *k;
+
+	if (!offer || !media || !allowed)
+		return EINVAL;
+
+	k = known_codec(media->tx.codec);
+	if (!k || !list_has(allowed, k->name))
+		return ENOENT;
+
+	offer->media     = MEDIA_AUDIO;
+	offer->mediac    = 1;
+	offer->has_audio = true;
+	offer->ptime     = media->ptime;
+	offer->rtcp_mux  = media->rtcp_mux;
+	offer->ext_level = media->ext_level;
+	offer->ext_mixer = media->ext_mixer;
+
+	codec_add(offer, k->name, media->tx.pt, k->srate, k->ch, k->fmtp);
+
+	if (media->telev_rx)
+		codec_add(offer, "telephone-event", media->telev_rx,
+			  telev_rate ? telev_rate : 8000, 1, "0-15");
+
+	return 0;
+}
+
+
+/**
+ * Name of a codec
+ *
+ * @param codec Codec
+ *
+ * @return Name as in SDP, or NULL if it is none for clients
+ */
+const char *negotiate_name(enum mesh_codec codec)
+{
+	const struct known *k = known_codec(codec);
+
+	return k ? k->name : NULL;
+}
+
+
+/**
+ * Find a codec by name
+ *
+ * @param codec Set to the codec
+ * @param name  Name as in SDP
+ *
+ * @return 0, or ENOENT if we do not know it
+ */
+int negotiate_codec(enum mesh_codec *codec, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(knownv); i++) {
+
+		if (!str_casecmp(knownv[i].name, name)) {
+			*codec = knownv[i].codec;
+			return 0;
+		}
+	}
+
+	return ENOENT;
+}

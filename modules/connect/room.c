@@ -2,33 +2,16 @@
  * @file room.c  Rooms: the conferences of this server
  */
 #include <string.h>
-#include <sys/time.h>
 #include <re.h>
-#include "server/server.h"
-#include "server/service.h"
 #include "server/settings.h"
-#include "server/event.h"
-#include "noc/client.h"
 #include "noc/roster.h"
-#include "mesh/mesh.h"
+#include "noc/seat.h"
 #include "connect/connect.h"
 #include "connect/room.h"
+#include "connect/seatwriter.h"
 
 
 enum { ROSTER_INTERVAL = 200 };    /* at most 5 notifications a second [ms] */
-
-
-static void room_fire(const struct room *room, const char *event)
-{
-	struct connect_event ce = {
-		.conference = room->name,
-		.participants = room->memberc,
-	};
-
-	event_fire(server_events(service_server(room->c->svc)),
-		   &(struct event){.name = event, .data = &ce,
-				   .detail = connect_event_detail});
-}
 
 
 static void room_destructor(void *data)
@@ -38,11 +21,14 @@ static void room_destructor(void *data)
 	if (room->he.list) {
 		hash_unlink(&room->he);
 		--room->c->roomc;
+		seatwriter_room_end(room);
 		room_fire(room, "connect.deleted");
 	}
 
 	roster_end(room->roster);
+	list_flush(&room->watchl);
 	mem_deref(room->roster);
+	mem_deref(room->link);
 	mem_deref(room->conf);
 }
 
@@ -73,13 +59,13 @@ struct room *room_find(const struct connect *c, const char *name)
 }
 
 
-static int room_alloc(struct room **rp, struct connect *c, const char *name)
+static int room_alloc(struct room **rp, struct connect *c, const char *name,
+		      const struct seat_room *sr)
 {
 	const struct config *cfg = connect_config(c);
 	struct mesh_conf_params prm = {
 		.talkers_max = config_u32(cfg, "connect.talkers"),
 	};
-	struct timeval tv;
 	struct room *room;
 	int err;
 
@@ -89,9 +75,16 @@ static int room_alloc(struct room **rp, struct connect *c, const char *name)
 
 	room->c = c;
 	str_ncpy(room->name, name, sizeof room->name);
-	gettimeofday(&tv, NULL);
-	room->created_usec = 1000000ULL * (uint64_t)tv.tv_sec
-		+ (uint64_t)tv.tv_usec;
+	room->created_usec = connect_now();
+
+	if (sr) {
+		room->created_usec = sr->created_usec;
+		room->moved = true;
+		prm.talkers_max = sr->talkers;
+		prm.rate_max  = sr->rate_max;
+		prm.ssrc_seed = sr->ssrc_seed;
+		prm.ssrc_next = sr->ssrc_next;
+	}
 
 	err = mesh_conf_alloc(&room->conf, c->mesh, &prm);
 	if (err)
@@ -104,6 +97,7 @@ static int room_alloc(struct room **rp, struct connect *c, const char *name)
 	hash_append(c->roomh, hash_joaat_str(name), &room->he, room);
 	++c->roomc;
 	room_fire(room, "connect.created");
+	room->moved = false;
 
  out:
 	if (err)
@@ -112,6 +106,60 @@ static int room_alloc(struct room **rp, struct connect *c, const char *name)
 		*rp = room;
 
 	return err;
+}
+
+
+/**
+ * Have the room of a conference that comes from elsewhere
+ *
+ * @param rp Pointer to the room, a reference of the caller's
+ * @param c  Connect service
+ * @param sr What it is like; a room that is here already stays as it is
+ *
+ * @return 0 if success, otherwise errorcode
+ */
+int room_restore(struct room **rp, struct connect *c,
+		 const struct seat_room *sr)
+{
+	struct room *room;
+	int err;
+
+	if (!rp || !c || !sr)
+		return EINVAL;
+
+	room = room_find(c, sr->conference);
+	if (room) {
+		*rp = mem_ref(room);
+		return 0;
+	}
+
+	err = room_alloc(rp, c, sr->conference, sr);
+	if (err)
+		return err;
+
+	str_ncpy((*rp)->from, sr->server, sizeof (*rp)->from);
+	(*rp)->locked = sr->locked;
+	roster_lock((*rp)->roster, sr->locked);
+
+	return 0;
+}
+
+
+/**
+ * Let nobody else come in, or let them in again
+ *
+ * @param room Room
+ * @param on   Whether it is locked
+ */
+void room_lock(struct room *room, bool on)
+{
+	if (!room || room->locked == on)
+		return;
+
+	room->locked = on;
+	room->changed = true;
+	roster_lock(room->roster, on);
+	seatwriter_room(room);
 }
 
 
@@ -138,7 +186,7 @@ int room_get(struct room **rp, struct connect *c, const char *name)
 		return 0;
 	}
 
-	return room_alloc(rp, c, name);
+	return room_alloc(rp, c, name, NULL);
 }
 
 

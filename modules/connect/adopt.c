@@ -1,0 +1,637 @@
+/**
+ * @file adopt.c  Legs that come from another server
+ *
+ *   seat -> client host adopts the dialog -> a member, quiet -> re-INVITE
+ *
+ *     200:      we send, "connect.joined" (moved), handler(0)
+ *     refused:  forgotten as if it had never been here, handler(err)
+ *
+ * A watcher of the roster needs no re-INVITE: its next NOTIFY tells it where
+ * we are.
+ */
+#include <string.h>
+#include <re.h>
+#include "server/server.h"
+#include "server/service.h"
+#include "server/event.h"
+#include "server/log.h"
+#include "noc/roster.h"
+#include "noc/seat.h"
+#include "siphost/siphost.h"
+#include "connect/connect.h"
+#include "connect/negotiate.h"
+#include "connect/room.h"
+#include "connect/seatwriter.h"
+
+
+enum {
+	ANSWER_MS   = 8000,       /* a phone has so long for our re-INVITE   */
+	CSEQ_MARGIN = 64,         /* requests of ours in an adopted dialog   */
+	SKIP_CSEQ   = 1000,       /* after a crash: numbers left out, and    */
+	SKIP_CSEQ_SEC = 5,        /* more per second since the seat was saved*/
+	SKIP_CSEQ_MAX = 1 << 24,
+	SKIP_PACKETS  = 150,      /* after a crash, for clocks that differ   */
+	ELAPSED_MAX = 86400,      /* a stream that is older begins anew [s]  */
+};
+
+struct adoption {
+	struct le le;             /* in connect.adoptionl                    */
+	struct connect *c;
+	struct member *m;         /* NULL: it is over, tell the handler      */
+	struct tmr tmr;
+	connect_adopt_h *h;
+	void *arg;
+	struct odict *seat;       /* reference                               */
+	uint64_t joined_usec;
+	uint32_t cseq;            /* greatest that we may have used          */
+	int err;                  /* what the handler will be told           */
+	uint16_t scode;
+	bool crash;
+	bool refused;             /* by a codec list, once                   */
+	char callid[CLIENT_CALLID_MAX];
+};
+
+
+static void adoption_destructor(void *data)
+{
+	struct adoption *a = data;
+
+	tmr_cancel(&a->tmr);
+	list_unlink(&a->le);
+	mem_deref(a->seat);
+}
+
+
+static void adoption_tell(struct adoption *a)
+{
+	list_unlink(&a->le);
+	tmr_cancel(&a->tmr);
+	a->h(a->err, a->scode, a->cseq, a->callid, a->arg);
+	mem_deref(a);
+}
+
+
+static void tell_h(void *arg)
+{
+	adoption_tell(arg);
+}
+
+
+/* Tell the handler from the main loop. */
+static void adoption_end(struct adoption *a, int err, uint16_t scode)
+{
+	a->m = NULL;
+	a->err = err;
+	a->scode = scode;
+	tmr_start(&a->tmr, 0, tell_h, a);
+}
+
+
+static void x_fire(struct adoption *a, const struct seat *s, unsigned id)
+{
+	struct seat_event se = {
+		.conference = s->conference, .callid = s->callid, .id = id,
+		.x = (struct odict *)s->x, .crash = a->crash,
+	};
+
+	if (s->x)
+		event_fire(server_events(service_server(a->c->svc)),
+			   &(struct event){.name = "seat.load",
+					   .callid = s->callid,
+					   .data = &se});
+}
+
+
+/* It is not ours, and never was. */
+static void adoption_fail(struct adoption *a, int err, uint16_t scode)
+{
+	struct member *m = a->m;
+	struct room *room = m->room;
+
+	log_event(LOG_INFO, a->c->rule->name, a->callid,
+		  "cannot go on with %s: %s (%u)",
+		  client_join(m->client)->user, strerror(err), scode);
+
+	(void)client_release(m->client);
+	/* quiet already, so no goodbye either */
+	(void)mesh_part_hush(m->part, true);
+
+	/* whoever is at the other server still is in the conference */
+	if (a->crash || err == ENOTCONN)
+		roster_user_del(room->roster, m->id);
+
+	m->adoption = NULL;
+	member_remove(m);
+	adoption_end(a, err, scode);
+}
+
+
+static void timeout_h(void *arg)
+{
+	struct adoption *a = arg;
+
+	adoption_fail(a, ETIMEDOUT, 408);
+}
+
+
+/**
+ * A member's phone has answered our re-INVITE: it is ours
+ *
+ * @param m      Member that comes from another server
+ * @param answer What it answered
+ */
+void adoption_answered(struct member *m, const struct media_desc *answer)
+{
+	struct adoption *a = m->adoption;
+	struct seat s;
+	int err;
+
+	err = member_answered(m, answer);
+	if (err) {
+		adoption_fail(a, err == ENOENT ? EPROTO : err,
+			      err == ENOENT ? 488 : 0);
+		return;
+	}
+
+	err = mesh_part_go(m->part);
+	if (err) {
+		adoption_fail(a, err, 0);
+		return;
+	}
+
+	if (!seat_decode(&s, a->seat))
+		x_fire(a, &s, m->id);
+
+	m->joined_usec = a->joined_usec;
+	member_joined(m);
+	m->adoption = NULL;
+
+	adoption_end(a, 0, 200);
+}
+
+
+/**
+ * A member's phone has refused our re-INVITE, or cannot be reached
+ *
+ * @param m  Member that comes from another server
+ * @param ce Why
+ */
+void adoption_refused(struct member *m, const struct client_event *ce)
+{
+	struct adoption *a = m->adoption;
+	const uint16_t scode = (uint16_t)ce->cause;
+
+	/* perhaps it does not like the one codec that we offered */
+	if (scode == 488 && !a->refused) {
+		a->refused = true;
+		if (!member_offer(m, true))
+			return;
+	}
+
+	adoption_fail(a, ce->err == ENOTCONN ? EHOSTUNREACH
+		      : ce->err == ETIMEDOUT || scode == 408 ? ETIMEDOUT
+		      : EPROTO, scode);
+}
+
+
+/**
+ * Where a member comes from
+ *
+ * @param m Member
+ *
+ * @return Name of the other server, or ""
+ */
+const char *adoption_from(const struct member *m)
+{
+	const char *server = m->adoption
+		? odict_string(m->adoption->seat, "server") : NULL;
+
+	return server ? server : "";
+}
+
+
+/**
+ * A member has hung up before it was ours
+ *
+ * @param m Member that comes from another server
+ */
+void adoption_left(struct member *m)
+{
+	adoption_fail(m->adoption, ENOTCONN, 0);
+}
+
+
+static void media_fill(struct member *m, const struct seat_media *from)
+{
+	struct mesh_media *to = &m->media;
+	enum mesh_codec codec;
+
+	memset(to, 0, sizeof *to);
+
+	if (negotiate_codec(&codec, from->codec))
+		return;
+
+	str_ncpy(m->codec, negotiate_name(codec), sizeof m->codec);
+	to->tx = (struct mesh_format){
+		.codec = codec, .pt = from->pt, .rate = from->rate,
+		.bitrate = from->bitrate, .fec = from->fec,
+		.dtx = from->dtx, .cbr = from->cbr,
+	};
+	to->rxv[0] = to->tx;
+	to->rxc = 1;
+	to->telev_rx = to->telev_tx = from->telev;
+	to->ptime = from->ptime;
+	to->ext_level = from->ext_level;
+	to->ext_mixer = from->ext_mixer;
+	to->rtp  = from->rtp;
+	to->rtcp = from->rtcp;
+	to->rtcp_mux = from->rtcp_mux;
+	to->send = from->send;
+	to->recv = from->recv;
+	m->telev_rate = from->telev_rate;
+}
+
+
+static int lines_fill(struct member *m, const struct seat_media *from)
+{
+	if (from->linec < 2 || from->audio_ix >= from->linec)
+		return 0;
+
+	m->lines = mem_zalloc(sizeof *m->lines, NULL);
+	if (!m->lines)
+		return ENOMEM;
+
+	m->lines->mediac   = from->linec;
+	m->lines->audio_ix = from->audio_ix;
+	for (unsigned i = 0; i < from->linec; i++)
+		str_ncpy(m->lines->linev[i], from->linev[i].text,
+			 sizeof m->lines->linev[i]);
+
+	return 0;
+}
+
+
+static void member_fill(struct member *m, const struct seat *s)
+{
+	const struct seat_member *from = &s->member;
+
+	m->sess_id  = from->sess_id;
+	m->sess_ver = from->sess_ver;
+	m->origin   = from->origin;
+	m->held     = from->held;
+	m->muted    = s->state.muted;
+	m->speaking = s->state.speaking;
+	m->muted_by_operator = from->muted_by_operator;
+	m->private_port = from->private_port;
+
+	if (from->key[0]) {
+		const uint64_t now = tmr_jiffies();
+
+		m->key = from->key[0];
+		m->key_jfs = now > from->key_age ? now - from->key_age : 0;
+	}
+}
+
+
+/* How long ago a seat of a dead server was saved; clocks differ. */
+static uint64_t elapsed(const struct seat *s)
+{
+	const uint64_t now = connect_now();
+
+	return now > s->saved_usec ? now - s->saved_usec : 0;
+}
+
+
+/* Where the stream is now; false if that cannot be told: after a crash,
+   packets may have been left out since the seat was saved. */
+static bool stream_fill(struct mesh_stream *to, const struct seat *s,
+			bool crash)
+{
+	const struct seat_stream *from = &s->stream;
+
+	if (!from->ssrc)
+		return false;
+
+	if (crash && (s->media.dtx || elapsed(s) / 1000000 > ELAPSED_MAX))
+		return false;
+
+	*to = (struct mesh_stream){
+		.age = from->age + (crash ? elapsed(s) : 0),
+		.ssrc = from->ssrc, .ts = from->ts,
+		.step = from->step, .ptime = from->ptime, .seq = from->seq,
+		.pt = from->pt, .on = from->on, .psent = from->psent,
+		.osent = from->osent, .tx_packets = from->tx_packets,
+		.tx_bytes = from->tx_bytes, .tx_lost = from->tx_lost,
+		.rtt = from->rtt, .rx_packets = from->rx_packets,
+		.rx_bytes = from->rx_bytes, .rx_ssrc = from->rx_ssrc,
+		.rx_ext_seq = from->rx_ext_seq,
+		.rx_expected = from->rx_expected, .rx_lost = from->rx_lost,
+		.rx_late = from->rx_late, .rx_dup = from->rx_dup,
+		.rx_jitter = from->rx_jitter, .concealed = from->concealed,
+		.expected_prior = from->expected_prior,
+		.lost_prior = from->lost_prior, .lsr = from->lsr,
+		.lsr_age = from->lsr_age,
+	};
+
+	return true;
+}
+
+
+static void state_fill(struct mesh_part_state *to,
+		       const struct seat_state *from)
+{
+	*to = (struct mesh_part_state){
+		.muted = from->muted, .deaf = from->deaf,
+		.dominant = from->dominant, .speaking = from->speaking,
+		.talk_db = from->talk_db, .hear_db = from->hear_db,
+		.hear_only = from->hear_only, .whisper = from->whisper,
+		.ignorec = from->ignorec,
+	};
+
+	for (unsigned i = 0; i < from->ignorec && i < MESH_IGNORE_MAX; i++)
+		to->ignorev[i] = from->ignorev[i];
+}
+
+
+static int part_alloc(struct member *m, const struct seat *s, bool crash)
+{
+	struct mesh_part_state state;
+	struct mesh_stream stream;
+	bool known;
+
+	known = stream_fill(&stream, s, crash);
+	state_fill(&state, &s->state);
+
+	/* what was agreed may be of no use here: anything, until the phone
+	   has answered */
+	if (!m->codec[0]) {
+		struct media_desc unused;
+		int err;
+
+		memset(&unused, 0, sizeof unused);
+		err = negotiate_offer(&m->media, &unused,
+				      config_str(connect_config(m->room->c),
+						 "connect.codecs"));
+		if (err)
+			return err;
+	}
+
+	return mesh_part_alloc(&m->part, m->room->conf,
+			       &(struct mesh_part_params){
+				       .media = &m->media,
+				       .private_port = m->private_port,
+				       .cname = s->user,
+				       .stream = known ? &stream : NULL,
+				       .skip = crash ? SKIP_PACKETS : 0,
+				       .state = &state, .quiet = true,
+				       .h = member_event, .arg = m});
+}
+
+
+/* In the roster from the first moment on: it is in the conference. */
+static void roster_show(const struct member *m, const struct seat *s)
+{
+	(void)roster_user_set(m->room->roster, m->id, &(struct roster_user){
+		.user = s->user, .name = client_join(m->client)->name,
+		.joined_usec = s->member.joined_usec,
+		.ssrc = mesh_part_ssrc(m->part),
+		.held = m->held, .muted = m->muted, .speaking = m->speaking,
+	});
+}
+
+
+static int member_place(struct adoption *a, struct client *cl,
+			struct room *room, const struct seat *s)
+{
+	struct member *m;
+	int err;
+
+	err = member_make(&m, room, cl, s->member.id);
+	if (err)
+		return err;
+
+	member_fill(m, s);
+	media_fill(m, &s->media);
+	err = lines_fill(m, &s->media);
+	if (!err)
+		err = part_alloc(m, s, a->crash);
+	if (err) {
+		mem_deref(m);
+		return err;
+	}
+
+	a->m = m;
+	a->joined_usec = s->member.joined_usec;
+	m->adoption = a;
+	member_enter(m);
+	roster_show(m, s);
+	room->c->rule->wire(room);
+
+	err = member_offer(m, false);
+	if (err) {
+		m->adoption = NULL;
+		a->m = NULL;
+		roster_user_del(room->roster, m->id);
+		(void)mesh_part_hush(m->part, true);
+		member_remove(m);
+	}
+
+	return err;
+}
+
+
+static int watch_place(struct client *cl, struct room *room,
+		       const struct seat *s)
+{
+	struct watch *w;
+	int err;
+
+	err = watch_alloc(&w, room, cl);
+	if (err)
+		return err;
+
+	err = roster_watch_load(room->roster, cl, &s->watch);
+	if (err)
+		mem_deref(w);
+
+	return err;
+}
+
+
+/* The dialog's text is the client host's; of it we need one number. */
+static uint32_t cseq_of(const char *dialog)
+{
+	static const char key[] = "local-cseq: ";
+	const char *p = strstr(dialog, key);
+	struct pl pl;
+
+	if (!p)
+		return 0;
+
+	p += sizeof key - 1;
+	pl.p = p;
+	pl.l = strspn(p, "0123456789");
+
+	return pl.l && pl.l < 10 ? pl_u32(&pl) : 0;
+}
+
+
+static unsigned skip_of(const struct seat *s)
+{
+	const uint64_t n = SKIP_CSEQ +
+		SKIP_CSEQ_SEC * (elapsed(s) / 1000000);
+
+	return n > SKIP_CSEQ_MAX ? SKIP_CSEQ_MAX : (unsigned)n;
+}
+
+
+static int client_adopt(struct client **clp, struct adoption *a,
+			const struct seat *s)
+{
+	const struct siphost_api *host = a->c->host;
+	const struct join join = {
+		.callid = s->callid, .conference = s->conference,
+		.account = s->account, .user = s->user, .name = s->name,
+		.info = s->info, .ticket = "", .src = s->src,
+		.media = s->types, .admitted = true, .replacing = "",
+	};
+	int err;
+
+	if (!host || !host->adopt)
+		return ENOSYS;
+
+	err = host->adopt(host->sh, clp, &join, s->dialog,
+			  strlen(s->dialog), a->crash ? skip_of(s) : 0);
+
+	return err == ENOTCONN ? EHOSTUNREACH : err;
+}
+
+
+static int place(struct adoption *a, const struct seat *s)
+{
+	struct room *room = NULL;
+	struct client *cl = NULL;
+	int err;
+
+	if (member_callid(a->c, s->callid) || watch_callid(a->c, s->callid))
+		return EEXIST;
+
+	err = room_get(&room, a->c, s->conference);
+	if (err)
+		return err;
+
+	err = client_adopt(&cl, a, s);
+	if (err)
+		goto out;
+
+	mem_ref(cl);
+	a->cseq = cseq_of(s->dialog) + (a->crash ? skip_of(s) : 0) +
+		CSEQ_MARGIN;
+
+	if (s->kind == SEAT_WATCHER)
+		err = watch_place(cl, room, s);
+	else
+		err = member_place(a, cl, room, s);
+
+	if (err)
+		(void)client_release(cl);
+
+ out:
+	mem_deref(cl);
+	mem_deref(room);
+
+	return err;
+}
+
+
+/**
+ * Take a leg over from another server
+ *
+ * @param c     Connect service
+ * @param seat  What leg_save wrote, referenced
+ * @param crash The other server is dead
+ * @param h     Called once, later, unless the service stops; see connect.h
+ * @param arg   Its argument
+ *
+ * @return 0 if the handler will be called; EINVAL; EBADMSG or EPROTO if the
+ *         seat makes no sense; ENOMEM
+ */
+int leg_adopt(struct connect *c, const struct odict *seat, bool crash,
+	      connect_adopt_h *h, void *arg)
+{
+	struct adoption *a;
+	struct seat s;
+	int err;
+
+	if (!c || !seat || !h)
+		return EINVAL;
+
+	err = seat_decode(&s, seat);
+	if (err)
+		return err;
+
+	a = mem_zalloc(sizeof *a, adoption_destructor);
+	if (!a)
+		return ENOMEM;
+
+	a->c = c;
+	a->h = h;
+	a->arg = arg;
+	a->crash = crash;
+	a->seat = mem_ref((void *)seat);
+	str_ncpy(a->callid, s.callid, sizeof a->callid);
+	tmr_init(&a->tmr);
+	list_append(&c->adoptionl, &a->le, a);
+
+	if (c->stopping || service_state(c->svc) != SERVICE_RUNNING)
+		err = EBUSY;
+	else
+		err = place(a, &s);
+
+	if (a->m)
+		tmr_start(&a->tmr, ANSWER_MS, timeout_h, a);
+	else
+		adoption_end(a, err, err ? 0 : 200);
+
+	return 0;
+}
+
+
+/**
+ * Somebody who was in the conference, but not here yet, has left it
+ *
+ * @param c          Connect service
+ * @param conference Name of the conference
+ * @param id         Of the participant
+ */
+void leg_gone(struct connect *c, const char *conference, unsigned id)
+{
+	struct room *room = room_find(c, conference);
+	const struct member *m = room_member(room, id, NULL);
+
+	if (room && id && (!m || m->adoption))
+		roster_user_del(room->roster, id);
+}
+
+
+/**
+ * Nobody is told any more: the service stops
+ *
+ * @param c Connect service
+ */
+void adoptions_end(struct connect *c)
+{
+	struct le *le;
+
+	while ((le = c->adoptionl.head)) {
+		struct adoption *a = le->data;
+
+		if (a->m) {
+			a->m->adoption = NULL;
+			(void)client_release(a->m->client);
+			(void)mesh_part_hush(a->m->part, true);
+			member_remove(a->m);
+		}
+		mem_deref(a);
+	}
+}

@@ -1,0 +1,99 @@
+/**
+ * @file api.c  What a connect service offers to other services
+ */
+#include <string.h>
+#include <re.h>
+#include "connect/connect.h"
+#include "connect/room.h"
+#include "connect/seatwriter.h"
+
+
+static void totals(const struct connect *c, struct connect_totals *tot)
+{
+	tot->conferences  = c->roomc;
+	tot->participants = c->memberc;
+}
+
+
+static unsigned participants(const struct connect *c, const char *name)
+{
+	const struct room *room = room_find(c, name);
+
+	return room ? room->memberc : 0;
+}
+
+
+static int stats(const struct connect *c, const char *callid,
+		 struct mesh_stats *st)
+{
+	const struct member *m = member_callid(c, callid);
+
+	return m ? mesh_part_stats(m->part, st) : ENOENT;
+}
+
+
+/* The handler may take away the leg that it is told of, and no other. */
+static unsigned legs(struct connect *c, const char *conference,
+		     connect_leg_h *h, void *arg)
+{
+	struct room *room = mem_ref(room_find(c, conference));
+	unsigned n = 0;
+	struct le *le;
+
+	if (!room)
+		return 0;
+
+	for (le = room->memberl.head; le; ) {
+		const struct member *m = le->data;
+
+		le = le->next;
+
+		if (!m->joined_usec || m->adoption)
+			continue;
+
+		++n;
+		if (h)
+			h(client_join(m->client)->callid, m->id, false, arg);
+	}
+
+	for (le = room->watchl.head; le; ) {
+		const struct watch *w = le->data;
+
+		le = le->next;
+		++n;
+		if (h)
+			h(client_join(w->client)->callid, 0, true, arg);
+	}
+
+	mem_deref(room);
+
+	return n;
+}
+
+
+/**
+ * Fill in what other services find
+ *
+ * @param c Connect service
+ */
+void connect_api_init(struct connect *c)
+{
+	c->api = (struct connect_api){
+		.c = c,
+		.totals       = totals,
+		.participants = participants,
+		.stats        = stats,
+		.room_save    = room_save,
+		.room_load    = room_load,
+		.legs         = legs,
+		.leg_save     = leg_save,
+		.leg_thaw     = leg_thaw,
+		.leg_release  = leg_release,
+		.leg_adopt    = leg_adopt,
+		.leg_gone     = leg_gone,
+		.room_drop    = room_drop,
+		.link         = room_link,
+		.unlink       = room_unlink,
+		.verify       = seatwriter_verify,
+	};
+}

@@ -1,0 +1,31 @@
+/**
+ * @file seatwriter.h  Seats and rooms on the bus, in case this server dies
+ */
+#ifndef JUNCTOR_CONNECT_SEATWRITER_H
+#define JUNCTOR_CONNECT_SEATWRITER_H
+
+struct connect;
+struct member;
+struct room;
+struct seatwriter;
+
+struct seatwriter_stats {
+	uint64_t written, deleted, lost, failed;
+	unsigned waiting;         /* records to be written or deleted       */
+};
+
+int  seatwriter_alloc(struct seatwriter **wp, struct connect *c);
+unsigned seatwriter_waiting(const struct seatwriter *w);
+void seatwriter_stats(const struct seatwriter *w,
+		      struct seatwriter_stats *st);
+
+/* all of them do nothing if seats are not written */
+void seatwriter_member(struct member *m);
+void seatwriter_left(struct member *m);
+void seatwriter_forget(struct member *m);
+void seatwriter_room(struct room *room);
+void seatwriter_room_moved(struct room *room);
+void seatwriter_room_end(struct room *room);
+void seatwriter_verify(struct connect *c, const char *conference);
+
+#endif
