@@ -202,7 +202,8 @@ static void notify_h(void *arg)
  */
 void roster_changed(struct roster *r)
 {
-	if (!r->paused && !list_isempty(&r->watcherl) && !tmr_isrunning(&r->tmr))
+	if (!r->paused && !list_isempty(&r->watcherl) &&
+	    !tmr_isrunning(&r->tmr))
 		tmr_start(&r->tmr, r->interval, notify_h, r);
 }
 

@@ -71,7 +71,7 @@ static bool leg_command(struct leg *lg, struct wire *w)
 	case WIRE_OFFER:      offer(lg, w);                          break;
 	case WIRE_PROBE:      probe(lg);                             break;
 	case WIRE_TRACE:      lg->trace = w->flag;                   break;
-	case WIRE_DIALOG_GET: w->flag ? freeze_peek(lg) : freeze_want(lg); break;
+	case WIRE_DIALOG_GET: freeze_ask(lg, w->flag);               break;
 	case WIRE_THAW:       freeze_thaw(lg, w->num);               break;
 	case WIRE_RELEASE:    freeze_release(lg);                    break;
 	case WIRE_REFER:      refer_send(lg, w->strv[WIRE_CONTACT]); break;

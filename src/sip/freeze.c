@@ -120,13 +120,19 @@ void freeze_try(struct leg *lg)
  * answered, EBUSY if something of ours or the phone's is under way for too
  * long
  *
- * @param lg Leg
+ * @param lg   Leg
+ * @param peek It only wants to see the dialog as it is now, which goes on
  */
-void freeze_want(struct leg *lg)
+void freeze_ask(struct leg *lg, bool peek)
 {
 	if (lg->state != LEG_CONFIRMED ||
 	    (lg->kind != LEG_CALL && lg->kind != LEG_SUBSCRIPTION)) {
-		tell(lg, false, EAGAIN, NULL, 0);
+		tell(lg, peek, EAGAIN, NULL, 0);
+		return;
+	}
+
+	if (peek) {
+		tell_dialog(lg, true);
 		return;
 	}
 
@@ -144,23 +150,6 @@ void freeze_want(struct leg *lg)
 	if (!lg->freeze_timer ||
 	    su_timer_set(lg->freeze_timer, too_late, lg) < 0)
 		too_late(lg->ag, NULL, lg);
-}
-
-
-/**
- * The main thread wants to see a dialog that goes on here: it is told the
- * dialog as text, as it is at this moment, or EAGAIN as long as the call is
- * being answered
- *
- * @param lg Leg
- */
-void freeze_peek(struct leg *lg)
-{
-	if (lg->state == LEG_CONFIRMED &&
-	    (lg->kind == LEG_CALL || lg->kind == LEG_SUBSCRIPTION))
-		tell_dialog(lg, true);
-	else
-		tell(lg, true, EAGAIN, NULL, 0);
 }
 
 

@@ -217,8 +217,7 @@ int  adopt_leg(struct leg *lg, const struct dialogtext *d);
 void adopt_recv(struct agent *ag, const struct wire *w);
 
 /* freeze.c */
-void freeze_want(struct leg *lg);
-void freeze_peek(struct leg *lg);
+void freeze_ask(struct leg *lg, bool peek);
 void freeze_try(struct leg *lg);
 void freeze_tick(struct leg *lg, unsigned now);
 void freeze_thaw(struct leg *lg, uint32_t cseq);
