@@ -144,12 +144,15 @@ void sipcall_adopting(struct sipcall *call)
 /**
  * The signalling thread has the dialog of a call
  *
- * @param call  Call
+ * @param call  Call, or NULL
  * @param calls Tables
  * @param id    Of the dialog
  */
 void sipcall_adopted(struct sipcall *call, struct calls *calls, uint64_t id)
 {
+	if (!call)
+		return;
+
 	call->adopting = false;
 	call->id       = id;
 	hash_unlink(&call->he);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sofia-sip/sip_extra.h>
 #include "sip/leg.h"
 
 enum {
@@ -116,15 +117,9 @@ void refer_end(struct leg *lg, uint16_t scode)
 
 static bool says_nothing(sip_t const *sip)
 {
-	const sip_unknown_t *un;
+	const sip_refer_sub_t *rs = sip_refer_sub(sip);
 
-	for (un = sip->sip_unknown; un; un = un->un_next) {
-		if (!strcasecmp(un->un_name, "Refer-Sub") &&
-		    !strncasecmp(un->un_value, "false", 5))
-			return true;
-	}
-
-	return false;
+	return rs && rs->rs_value && !strcasecmp(rs->rs_value, "false");
 }
 
 

@@ -10,30 +10,12 @@
 #include "sip/stack.h"
 #include "sip/proxy.h"
 #include "sip/redirect.h"
-#include "sip/dialogtext.h"
-#include "sip/replace.h"
+#include "sip/stack_int.h"
 
 enum {
 	ADDRS_PER_URL = 2,             /* UDP and TCP                       */
 	CALLS_SIZE    = 4096,          /* buckets                           */
 };
-
-struct sipstack {
-	struct agent_shared sh;
-	struct agent *agentv[SIPSTACK_THREADS_MAX];
-	unsigned agentc;
-	struct wireq *q;
-	struct mqueue *mq;
-	struct calls calls;
-	uint64_t token;                /* of the last call to be adopted    */
-	struct replace rep;
-	struct sa laddrv[SIPSTACK_LISTEN_MAX];
-	unsigned laddrc;
-	unsigned tracec;               /* calls or users to be traced       */
-	sipcall_h *h;
-	void *arg;
-};
-
 
 static bool call_end_h(struct le *le, void *arg)
 {
@@ -70,158 +52,6 @@ static void wake_h(void *arg)
 }
 
 
-static struct sipcall *call_new(struct sipstack *st, const struct wire *w)
-{
-	struct agent *ag = st->agentv[(w->id >> 56) - 1];
-	struct sipcall *call;
-
-	if (sipcall_alloc(&call, &st->calls, ag, w->id, w->strv[WIRE_CALLID],
-			  w->type)) {
-
-		struct wire *no = wire_alloc(WIRE_REJECT, w->id, NULL, NULL);
-
-		if (no)
-			no->scode = 503;
-		agent_push(ag, no);
-
-		return NULL;
-	}
-
-	return call;
-}
-
-
-static int what_decode(enum sipcall_what *what, enum wire_type type)
-{
-	switch (type) {
-
-	case WIRE_JOIN:        *what = SIPCALL_JOIN;        break;
-	case WIRE_SUBSCRIBE:   *what = SIPCALL_SUBSCRIBE;   break;
-	case WIRE_TEXT_OUT:    *what = SIPCALL_TEXT_OUT;    break;
-	case WIRE_ESTABLISHED: *what = SIPCALL_ESTABLISHED; break;
-	case WIRE_REOFFER:     *what = SIPCALL_OFFER;       break;
-	case WIRE_ANSWER:      *what = SIPCALL_ANSWER;      break;
-	case WIRE_REFUSED:     *what = SIPCALL_REFUSED;     break;
-	case WIRE_TEXT:        *what = SIPCALL_TEXT;        break;
-	case WIRE_DTMF:        *what = SIPCALL_DTMF;        break;
-	case WIRE_REFRESHED:   *what = SIPCALL_REFRESHED;   break;
-	case WIRE_DIALOG:      *what = SIPCALL_DIALOG;      break;
-	case WIRE_REFERRED:    *what = SIPCALL_REFERRED;    break;
-	case WIRE_DEAD:        *what = SIPCALL_DEAD;        break;
-	case WIRE_LOST:        *what = SIPCALL_LOST;        break;
-	case WIRE_END:         *what = SIPCALL_END;         break;
-	case WIRE_LOG:         *what = SIPCALL_TRACED;      break;
-	default:                                            return EBADMSG;
-	}
-
-	return 0;
-}
-
-
-static const char *str(const struct wire *w, enum wire_str ix)
-{
-	return w->strv[ix] ? w->strv[ix] : "";
-}
-
-
-static int event_make(struct sipcall_event *ev, const struct wire *w)
-{
-	memset(ev, 0, sizeof(*ev));
-
-	ev->callid     = str(w, WIRE_CALLID);
-	ev->conference = str(w, WIRE_CONF);
-	ev->account    = str(w, WIRE_ACCOUNT);
-	ev->user       = str(w, WIRE_USER);
-	ev->name       = str(w, WIRE_NAME);
-	ev->info       = str(w, WIRE_INFO);
-	ev->ticket     = str(w, WIRE_TICKET);
-	ev->ctype      = str(w, WIRE_CTYPE);
-	ev->reason     = str(w, WIRE_REASON);
-	ev->body       = w->strv[WIRE_BODY];
-	ev->bodylen    = w->lenv[WIRE_BODY];
-	ev->digit      = w->digit;
-	ev->duration   = w->duration;
-	ev->scode      = w->scode;
-	ev->err        = w->err;
-	ev->sent       = w->flag;
-	ev->replaces   = str(w, WIRE_REPLACES);
-	ev->id         = w->id;
-
-	if (w->src.s.sa_family != AF_UNSPEC)
-		(void)sa_set_sa(&ev->src, &w->src.s);
-
-	return what_decode(&ev->what, w->type);
-}
-
-
-static struct sipcall *call_get(struct sipstack *st, const struct wire *w)
-{
-	switch (w->type) {
-
-	case WIRE_JOIN:
-	case WIRE_SUBSCRIBE:
-	case WIRE_TEXT_OUT:
-		return call_new(st, w);
-
-	default:
-		return sipcall_find(&st->calls, w->id);
-	}
-}
-
-
-static void call_handle(struct sipstack *st, struct sipcall *call,
-			struct sipcall_event *ev, const struct wire *w)
-{
-	if (!w->strv[WIRE_CALLID])
-		ev->callid = sipcall_callid(call);
-
-	mem_ref(call);
-
-	if (w->type == WIRE_ESTABLISHED)
-		(void)sipcall_tags_set(call, w->strv[WIRE_LTAG],
-				       w->strv[WIRE_RTAG]);
-
-	if (w->type == WIRE_END) {
-		replace_ended(&st->rep, call);
-		sipcall_detach(call);
-	}
-
-	st->h(call, ev, st->arg);
-	mem_deref(call);
-}
-
-
-static void wire_handle(struct sipstack *st, const struct wire *w)
-{
-	struct sipcall *call;
-	struct sipcall_event ev;
-
-	if (w->type == WIRE_ADOPTED) {
-		sipcall_adopted(sipcall_find(&st->calls, w->id), &st->calls,
-				w->id2);
-		return;
-	}
-
-	if (event_make(&ev, w))
-		return;
-
-	call = call_get(st, w);
-
-	if (call && w->strv[WIRE_REPLACES] &&
-	    replace_find(&st->rep, &st->calls, &ev, w)) {
-		(void)sipcall_reject(call, ev.scode, NULL);
-		return;
-	}
-
-	if (call)
-		call_handle(st, call, &ev, w);
-
-	/* the rest of a trace may come after the end */
-	else if (w->type == WIRE_LOG || w->type == WIRE_LOST)
-		st->h(NULL, &ev, st->arg);
-}
-
-
 static void mqueue_handler(int id, void *data, void *arg)
 {
 	struct sipstack *st = arg;
@@ -238,7 +68,7 @@ static void mqueue_handler(int id, void *data, void *arg)
 	while (w) {
 		struct wire *next = w->next;
 
-		wire_handle(st, w);
+		stack_wire(st, w);
 		wire_free(w);
 		w = next;
 	}
@@ -406,119 +236,6 @@ int sipstack_laddr(const struct sipstack *st, unsigned ix, struct sa *sa)
 		return ENOENT;
 
 	*sa = st->laddrv[ix];
-
-	return 0;
-}
-
-
-/* Where what the phone sends in this dialog arrives */
-static struct agent *agent_of(const struct sipstack *st,
-			      const struct dialogtext *d)
-{
-	unsigned ix = 0;
-
-	if (strcmp(d->transport, "tcp"))
-		ix = redirect_owner(st->sh.redirect, d->callid,
-				    strlen(d->callid));
-
-	return st->agentv[ix < st->agentc ? ix : 0];
-}
-
-
-/**
- * Take a dialog of another server over. Nothing is sent until something is
- * asked of the call. If the signalling thread cannot make a dialog of it,
- * SIPCALL_END follows
- *
- * @param st    Stack
- * @param callp Set to the call, established and answered; not a reference
- * @param d     Dialog, as it was read
- *
- * @return 0; EEXIST if there is a dialog of this kind with this Call-ID;
- *         ENOTCONN if the phone can be reached over the other server's
- *         connection only; EOVERFLOW if there are too many calls; otherwise
- *         errorcode
- */
-int sipstack_adopt(struct sipstack *st, struct sipcall **callp,
-		   const struct dialogtext *d)
-{
-	const char *strv[WIRE_STRC] = {0};
-	struct sipcall *call;
-	struct wire *w;
-	size_t len;
-	char *text;
-	int err;
-
-	if (!st || !callp || !d)
-		return EINVAL;
-
-	if (sipcall_find_callid(&st->calls, d->callid,
-				!dialogtext_is_call(d)))
-		return EEXIST;
-
-	if (!strcmp(d->transport, "tcp") && d->nat && !d->routec)
-		return ENOTCONN;
-
-	if (atomic_load(&st->sh.calls) >= st->sh.max_calls)
-		return EOVERFLOW;
-
-	text = mem_alloc(DIALOGTEXT_MAX, NULL);
-	if (!text)
-		return ENOMEM;
-
-	err = dialogtext_encode(text, DIALOGTEXT_MAX, &len, d);
-	if (err)
-		goto out;
-
-	strv[WIRE_BODY] = text;
-	w = wire_alloc(WIRE_ADOPT, ++st->token, strv, NULL);
-	if (!w) {
-		err = ENOMEM;
-		goto out;
-	}
-
-	err = sipcall_alloc(&call, &st->calls, agent_of(st, d), st->token,
-			    d->callid, dialogtext_is_call(d) ? WIRE_JOIN
-			    : WIRE_SUBSCRIBE);
-	if (!err)
-		err = sipcall_tags_set(call, d->local_tag, d->remote_tag);
-	if (err) {
-		wire_free(w);
-		goto out;
-	}
-
-	sipcall_adopting(call);
-	agent_push(agent_of(st, d), w);
-	*callp = call;
-
- out:
-	mem_deref(text);
-
-	return err;
-}
-
-
-/**
- * Nobody knows the dialog that SIPCALL_LOST told of
- *
- * @param st Stack
- * @param id As the event told
- *
- * @return 0 or errno
- */
-int sipstack_lost_no(struct sipstack *st, uint64_t id)
-{
-	const uint64_t ix = id >> 56;
-	struct wire *w;
-
-	if (!st || !ix || ix > st->agentc)
-		return EINVAL;
-
-	w = wire_alloc(WIRE_LOST_NO, id, NULL, NULL);
-	if (!w)
-		return ENOMEM;
-
-	agent_push(st->agentv[ix - 1], w);
 
 	return 0;
 }
