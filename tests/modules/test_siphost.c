@@ -37,12 +37,18 @@ static struct {
 	char log[2048];            /* under the mutex                       */
 	bool done;                 /* what was asked for, under the mutex   */
 	bool light;                /* somebody dispatches                   */
+	bool expects;              /* somebody is about to adopt            */
+	int err;                   /* of what was asked for last            */
+	char dialog[CLIENT_DIALOG_MAX];
+	size_t dialoglen;
 	char result[16384];
 } t;
 
 /* asked of the server's thread by the phones' */
 enum ask { ASK_BYE, ASK_TEXT, ASK_ROSTER, ASK_STOP, ASK_TRACE, ASK_METRICS,
-	   ASK_PAUSE, ASK_RESUME, ASK_SERVICE_STOP, ASK_DISPATCH };
+	   ASK_PAUSE, ASK_RESUME, ASK_SERVICE_STOP, ASK_DISPATCH,
+	   ASK_DIALOG, ASK_THAW, ASK_RELEASE, ASK_ADOPT, ASK_ADOPT_BAD,
+	   ASK_OFFER, ASK_REFER, ASK_PROBE, ASK_DIALOG_WATCHER };
 
 
 static void told(const char *fmt, ...)
@@ -100,10 +106,24 @@ static bool join_h(const struct event *ev, void *arg)
 
 	(void)arg;
 	ck_assert_str_eq(ev->callid, j->callid);
+	if (j->replaces && strcmp(what, "connect")) {
+		ck_assert(j->admitted);
+		ck_assert_ptr_eq(j->replaces, t.client);
+		ck_assert_str_eq(j->replacing,
+				 client_join(t.client)->callid);
+		told("instead");
+	}
+
 	told("%s:%s", what, j->conference);
 
 	if (!strcmp(what, "connect"))
 		return false;
+
+	if (!strcmp(what, "replaces")) {
+		ck_assert(!j->admitted);
+		told("%s", j->replacing);
+		return !strcmp(j->replacing, "moved");
+	}
 
 	if (!strcmp(j->conference, "nobody"))
 		return false;
@@ -143,6 +163,9 @@ static bool client_h(const struct event *ev, void *arg)
 		told("leave:%d", ce->cause);
 		ck_assert_int_eq(client_bye(ce->client, 0, NULL), ENOTCONN);
 	}
+	else if (!strcmp(what, "refused") || !strcmp(what, "referred") ||
+		 !strcmp(what, "dead"))
+		told("%s:%d", what, ce->cause);
 	else if (!strcmp(what, "text"))
 		told("text:%s", ce->text);
 	else if (!strcmp(what, "dtmf"))
@@ -160,6 +183,114 @@ static bool client_h(const struct event *ev, void *arg)
 	mem_deref(od);
 
 	return true;
+}
+
+
+static bool lost_h(const struct event *ev, void *arg)
+{
+	const struct client_lost *lost = ev->data;
+
+	(void)arg;
+	ck_assert_str_eq(ev->callid, lost->callid);
+	told("lost");
+
+	return t.expects;
+}
+
+
+static void dialog_h(int err, const char *dialog, size_t len, void *arg)
+{
+	ck_assert_ptr_eq(arg, &t);
+	told("dialog:%d", err);
+	ck_assert(!err == (dialog != NULL));
+	if (err)
+		return;
+
+	ck_assert_uint_lt(len, sizeof(t.dialog));
+	memcpy(t.dialog, dialog, len);
+	t.dialoglen = len;
+}
+
+
+static int adopt(const char *dialog, size_t len)
+{
+	const struct siphost_api *api = service_api(t.srv, "siphost");
+	struct join join = {
+		.conference = "room", .user = "alice@home", .name = "Alice",
+		.info = "test phone", .media = MEDIA_AUDIO,
+	};
+	struct client *cl;
+	int err;
+
+	err = api->adopt(api->sh, &cl, &join, dialog, len, 100);
+	if (err)
+		return err;
+
+	mem_deref(t.client);
+	t.client = mem_ref(cl);
+	ck_assert_str_eq(client_join(cl)->conference, "room");
+	ck_assert(client_join(cl)->admitted);
+
+	return 0;
+}
+
+
+/* Nothing that is no dialog becomes one. */
+static void adopt_bad(void)
+{
+	ck_assert_int_eq(adopt("", 0), EBADMSG);
+	ck_assert_int_eq(adopt("dialog: 1\n", 10), EBADMSG);
+
+	for (size_t i = 0; i < t.dialoglen; i += 7)
+		ck_assert_int_eq(adopt(t.dialog, i + (t.dialog[i - !!i] ==
+						      '\n')), EBADMSG);
+}
+
+
+static int offer(void)
+{
+	struct media_desc md;
+
+	ck_assert(!sdp_desc_decode(&md, (const uint8_t *)phone_sdp,
+				   strlen(phone_sdp)));
+
+	return client_offer(t.client, &md);
+}
+
+
+static void move_ask(enum ask what)
+{
+	switch (what) {
+
+	case ASK_DIALOG:
+		t.err = client_dialog(t.client, dialog_h, &t);
+		if (!t.err)
+			ck_assert_int_eq(client_dialog(t.client, dialog_h,
+						       &t), EALREADY);
+		break;
+
+	case ASK_DIALOG_WATCHER:
+		t.err = client_dialog(t.watcher, dialog_h, &t);
+		break;
+
+	case ASK_THAW:    t.err = client_thaw(t.client, 0x20000); break;
+	case ASK_ADOPT:   t.err = adopt(t.dialog, t.dialoglen);   break;
+	case ASK_OFFER:   t.err = offer();                        break;
+	case ASK_PROBE:   t.err = client_probe(t.client);         break;
+	case ASK_ADOPT_BAD: adopt_bad();                          break;
+
+	case ASK_RELEASE:
+		t.err = client_release(t.client);
+		ck_assert_int_eq(client_release(t.client), ENOTCONN);
+		break;
+
+	case ASK_REFER:
+		t.err = client_refer(t.client, "sip:room@127.0.0.1:9");
+		break;
+
+	default:
+		ck_abort();
+	}
 }
 
 
@@ -251,6 +382,10 @@ static void ask_h(int id, void *data, void *arg)
 	case ASK_RESUME:
 		ck_assert_int_eq(service_resume(service_find(t.srv,
 							     "siphost")), 0);
+		break;
+
+	default:
+		move_ask((enum ask)id);
 		break;
 
 	case ASK_SERVICE_STOP:
@@ -416,6 +551,11 @@ static void run_as(script_h *script, const char *extra, bool light)
 	listen_to("server.running", running_h);
 	listen_to("client.connect", join_h);
 	listen_to("client.join", join_h);
+	listen_to("client.replaces", join_h);
+	listen_to("client.lost", lost_h);
+	listen_to("client.refused", client_h);
+	listen_to("client.referred", client_h);
+	listen_to("client.dead", client_h);
 	listen_to("client.subscribe", join_h);
 	listen_to("client.established", client_h);
 	listen_to("client.media", client_h);
@@ -758,6 +898,162 @@ START_TEST(siphost_pausing)
 END_TEST
 
 
+/* A client leaves this server and comes back, as it would at another one. */
+static void moving(struct phone *p)
+{
+	in(p);
+	ask(ASK_DIALOG);
+	ck_assert_int_eq(t.err, 0);
+	log_is("dialog:0");
+	ask(ASK_ADOPT_BAD);
+	ask(ASK_ADOPT);
+	ck_assert_int_eq(t.err, EEXIST);
+
+	/* it stays after all */
+	ask(ASK_THAW);
+	ask(ASK_OFFER);
+	ck_assert_int_eq(t.err, 0);
+	ck_assert(phone_request(p, "INVITE"));
+	ck_assert_uint_eq(p->msg->cseq.num, 0x20001);
+	phone_answer(p, 488, NULL, NULL);
+	ck_assert(phone_request(p, "ACK"));
+	log_is("refused:488");
+
+	/* it goes, and nobody hears of it */
+	ask(ASK_DIALOG);
+	log_is("dialog:0");
+	ask(ASK_RELEASE);
+	ck_assert_int_eq(t.err, 0);
+	log_is("");
+	phone_send(p, "OPTIONS", NULL, NULL);
+	ck_assert_uint_eq(phone_status(p), 481);
+
+	ask(ASK_ADOPT);
+	ck_assert_int_eq(t.err, 0);
+	ask(ASK_OFFER);
+	ck_assert_int_eq(t.err, 0);
+	ck_assert(phone_request(p, "INVITE"));
+	ck_assert_uint_eq(p->msg->cseq.num, 0x20001 + 101);
+
+	/* the session that the first offer began, 100 versions later */
+	ck_assert(phone_says(p, "o=- 1 102 IN"));
+	phone_answer(p, 200, NULL, phone_sdp);
+	ck_assert(phone_request(p, "ACK"));
+	log_is("media:answer");
+
+	ask(ASK_PROBE);
+	ck_assert(phone_request(p, "OPTIONS"));
+	phone_answer(p, 200, NULL, NULL);
+	log_is("");
+	ask(ASK_PROBE);
+	ck_assert(phone_request(p, "OPTIONS"));
+	phone_answer(p, 481, NULL, NULL);
+	log_is("dead:481");
+
+	ask(ASK_REFER);
+	ck_assert_int_eq(t.err, 0);
+	ck_assert(phone_request(p, "REFER"));
+	phone_answer(p, 603, NULL, NULL);
+	log_is("referred:603");
+
+	/* it hangs up while somebody waits for its dialog */
+	ask(ASK_OFFER);
+	ck_assert(phone_request(p, "INVITE"));
+	ask(ASK_DIALOG);
+	log_is("");
+	phone_send(p, "BYE", NULL, NULL);
+	ck_assert_uint_eq(phone_status(p), 200);
+	log_is("dialog:107 leave:0");
+	ask(ASK_DIALOG);
+	ck_assert_int_eq(t.err, ENOTCONN);
+	ask(ASK_STOP);
+}
+
+
+START_TEST(siphost_moving)
+{
+	ck_assert_int_eq(ENOTCONN, 107);
+	run(moving, NULL);
+}
+END_TEST
+
+
+/* Somebody who is about to adopt a client hears that it speaks already. */
+static void losing(struct phone *p)
+{
+	in(p);
+	ask(ASK_DIALOG);
+	log_is("dialog:0");
+	ask(ASK_RELEASE);
+
+	str_ncpy(p->ttag, "unknown", sizeof(p->ttag));
+	phone_send(p, "INFO", "Content-Type: application/dtmf\r\n", "6");
+	ck_assert_uint_eq(phone_status(p), 481);
+	log_is("");
+
+	phone_new(p);
+	str_ncpy(p->ttag, "unknown", sizeof(p->ttag));
+	phone_send(p, "INFO", "Content-Type: application/dtmf\r\n", "6");
+	ck_assert_uint_eq(phone_status(p), 481);
+	log_is("lost");
+	ask(ASK_STOP);
+}
+
+
+START_TEST(siphost_losing)
+{
+	run(losing, NULL);
+}
+END_TEST
+
+
+static void replace_send(struct phone *q, const char *callid,
+			 const char *totag, const char *fromtag)
+{
+	char hdrs[512];
+
+	(void)re_snprintf(hdrs, sizeof(hdrs), "Replaces: %s;to-tag=%s;"
+			  "from-tag=%s\r\n", callid, totag, fromtag);
+	phone_new(q);
+	phone_send(q, "INVITE", hdrs, phone_sdp);
+}
+
+
+static void replacing(struct phone *p)
+{
+	struct phone q;
+
+	in(p);
+	phone_open(&q, &t.laddr, false, "room");
+
+	replace_send(&q, "unknown", "a", "b");
+	ck_assert_uint_eq(phone_status(&q), 481);
+	phone_send(&q, "ACK", NULL, NULL);
+	log_is("connect:room replaces:room unknown");
+
+	replace_send(&q, p->callid, p->ttag, p->ftag);
+	ck_assert_uint_eq(phone_status(&q), 200);
+	phone_send(&q, "ACK", NULL, NULL);
+	ck_assert(phone_request(p, "BYE"));
+	phone_answer(p, 200, NULL, NULL);
+	log_is("connect:room instead join:room leave:0 established");
+
+	replace_send(&q, "moved", "a", "b");
+	ck_assert_uint_eq(phone_status(&q), 200);
+	phone_send(&q, "ACK", NULL, NULL);
+	log_is("connect:room replaces:room moved join:room established");
+	phone_close(&q);
+	ask(ASK_STOP);
+}
+
+
+START_TEST(siphost_replacing)
+{
+	run(replacing, NULL);
+}
+END_TEST
+
+
 static Suite *siphost_suite(void)
 {
 	Suite *s = suite_create("siphost");
@@ -771,6 +1067,9 @@ static Suite *siphost_suite(void)
 	tcase_add_test(tc, siphost_watch);
 	tcase_add_test(tc, siphost_stopping);
 	tcase_add_test(tc, siphost_pausing);
+	tcase_add_test(tc, siphost_moving);
+	tcase_add_test(tc, siphost_losing);
+	tcase_add_test(tc, siphost_replacing);
 	suite_add_tcase(s, tc);
 
 	return s;
