@@ -4,8 +4,8 @@
  * Files: out.c a conference leaves, leg.c each of its participants, pace.c in
  * turn; in.c one comes; ask.c, message.c how the two servers speak; target.c
  * which server is to take it. Who moves: commands.c operators, drain.c a
- * server that is emptied, punt.c one with too much to do. adopt.c what the bus
- * knows of the participants of a server that died.
+ * server that is emptied, punt.c one with too much to do. crash.c servers that
+ * die, adopt.c what the bus knows of their participants.
  *
  * Settings (move.*, server.drain_seconds): see below.
  * Commands: move, moves; drain (of dispatchee)
@@ -180,6 +180,7 @@ static void move_stop(struct service *svc)
 	list_flush(&mv->waitl);
 	drain_stop(mv);
 	punt_stop(mv);
+	crash_stop(mv);
 	if (mv->connect && mv->disp) {
 		outs_stop(mv);
 		ins_stop(mv);
@@ -279,6 +280,10 @@ static int parts_start(struct move *mv)
 		return err;
 
 	err = ask_listen(mv);
+	if (err)
+		return err;
+
+	err = crash_start(mv);
 	if (err)
 		return err;
 
