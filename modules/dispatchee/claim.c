@@ -71,7 +71,8 @@ static int outcome(struct conf *c, const struct owner *to, int err,
 		return ENOENT;
 
 	default:
-		return err;
+		/* the bus did not answer, but told it otherwise */
+		return c->owner == to && c->live ? 0 : err;
 	}
 }
 

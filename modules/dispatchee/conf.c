@@ -204,10 +204,12 @@ static void conflict(struct conf *c)
 }
 
 
-/* Runs here although another has the claim, and not because it is moved */
+/* Runs here although another has the claim, and not because it is moved, or
+   just being given away */
 static bool in_conflict(const struct conf *c)
 {
-	return c->running && c->foreign && !c->given && !c->incoming;
+	return c->running && c->foreign && !c->given && !c->incoming &&
+		!(c->op && c->owner && c->owner == c->wanted);
 }
 
 

@@ -418,12 +418,14 @@ static int lost_pattern(char *buf, size_t sz, const char *callid)
 
 static bool client_lost_event(const struct event *ev, void *arg)
 {
+	const struct client_lost *cl = ev->data;
 	struct move *mv = arg;
 	char pattern[SEAT_KEY_MAX + 2];
 	struct lost *lo;
 
-	if (!ev->callid || mv->isolated || list_count(&mv->lostl) >= LOST_MAX
-	    || lost_pattern(pattern, sizeof(pattern), ev->callid))
+	if (!cl || !str_isset(cl->callid) || mv->isolated ||
+	    list_count(&mv->lostl) >= LOST_MAX ||
+	    lost_pattern(pattern, sizeof(pattern), cl->callid))
 		return false;
 
 	lo = mem_zalloc(sizeof(*lo), lost_destructor);
@@ -431,14 +433,17 @@ static bool client_lost_event(const struct event *ev, void *arg)
 		return false;
 
 	lo->mv = mv;
-	str_ncpy(lo->callid, ev->callid, sizeof(lo->callid));
+	str_ncpy(lo->callid, cl->callid, sizeof(lo->callid));
 	list_append(&mv->lostl, &lo->le, lo);
 	tmr_start(&lo->tmr, LOST_TIME, lost_end_handler, lo);
 	if (bus_kv_watch(&lo->watch, mv->bus, "seats", pattern, lost_handler,
-			 lo))
+			 lo)) {
 		mem_deref(lo);
+		return false;
+	}
 
-	return false;
+	/* the request waits a moment for what we find */
+	return true;
 }
 
 

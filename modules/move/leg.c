@@ -12,6 +12,7 @@
  */
 #include <string.h>
 #include <re.h>
+#include "server/settings.h"
 #include "server/log.h"
 #include "noc/seat.h"
 #include "noc/willcall.h"
@@ -27,7 +28,6 @@ enum {
 	ASK_AGAIN  = 300,          /* [ms]                                  */
 	ASKS_MAX   = 200,          /* a minute                              */
 	TRIES_MAX  = 4,            /* then it is referred                   */
-	TRY_TIME   = 1000,         /* doubled with every try [ms]           */
 	REFER_TIME = 40000,        /* [ms]                                  */
 	WATCH_TIME = 50,           /* a watcher looks whether it may [ms]   */
 	WATCH_MAX  = 3000,         /* and goes anyway after [ms]            */
@@ -242,7 +242,8 @@ static void leg_failed(struct leg *leg, const struct move_reply *r)
 	}
 	else if (++leg->tries < TRIES_MAX) {
 		++mv->countv[COUNT_LEGS_RETRIED];
-		leg_later(leg, (uint32_t)TRY_TIME << leg->tries);
+		leg_later(leg, config_u32(move_config(mv), "move.retry") <<
+			  (leg->tries - 1));
 	}
 	else {
 		leg_refer(leg);

@@ -28,6 +28,9 @@ static const struct setting settings[] = {
 	 "participants on their way at once"},
 	{"move.rate", SETTING_U32, "500", 1, 100000, NULL, SETTING_RUNTIME,
 	 "participants that may set out per second"},
+	{"move.retry", SETTING_U32, "2000", 10, 60000, NULL, SETTING_RUNTIME,
+	 "one that cannot be moved is tried again after so long, then after"
+	 " twice that, and so on [ms]"},
 	{"move.parallel", SETTING_U32, "8", 1, 1024, NULL, SETTING_RUNTIME,
 	 "conferences that leave at once when a server is emptied"},
 	{"move.crash_window", SETTING_U32, "256", 1, 65536, NULL,
@@ -170,6 +173,13 @@ static bool api_moving(const struct move *mv, const char *conference)
 }
 
 
+static bool api_busy(const struct move *mv)
+{
+	return !list_isempty(&mv->outl) || !list_isempty(&mv->inl) ||
+		!list_isempty(&mv->adoptl) || !list_isempty(&mv->orphanl);
+}
+
+
 static void move_stop(struct service *svc)
 {
 	struct move *mv = service_data(svc);
@@ -218,6 +228,7 @@ static int init(struct service *svc)
 	mv->svc = svc;
 	mv->api = (struct move_api){
 		.mv = mv, .move = api_move, .moving = api_moving,
+		.busy = api_busy,
 	};
 	err = hash_alloc(&mv->legh, 4096);
 	if (err) {

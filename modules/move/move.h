@@ -45,6 +45,9 @@ struct move_api {
 	int (*move)(struct move *mv, const char *conference, const char *to,
 		    const char *why, move_done_h *h, void *arg);
 	bool (*moving)(const struct move *mv, const char *conference);
+
+	/* whether anything comes, leaves or is taken over now */
+	bool (*busy)(const struct move *mv);
 };
 
 #endif

@@ -4,7 +4,9 @@
 #include <string.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
+#include <sys/stat.h>
 #include <check.h>
 #include <re.h>
 #include "server/server.h"
@@ -13,10 +15,12 @@
 #include "server/command.h"
 #include "bus/bus.h"
 #include "noc/client.h"
+#include "noc/key.h"
 #include "noc/name.h"
+#include "noc/ticket.h"
 #include "noc/wire.h"
 #include "heartbeat/heartbeat.h"
-#include "siphost/siphost.h"
+#include "move/move.h"
 #include "movers.h"
 
 
@@ -25,19 +29,9 @@ enum { STEP_MS = 30, LIMIT_MS = 12000 };
 struct movers movers;
 
 
-static int laddr(const struct siphost *sh, struct sa *sa)
-{
-	(void)sh;
-
-	return sa_set_str(sa, "127.0.0.1", 5070);
-}
-
-
 static int host_init(struct service *svc)
 {
-	static const struct siphost_api api = { .laddr = laddr };
-
-	service_api_set(svc, &api);
+	(void)svc;
 
 	return 0;
 }
@@ -58,6 +52,7 @@ struct media *movers_media(const struct server *srv)
 
 static void media_end(struct media *m)
 {
+	m->drained = mem_deref(m->drained);
 	server_end(m->srv);
 	m->srv = mem_deref(m->srv);
 	m->way = mem_deref(m->way);
@@ -74,11 +69,39 @@ static void conf_write(char *file, size_t sz, int ix, const char *conf)
 	ck_assert_int_gt(fprintf(f, "service siphost\nservice groups\n"
 				 "service dispatchee\nservice move\n"
 				 "server.name m%d\nserver.dir %s/m%d\n"
-				 "noc.key %s/noc.key\n"
 				 "capacity.heartbeat 100\n"
+				 "dispatchee.contact 127.0.0.%d:5070\n"
 				 "capacity.report_interval 5\n%s",
-				 ix + 1, movers.dir, ix + 1, movers.dir,
-				 conf), 0);
+				 ix + 1, movers.dir, ix + 1, ix + 1, conf),
+			 0);
+	ck_assert_int_eq(0, fclose(f));
+}
+
+
+static bool drained_handler(const struct event *ev, void *arg)
+{
+	(void)ev;
+	(void)arg;
+	++movers.drained;
+
+	return false;
+}
+
+
+/* The same for all */
+static void key_write(int ix)
+{
+	static const uint8_t secret[NOC_KEY_LEN] = "not really secret";
+	char dir[128], file[144];
+	FILE *f;
+
+	(void)re_snprintf(dir, sizeof(dir), "%s/m%d", movers.dir, ix + 1);
+	(void)mkdir(dir, 0700);
+	(void)re_snprintf(file, sizeof(file), "%s/noc.key", dir);
+	f = fopen(file, "w");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(0, fchmod(fileno(f), 0600));
+	ck_assert_uint_eq(1, fwrite(secret, sizeof(secret), 1, f));
 	ck_assert_int_eq(0, fclose(f));
 }
 
@@ -101,11 +124,15 @@ void movers_start(int ix, const char *conf)
 	char file[128];
 
 	conf_write(file, sizeof(file), ix, conf);
+	key_write(ix);
 	opts.file = file;
 	memset(m, 0, sizeof(*m));
 	m->ix = ix;
 	opts.bus = m->way = way_alloc(movers.bus);
 	ck_assert_int_eq(0, server_alloc(&m->srv, &opts));
+	ck_assert_int_eq(0, event_listen(&m->drained, server_events(m->srv),
+					 "move.drained", EVENT_PRIO_NORMAL,
+					 drained_handler, NULL));
 	ck_assert_int_eq(0, server_start(m->srv));
 }
 
@@ -159,12 +186,118 @@ void movers_down(int ix)
 }
 
 
+void movers_down_seen(int ix, int by)
+{
+	node_event(&movers.mediav[by], "node.down", ix);
+}
+
+
+static bool fire(int ix, const char *name, const char *callid, void *data)
+{
+	const struct event ev = {
+		.name = name, .callid = callid, .data = data,
+	};
+
+	return event_fire(server_events(movers.mediav[ix].srv), &ev);
+}
+
+
+bool movers_terminate(int ix)
+{
+	return fire(ix, "server.terminate", NULL, NULL);
+}
+
+
+bool movers_lost(int ix, const char *callid)
+{
+	struct client_lost cl = { .callid = callid };
+
+	return fire(ix, "client.lost", callid, &cl);
+}
+
+
+/* Whether anything moves there, or is taken over */
+bool movers_moving(int ix)
+{
+	const struct move_api *api = service_api(movers.mediav[ix].srv,
+						 "move");
+
+	return api->busy(api->mv);
+}
+
+
+/**
+ * Plan a time out of service
+ *
+ * @param ix   Server
+ * @param from Begin, from now [s]
+ * @param to   End, from now [s]; 0: no plan
+ */
+void movers_plan(int ix, unsigned from, unsigned to)
+{
+	struct wire_plan p = { .from = 0 };
+	const uint64_t now = (uint64_t)time(NULL);
+	uint8_t buf[WIRE_SMALL_MAX];
+	size_t n;
+
+	(void)re_snprintf(p.server, sizeof(p.server), "m%d", ix + 1);
+	if (to) {
+		p.from = now + from;
+		p.to = now + to;
+	}
+	ck_assert_int_eq(0, wire_plan_encode(buf, sizeof(buf), &n, &p));
+	ck_assert_int_eq(0, bus_kv_put(NULL, movers.bus, "plans", p.server,
+				       buf, n, 0, NULL, NULL));
+}
+
+
+static void say_handler(int err, const uint8_t *buf, size_t len, void *arg)
+{
+	(void)buf;
+	(void)len;
+	(void)arg;
+	ck_assert_int_ne(0, err);
+}
+
+
+/**
+ * Say something that nobody answers
+ *
+ * @param subject Subject
+ * @param text    Text
+ */
+void movers_say(const char *subject, const char *text)
+{
+	ck_assert_int_eq(0, bus_request(NULL, movers.bus, subject,
+					(const uint8_t *)text, strlen(text),
+					50, say_handler, NULL));
+	(void)bus_publish(movers.bus, subject, (const uint8_t *)text,
+			  strlen(text));
+}
+
+
 void movers_isolate(int ix, bool on)
 {
 	struct node_isolated_event ni = { .on = on };
 	const struct event ev = { .name = "node.isolated", .data = &ni };
 
 	(void)event_fire(server_events(movers.mediav[ix].srv), &ev);
+}
+
+
+static struct mphone *phone_add(int ix, const char *conference, bool watcher)
+{
+	struct mphone *p = &movers.phonev[movers.phonec];
+
+	ck_assert_uint_lt(movers.phonec, MPHONES_MAX);
+	memset(p, 0, sizeof(*p));
+	p->id = ++movers.phonec;
+	p->watcher = watcher;
+	(void)re_snprintf(p->callid, sizeof(p->callid), "call-%u", p->id);
+	str_ncpy(p->conference, conference, sizeof(p->conference));
+	mphone_enter(p, ix, false);
+
+	return p;
 }
 
 
@@ -178,16 +311,79 @@ void movers_isolate(int ix, bool on)
  */
 struct mphone *mphone_join(int ix, const char *conference)
 {
-	struct mphone *p = &movers.phonev[movers.phonec];
+	return phone_add(ix, conference, false);
+}
 
-	ck_assert_uint_lt(movers.phonec, MPHONES_MAX);
-	memset(p, 0, sizeof(*p));
-	p->id = ++movers.phonec;
-	(void)re_snprintf(p->callid, sizeof(p->callid), "call-%u", p->id);
-	str_ncpy(p->conference, conference, sizeof(p->conference));
-	mphone_enter(p, ix, false);
 
-	return p;
+struct mphone *mphone_watch(int ix, const char *conference)
+{
+	return phone_add(ix, conference, true);
+}
+
+
+static int contact_set(struct client *cl, const char *contact)
+{
+	str_ncpy(client_arg(cl), contact, 1024);
+
+	return 0;
+}
+
+
+static int rejected(struct client *cl, uint16_t scode, const char *reason)
+{
+	(void)cl;
+	ck_abort_msg("%u %s", scode, reason);
+
+	return 0;
+}
+
+
+bool mjoin_ask(int ix, const char *conference, const char *user,
+	       const char *ticket, char *contact, size_t sz)
+{
+	static const struct client_ops ops = {
+		.dispatch = contact_set, .reject = rejected,
+	};
+	struct join join = {
+		.callid = user, .conference = conference, .account = "",
+		.user = user, .name = user, .info = "test", .ticket = ticket,
+		.media = MEDIA_AUDIO,
+	};
+	struct client *cl;
+
+	ck_assert_uint_ge(sz, 1024);
+	contact[0] = '\0';
+	ck_assert_int_eq(0, client_alloc(&cl, &ops, &join, contact));
+	join = *client_join(cl);
+	(void)fire(ix, "client.join", user, &join);
+	client_gone(cl);
+	mem_deref(cl);
+
+	return join.admitted;
+}
+
+
+const char *mjoin_ticket(const char *conference, const char *user,
+			 const char *server)
+{
+	const struct ticket t = {
+		.conference = conference, .conferencelen = strlen(conference),
+		.user = user, .userlen = strlen(user), .account = "",
+		.server = server, .serverlen = strlen(server),
+		.expires = (uint32_t)time(NULL) + 10,
+	};
+	struct ticket_key *key;
+	char file[128];
+	size_t n;
+
+	(void)re_snprintf(file, sizeof(file), "%s/m1/noc.key", movers.dir);
+	ck_assert_int_eq(0, ticket_key_load(&key, file));
+	ck_assert_int_eq(0, ticket_make(key, &t, movers.ticket,
+					sizeof(movers.ticket) - 1, &n));
+	movers.ticket[n] = '\0';
+	mem_deref(key);
+
+	return movers.ticket;
 }
 
 

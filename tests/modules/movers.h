@@ -8,6 +8,8 @@
 #ifndef JUNCTOR_TESTS_MODULES_MOVERS_H
 #define JUNCTOR_TESTS_MODULES_MOVERS_H
 
+#include "noc/client.h"
+
 struct server;
 struct bus;
 
@@ -31,6 +33,7 @@ struct mphone {
 	unsigned moves;            /* servers that released it              */
 	unsigned thaws;
 	unsigned referred;
+	unsigned order;            /* in which it was adopted               */
 };
 
 struct mroom {
@@ -50,7 +53,7 @@ struct media {
 	bool dead;
 	struct mroom roomv[MROOMS_MAX];
 	unsigned created, deleted, joined, left, moved;  /* events          */
-	struct tmr tmrv[MPHONES_MAX];
+	struct listener *drained;
 };
 
 struct movers {
@@ -60,6 +63,7 @@ struct movers {
 	struct mphone phonev[MPHONES_MAX];
 	unsigned phonec;
 	char dir[64];
+	char ticket[CLIENT_TICKET_MAX];
 	struct tmr tmr, limit;
 	void (*const *stepv)(void);
 	unsigned stepc, step;
@@ -70,6 +74,8 @@ struct movers {
 	int resv[64];              /* of commands                           */
 	unsigned resc;
 	char owner[64];
+	unsigned drained;          /* "move.drained" fired                  */
+	unsigned adopted;
 };
 
 typedef void (mstep_h)(void);
@@ -82,9 +88,16 @@ void movers_until(bool (*h)(void));
 void movers_start(int ix, const char *conf);
 void movers_kill(int ix);
 void movers_down(int ix);
+void movers_down_seen(int ix, int by);
+void movers_plan(int ix, unsigned from, unsigned to);
+void movers_say(const char *subject, const char *text);
+bool movers_terminate(int ix);
+bool movers_lost(int ix, const char *callid);
+bool movers_moving(int ix);
 void movers_isolate(int ix, bool on);
 
 struct mphone *mphone_join(int ix, const char *conference);
+struct mphone *mphone_watch(int ix, const char *conference);
 void mphones_join(int ix, const char *conference, unsigned n);
 void mphone_hangup(struct mphone *p);
 unsigned mphones_at(int ix, const char *conference);
@@ -92,6 +105,12 @@ int  *movers_command(int ix, const char *command, const char *key1,
 		     const char *val1, const char *key2, const char *val2);
 const char *movers_owner(const char *conference);
 void movers_clean(void);
+
+/* a join with a ticket; true: it was admitted; contact: where it was sent */
+bool mjoin_ask(int ix, const char *conference, const char *user,
+	       const char *ticket, char *contact, size_t sz);
+const char *mjoin_ticket(const char *conference, const char *user,
+			 const char *server);
 
 /* movers_bus.c */
 struct bus *way_alloc(struct bus *inner);

@@ -9,6 +9,7 @@
 #include "server/event.h"
 #include "bus/bus.h"
 #include "noc/client.h"
+#include "noc/key.h"
 #include "noc/name.h"
 #include "noc/seal.h"
 #include "noc/seat.h"
@@ -308,10 +309,12 @@ static int seat_get(struct odict **odp, const struct mphone *p)
 static struct seal_key *seal_get(void)
 {
 	struct seal_key *key;
+	uint8_t secret[NOC_KEY_LEN];
 	char file[128];
 
-	(void)re_snprintf(file, sizeof(file), "%s/noc.key", movers.dir);
-	ck_assert_int_eq(0, seal_key_load(&key, file));
+	(void)re_snprintf(file, sizeof(file), "%s/m1/noc.key", movers.dir);
+	ck_assert_int_eq(0, noc_key_read(secret, file));
+	ck_assert_int_eq(0, seal_key_alloc(&key, secret, sizeof(secret)));
 
 	return key;
 }
@@ -449,8 +452,10 @@ static void adopt_later(void *arg)
 
 	if (!err && !p->there)
 		err = ENOTCONN;
-	if (!err)
+	if (!err) {
+		p->order = ++movers.adopted;
 		mphone_enter(p, l->m->ix, true);
+	}
 
 	l->ah(err, l->scode, 7, p->callid, l->arg);
 	mem_deref(l);
