@@ -1,7 +1,7 @@
 /**
  * @file junctor.c  The operator's command
  *
- *   junctor [--dir DIR] [--json] COMMAND [arguments]
+ *   junctor [--dir DIR] [--server NAME|--all] [--json] COMMAND [arguments]
  *
  * A thin client of the service `remote`: it finds the server's address and
  * the token in the directory of the NOC, calls a command of the server and
@@ -21,12 +21,16 @@ static void usage_print(void)
 	const struct verb *v;
 	size_t i, n;
 
-	(void)puts("Usage: junctor [--dir DIR] [--json] COMMAND [arguments]\n"
+	(void)puts("Usage: junctor [--dir DIR] [--server NAME|--all] [--json] "
+		   "COMMAND [arguments]\n"
 		   "\n"
 		   "Looks after a running Junctor NOC.\n"
 		   "\n"
 		   "  --dir DIR   its directory (default: JUNCTOR_DIR in the "
 		   "environment, or ./run)\n"
+		   "  --server NAME  another server of its farm\n"
+		   "  --all       all servers of its farm, --here: only this "
+		   "one\n"
 		   "  --json      print JSON for programs\n"
 		   "  --help      this text, or with a COMMAND its own\n"
 		   "\n"
@@ -96,6 +100,21 @@ static int options_take(struct cli *cli, int argc, char **argv,
 		else if (!strncmp(arg, "--dir=", 6)) {
 			cli->dir = arg + 6;
 		}
+		else if (!strcmp(arg, "--server")) {
+			if (++i >= argc)
+				return usage_error("a name is missing after",
+						   arg);
+			cli->server = argv[i];
+		}
+		else if (!strncmp(arg, "--server=", 9)) {
+			cli->server = arg + 9;
+		}
+		else if (!strcmp(arg, "--all")) {
+			cli->all = true;
+		}
+		else if (!strcmp(arg, "--here")) {
+			cli->here = true;
+		}
 		else if (!n && arg[0] == '-' && strcmp(arg, "--version")) {
 			return usage_error("unknown option", arg);
 		}
@@ -106,6 +125,12 @@ static int options_take(struct cli *cli, int argc, char **argv,
 			restv[n++] = argv[i];
 		}
 	}
+
+	if (cli->server && (cli->all || cli->here))
+		return usage_error("--server, --all, --here: only one of "
+				   "them", NULL);
+	if (cli->server && !cli->server[0])
+		return usage_error("--server needs a name", NULL);
 
 	*restc = n;
 	return CLI_OK;

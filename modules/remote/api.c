@@ -19,18 +19,13 @@
 #include "server/metrics.h"
 #include "server/server.h"
 #include "server/settings.h"
-#include "remote/http.h"
 #include "noc/json.h"
+#include "remote/forward.h"
+#include "remote/http.h"
 #include "remote/token.h"
 #include "remote/remote.h"
 
 enum { NAME_MAX_LEN = 64 };      /* of a command [characters]              */
-
-struct lookup {
-	const char *name;
-	bool found;
-	enum command_kind kind;
-};
 
 /**
  * The HTTP status code that an errno becomes
@@ -121,9 +116,16 @@ void api_fail(struct httpd_req *req, int err, const char *fmt, ...)
 	reply_error(req, api_status(err), NULL, err, text);
 }
 
-/* The answer of a command, now or later. */
-static void command_handler(int err, const char *reason,
-			    const struct odict *result, void *arg)
+/**
+ * Answer a request as a command was answered, now or later
+ *
+ * @param err    Errno
+ * @param reason For people
+ * @param result Result
+ * @param arg    Request, one reference of which is given up
+ */
+void api_answer(int err, const char *reason, const struct odict *result,
+		void *arg)
 {
 	struct httpd_req *req = arg;
 
@@ -134,18 +136,6 @@ static void command_handler(int err, const char *reason,
 		reply_json(req, 200, NULL, result);
 
 	mem_deref(req);
-}
-
-static void lookup_handler(const char *name, enum command_kind kind,
-			   const char *help, void *arg)
-{
-	struct lookup *lu = arg;
-	(void)help;
-
-	if (!str_cmp(name, lu->name)) {
-		lu->found = true;
-		lu->kind  = kind;
-	}
 }
 
 static int args_get(struct odict **argsp, const struct http_msg *msg,
@@ -184,25 +174,44 @@ static const char *args_reason(int err, bool post)
 	}
 }
 
+/**
+ * Answer that this server has no such command: 404 with a code of its own,
+ * which says that the command is missing, not what it looks for
+ *
+ * @param req Request
+ */
+void api_missing(struct httpd_req *req)
+{
+	reply_error(req, 404, NULL, ENOSYS, "no such command on this server");
+}
+
+/* What is missing here may be there where the conference is. */
+static void missing(struct remote *r, struct httpd_req *req,
+		    const struct http_msg *msg, const char *name, bool post)
+{
+	struct odict *args = NULL;
+
+	if (args_get(&args, msg, post) ||
+	    !route_command(r, req, name, args, false, !post))
+		api_missing(req);
+
+	mem_deref(args);
+}
+
 static void command_request(struct remote *r, struct httpd_req *req,
 			    const struct http_msg *msg, const char *name,
 			    bool post)
 {
-	struct commands *cs = server_commands(r->srv);
-	struct lookup lu = {.name = name};
 	struct odict *args = NULL;
+	enum command_kind kind;
 	int err;
 
-	command_apply(cs, lookup_handler, &lu);
-	if (!lu.found) {
-		/* 404 with this code says that the command is missing, not
-		   what it looks for */
-		reply_error(req, 404, NULL, ENOSYS,
-			    "no such command on this server");
+	if (!command_kind_get(r->srv, name, &kind)) {
+		missing(r, req, msg, name, post);
 		return;
 	}
 
-	if (!post && lu.kind != COMMAND_READ) {
+	if (!post && kind != COMMAND_READ) {
 		reply_error(req, 405, "Allow: POST\r\n", EPERM,
 			    "this command changes something: use POST");
 		return;
@@ -215,14 +224,17 @@ static void command_request(struct remote *r, struct httpd_req *req,
 	}
 
 	/* without its arguments: one may be a secret */
-	if (lu.kind == COMMAND_CHANGE)
+	if (kind == COMMAND_CHANGE)
 		log_event(LOG_NOTICE, "remote", NULL, "command %s", name);
 
-	/* command_handler holds this reference */
-	err = command_run(cs, name, args, command_handler, mem_ref(req));
-	if (err) {
-		api_fail(req, err, "%s: %s", name, strerror(err));
-		mem_deref(req);
+	if (!route_command(r, req, name, args, true, !post)) {
+		/* api_answer holds this reference */
+		err = command_run(server_commands(r->srv), name, args,
+				  api_answer, mem_ref(req));
+		if (err) {
+			api_fail(req, err, "%s: %s", name, strerror(err));
+			mem_deref(req);
+		}
 	}
 
 	mem_deref(args);

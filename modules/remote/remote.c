@@ -3,7 +3,8 @@
  *
  * Offers every command that any service registers, over TCP on a loopback
  * address; `remote` itself knows none of them. Who may read DIR/token may do
- * everything. DIR/remote.addr says where the server listens.
+ * everything. DIR/remote.addr says where the server listens. In a farm, where
+ * `heartbeat` runs, commands for other servers go over the bus (forward.c).
  *
  * Settings:
  *
@@ -16,10 +17,11 @@
 #include <unistd.h>
 #include <re.h>
 #include "server/log.h"
-#include "server/metrics.h"
+#include "server/offers.h"
 #include "server/server.h"
 #include "server/service.h"
 #include "server/settings.h"
+#include "remote/forward.h"
 #include "remote/http.h"
 #include "remote/token.h"
 #include "remote/remote.h"
@@ -38,16 +40,6 @@ static const struct setting settings[] = {
 	{.key = NULL}
 };
 
-static double requests_metric(void *arg)
-{
-	return (double)((struct remote *)arg)->requests;
-}
-
-static double denied_metric(void *arg)
-{
-	return (double)((struct remote *)arg)->denied;
-}
-
 static double conns_metric(void *arg)
 {
 	return httpd_conns(((struct remote *)arg)->httpd);
@@ -55,33 +47,29 @@ static double conns_metric(void *arg)
 
 static int metrics_start(struct remote *r)
 {
-	struct metrics *ms = server_metrics(r->srv);
+	const struct offer_metric metricv[] = {
+		{METRIC_COUNTER, "junctor_remote_requests_total", NULL,
+		 "Requests of operators", offers_counter, &r->requests},
+		{METRIC_COUNTER, "junctor_remote_denied_total", NULL,
+		 "Requests without the token", offers_counter, &r->denied},
+		{METRIC_GAUGE, "junctor_remote_connections", NULL,
+		 "Connections of operators", conns_metric, NULL},
+	};
 	int err;
 
-	err = metric_add(&r->metricv[0], ms, METRIC_COUNTER,
-			 "junctor_remote_requests_total", NULL,
-			 "Requests of operators", requests_metric, r);
-	if (!err)
-		err = metric_add(&r->metricv[1], ms, METRIC_COUNTER,
-				 "junctor_remote_denied_total", NULL,
-				 "Requests without the token",
-				 denied_metric, r);
-	if (!err)
-		err = metric_add(&r->metricv[2], ms, METRIC_GAUGE,
-				 "junctor_remote_connections", NULL,
-				 "Connections of operators", conns_metric,
-				 r);
+	err = offers_alloc(&r->offers, r->srv);
+	if (err)
+		return err;
 
-	return err;
+	return offers_metrics(r->offers, metricv, ARRAY_SIZE(metricv), r);
 }
 
 static void destructor(void *arg)
 {
 	struct remote *r = arg;
-	size_t i;
 
-	for (i = 0; i < REMOTE_METRICS; i++)
-		mem_deref(r->metricv[i]);
+	mem_deref(r->forward);
+	mem_deref(r->offers);
 	mem_deref(r->httpd);
 	mem_deref(r->addr_file);
 }
@@ -198,6 +186,7 @@ static void remote_stop(struct service *svc)
 {
 	struct remote *r = service_data(svc);
 
+	r->forward = mem_deref(r->forward);
 	if (r->addr_file)
 		(void)unlink(r->addr_file);
 	r->addr_file = mem_deref(r->addr_file);
@@ -212,6 +201,9 @@ static int remote_start(struct service *svc)
 	err = token_start(r);
 	if (!err)
 		err = listen_start(r);
+	/* in a farm, commands of other servers are taken, too */
+	if (!err && service_find(r->srv, "heartbeat"))
+		err = forward_alloc(&r->forward, r->srv);
 	if (err)
 		remote_stop(svc);
 
@@ -220,7 +212,10 @@ static int remote_start(struct service *svc)
 
 static void remote_close(struct service *svc)
 {
-	mem_deref(service_data(svc));
+	struct remote *r = service_data(svc);
+
+	r->offers = mem_deref(r->offers);
+	mem_deref(r);
 	service_data_set(svc, NULL);
 }
 

@@ -20,6 +20,10 @@ enum {
 
 struct cli {
 	const char *dir;         /* of the NOC                             */
+	const char *server;      /* which server of the farm is meant, or
+				    NULL: the one in dir                   */
+	bool all;                /* all servers of the farm                */
+	bool here;               /* not what the others have               */
 	bool json;
 	bool help;
 };
@@ -46,6 +50,10 @@ struct verb {
 int  client_call(struct cli *cli, struct answer *ans, const char *name,
 		 const struct odict *args);
 int  client_ok(struct cli *cli, struct odict **resultp, const char *name,
+	       const struct odict *args);
+int  client_farm(struct cli *cli, struct answer *ans, const char *name,
+		 const struct odict *args);
+int  farm_call(struct cli *cli, const char *name,
 	       const struct odict *args);
 int  client_list(struct cli *cli, struct odict **resultp);
 void answer_reset(struct answer *ans);
@@ -84,6 +92,7 @@ const char *suggest(const char *word, const char *const *wordv,
 		    size_t wordc);
 int  command_call(struct cli *cli, const char *name,
 		  const struct odict *args);
+int  only_here(const struct cli *cli, const char *verb);
 int  arg_set(struct odict *args, const char *key, const char *val);
 int  pair_set(struct odict *args, const char *pair);
 
@@ -95,6 +104,7 @@ int  time_decode(int64_t *sec, const char *str);
 /* one file each */
 verb_h cmd_who, cmd_set, cmd_settings, cmd_trace, cmd_log, cmd_events,
 	cmd_top, cmd_usage, cmd_version, cmd_commands, cmd_run, cmd_stop,
-	cmd_restart, cmd_complete, cmd_plan;
+	cmd_restart, cmd_complete, cmd_plan, cmd_drain, cmd_move,
+	cmd_registry, cmd_farm;
 
 #endif

@@ -76,17 +76,7 @@ static int request(struct cli *cli, struct answer *ans, const char *method,
 	return ret;
 }
 
-/**
- * Call a command of the server
- *
- * @param cli  Options
- * @param ans  Returned answer, whatever its status; answer_reset it
- * @param name Command
- * @param args Arguments, or NULL
- *
- * @return 0 or an exit code (no server, no right, no JSON), already told
- */
-int client_call(struct cli *cli, struct answer *ans, const char *name,
+static int call(struct cli *cli, struct answer *ans, const char *name,
 		const struct odict *args)
 {
 	char *path = NULL, *text = NULL;
@@ -102,6 +92,88 @@ int client_call(struct cli *cli, struct answer *ans, const char *name,
 	mem_deref(path);
 	mem_deref(text);
 	return ret;
+}
+
+/* A command within another one: {server, command, args} */
+static int call_within(struct cli *cli, struct answer *ans, const char *outer,
+		       const char *name, const struct odict *args,
+		       bool automatic)
+{
+	struct odict *od = NULL;
+	int err, ret = CLI_FAILED;
+
+	memset(ans, 0, sizeof(*ans));
+	err = odict_alloc(&od, 4);
+	if (!err && cli->server)
+		err = odict_entry_add(od, "server", ODICT_STRING,
+				      cli->server);
+	if (!err && automatic)
+		err = odict_entry_add(od, "auto", ODICT_BOOL, 1);
+	if (!err)
+		err = odict_entry_add(od, "command", ODICT_STRING, name);
+	if (!err && args)
+		err = odict_entry_add(od, "args", ODICT_OBJECT, args);
+	if (!err)
+		ret = call(cli, ans, outer, od);
+
+	mem_deref(od);
+	return ret;
+}
+
+static bool is_missing(const struct answer *ans)
+{
+	const char *code = odict_string(ans->od, "code");
+
+	return ans->scode == 404 && code && !strcmp(code, "ENOSYS");
+}
+
+/**
+ * Call a command that changes nothing, of all servers if the one that is asked
+ * looks after a farm or --all was said
+ *
+ * @param cli  Options
+ * @param ans  as client_call
+ * @param name Command
+ * @param args Arguments, or NULL
+ *
+ * @return as client_call
+ */
+int client_farm(struct cli *cli, struct answer *ans, const char *name,
+		const struct odict *args)
+{
+	int ret;
+
+	if (cli->server || cli->here)
+		return client_call(cli, ans, name, args);
+
+	ret = call_within(cli, ans, "farm.run", name, args, !cli->all);
+	if (ret || cli->all || !is_missing(ans))
+		return ret;
+
+	/* it is in no farm */
+	answer_reset(ans);
+
+	return call(cli, ans, name, args);
+}
+
+/**
+ * Call a command of the server
+ *
+ * @param cli  Options
+ * @param ans  Returned answer, whatever its status; answer_reset it
+ * @param name Command
+ * @param args Arguments, or NULL
+ *
+ * @return 0 or an exit code (no server, no right, no JSON), already told
+ */
+int client_call(struct cli *cli, struct answer *ans, const char *name,
+		const struct odict *args)
+{
+	if (cli->server)
+		return call_within(cli, ans, "server.run", name, args, false);
+
+	return cli->all ? client_farm(cli, ans, name, args)
+		: call(cli, ans, name, args);
 }
 
 /**
@@ -165,6 +237,21 @@ static void unknown_tell(struct cli *cli, const char *name)
 	mem_deref(od);
 }
 
+/* What went wrong, in words */
+static int failed(struct cli *cli, const char *name, const struct answer *ans)
+{
+	const char *text = odict_string(ans->od, "error");
+
+	if (!is_missing(ans))
+		cli_error("%s: %s", name, text ? text : "failed");
+	else if (cli->server || cli->all)
+		cli_error("this server is in no farm (service heartbeat)");
+	else
+		unknown_tell(cli, name);
+
+	return CLI_FAILED;
+}
+
 /**
  * Call a command that has to succeed
  *
@@ -179,28 +266,55 @@ int client_ok(struct cli *cli, struct odict **resultp, const char *name,
 	      const struct odict *args)
 {
 	struct answer ans;
-	const char *code;
 	int ret;
 
 	ret = client_call(cli, &ans, name, args);
+	if (!ret && ans.scode == 200)
+		*resultp = mem_ref(ans.od);
+	else if (!ret)
+		ret = failed(cli, name, &ans);
+
+	answer_reset(&ans);
+	return ret;
+}
+
+/**
+ * Call a command as client_farm does, and print its result
+ *
+ * @param cli  Options
+ * @param name Command
+ * @param args Arguments, or NULL
+ *
+ * @return Exit code
+ */
+int farm_call(struct cli *cli, const char *name, const struct odict *args)
+{
+	struct answer ans;
+	const struct odict_entry *e;
+	const struct le *le;
+	int ret;
+
+	ret = client_farm(cli, &ans, name, args);
+	if (!ret && ans.scode != 200)
+		ret = failed(cli, name, &ans);
 	if (ret)
 		goto out;
 
-	if (ans.scode == 200) {
-		*resultp = mem_ref(ans.od);
-		goto out;
-	}
+	/* those that did not answer: told beside the table */
+	e = cli->json ? NULL : odict_get_type(ans.od, ODICT_ARRAY, "errors");
+	for (le = e ? e->u.odict->lst.head : NULL; le; le = le->next) {
+		const struct odict_entry *row = le->data;
+		const char *server, *text;
 
-	ret = CLI_FAILED;
-	code = odict_string(ans.od, "code");
-	if (ans.scode == 404 && code && !strcmp(code, "ENOSYS")) {
-		unknown_tell(cli, name);
+		if (row->type != ODICT_OBJECT)
+			continue;
+		server = odict_string(row->u.odict, "server");
+		text = odict_string(row->u.odict, "error");
+		cli_error("%s: %s", server ? server : "?", text ? text : "?");
 	}
-	else {
-		const char *text = odict_string(ans.od, "error");
-
-		cli_error("%s: %s", name, text ? text : "failed");
-	}
+	if (e)
+		odict_entry_del(ans.od, "errors");
+	result_print(cli, ans.od);
 
  out:
 	answer_reset(&ans);

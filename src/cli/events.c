@@ -125,7 +125,9 @@ int cmd_events(struct cli *cli, int argc, char **argv)
 	char *path = NULL;
 	int ret;
 
-	ret = path_make(&path, argc, argv);
+	ret = only_here(cli, "events");
+	if (!ret)
+		ret = path_make(&path, argc, argv);
 	if (!ret)
 		ret = http_open(&conn, cli->dir);
 	if (!ret)

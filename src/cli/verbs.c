@@ -12,17 +12,31 @@
 
 static const struct verb verbv[] = {
 	{"status", "status", "", "status",
-	 "how the server and its services are", NULL},
+	 "how the server and its services are", cmd_farm},
+	{"servers", "servers", "", "servers",
+	 "the servers of the farm, as its registry sees them", NULL},
+	{"nodes", "nodes", "", "nodes",
+	 "the servers of the farm, as this one sees them", NULL},
 	{"conferences", "conferences", "", "conferences",
-	 "conferences of this server", NULL},
+	 "conferences of this server, or of the farm", cmd_farm},
 	{"show", "participants", "conference", "show CONF",
 	 "who is in a conference", NULL},
 	{"capacity", "capacity", "", "capacity",
 	 "media servers and what they have left", NULL},
 	{"table", "conference-table", "", "table",
 	 "which media server holds which conference", NULL},
+	{"drain", NULL, NULL, "drain [SERVER] [--exit|--off]",
+	 "move all conferences away from a server", cmd_drain},
+	{"move", "move", NULL, "move CONF [SERVER]",
+	 "move a conference to another server", cmd_move},
+	{"moves", "moves", "", "moves",
+	 "what is moving", cmd_farm},
 	{"plan", "plan-out", NULL, "plan SERVER FROM TO|off",
 	 "no new conferences for a media server in that time", cmd_plan},
+	{"plan-out", "plan-out", NULL, "plan-out SERVER FROM TO|off",
+	 "the same as plan", cmd_plan},
+	{"registry", NULL, NULL, "registry probe SERVER",
+	 "ask a server at once whether it is well", cmd_registry},
 	{"mute", "mute", NULL, "mute CONF WHO",
 	 "nobody hears WHO: a user, a name, id=N or all", cmd_who},
 	{"unmute", "unmute", NULL, "unmute CONF WHO",
@@ -112,6 +126,15 @@ static const char *more_help(const char *name)
 		 "name, id=N as 'junctor show'\nprints it, or all."},
 		{"plan", "FROM and TO: YYYY-MM-DD, YYYY-MM-DDTHH:MM:SSZ "
 		 "(UTC) or seconds since 1970;\noff takes the plan back."},
+		{"drain", "It takes no new conferences, and those it has "
+		 "move to other servers.\n"
+		 "  --exit   it stops when it is empty\n"
+		 "  --off    it takes new conferences again\n"
+		 "Without SERVER: the server in DIR."},
+		{"move", "Without SERVER to the one that has the most "
+		 "room."},
+		{"registry", "SIP OPTIONS and a question on the bus, now; "
+		 "'junctor servers' shows\nwhat came of the last ones."},
 		{"set", "Also KEY=VALUE. What can only change with a "
 		 "restart says so."},
 		{"trace", "  trace SERVICE on|off         trace events of "
@@ -144,6 +167,8 @@ static const char *more_help(const char *name)
 	};
 	size_t i;
 
+	if (!strcmp(name, "plan-out"))
+		name = "plan";
 	if (!strcmp(name, "unmute") || !strcmp(name, "kick"))
 		name = "mute";
 
@@ -165,6 +190,10 @@ void verb_help(const struct verb *v)
 
 	(void)printf("Usage: junctor [--dir DIR] [--json] %s\n\n%s\n",
 		     v->usage, v->help ? v->help : "");
+	if (v->h == cmd_farm)
+		(void)puts("\nA server that looks after a farm (registry) "
+			   "tells of all its servers;\n--here: only of "
+			   "itself, --all: of all of them in any case.");
 	if (more)
 		(void)printf("\n%s\n", more);
 }

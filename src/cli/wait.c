@@ -75,6 +75,9 @@ int cmd_stop(struct cli *cli, int argc, char **argv)
 		return CLI_USAGE;
 	}
 
+	if (cli->server)
+		return command_call(cli, "stop", NULL);
+
 	ret = call(cli, "stop");
 	if (ret)
 		return ret;
@@ -109,6 +112,9 @@ int cmd_restart(struct cli *cli, int argc, char **argv)
 		cli_error("usage: junctor restart");
 		return CLI_USAGE;
 	}
+
+	if (cli->server)
+		return command_call(cli, "restart", NULL);
 
 	if (!addr_stat(&before, cli->dir))
 		memset(&before, 0, sizeof(before));

@@ -1,0 +1,161 @@
+/**
+ * @file route.c  Commands about a conference go to where it runs
+ *
+ *   the command is here   -> run; if the conference is not here, go on:
+ *   it is not             -> who has the claim? -> give it to that server
+ *
+ * Whatever names a `conference` is treated so: remote need not know which
+ * commands there are.
+ */
+#include <string.h>
+#include <re.h>
+#include "server/log.h"
+#include "server/server.h"
+#include "noc/json.h"
+#include "remote/forward.h"
+#include "remote/http.h"
+#include "remote/token.h"
+#include "remote/remote.h"
+
+
+struct routed {
+	struct remote *r;          /* referenced: may be closed meanwhile   */
+	struct httpd_req *req;     /* referenced, NULL: handed on           */
+	struct odict *args;        /* referenced                            */
+	bool read;
+	bool found;                /* we have the command                   */
+	int err;                   /* what the answer is if nobody has it   */
+	char reason[256];
+	char name[];
+};
+
+
+static void routed_destructor(void *arg)
+{
+	struct routed *rt = arg;
+
+	mem_deref(rt->req);
+	mem_deref(rt->args);
+	mem_deref(rt->r);
+}
+
+
+static void answer(struct routed *rt, int err, const char *reason,
+		   const struct odict *result)
+{
+	struct httpd_req *req = rt->req;
+
+	rt->req = NULL;
+	api_answer(err, reason, result, req);
+	mem_deref(rt);
+}
+
+
+/* The conference is nowhere else. */
+static void nobody(struct routed *rt)
+{
+	if (rt->found) {
+		answer(rt, rt->err, rt->reason, NULL);
+		return;
+	}
+
+	api_missing(rt->req);
+	mem_deref(rt);
+}
+
+
+static void there_handler(int err, const char *reason,
+			  const struct odict *result, void *arg)
+{
+	answer(arg, err, reason, result);
+}
+
+
+static void owner_handler(const char *server, void *arg)
+{
+	struct routed *rt = arg;
+	struct remote *r = rt->r;
+	int err;
+
+	if (!server || !strcmp(server, server_name(r->srv))) {
+		nobody(rt);
+		return;
+	}
+
+	log_event(rt->read ? LOG_DEBUG : LOG_NOTICE, "remote", NULL,
+		  "command %s for %s, where %s is", rt->name, server,
+		  odict_string(rt->args, "conference"));
+	err = forward_run(r->forward, server, rt->name, rt->args, rt->read,
+			  FORWARD_MS, there_handler, rt);
+	if (err)
+		answer(rt, err, strerror(err), NULL);
+}
+
+
+static void elsewhere(struct routed *rt, int err, const char *reason)
+{
+	rt->err = err;
+	str_ncpy(rt->reason, reason ? reason : "", sizeof(rt->reason));
+
+	/* the service may have stopped while the command ran */
+	if (!rt->r->forward ||
+	    forward_owner(rt->r->forward,
+			  odict_string(rt->args, "conference"),
+			  owner_handler, rt))
+		nobody(rt);
+}
+
+
+static void here_handler(int err, const char *reason,
+			 const struct odict *result, void *arg)
+{
+	if (err == ENOENT)
+		elsewhere(arg, err, reason);
+	else
+		answer(arg, err, reason, result);
+}
+
+
+/**
+ * Run a command where the conference is that it names
+ *
+ * @param r     Service
+ * @param req   Request, answered later if it is ours
+ * @param name  Name of the command
+ * @param args  Its arguments
+ * @param found This server has the command
+ * @param read  Only if it changes nothing
+ *
+ * @return True if the request will be answered; false if it names no
+ *         conference, or there is no farm
+ */
+bool route_command(struct remote *r, struct httpd_req *req, const char *name,
+		   const struct odict *args, bool found, bool read)
+{
+	const char *conference = odict_string(args, "conference");
+	struct routed *rt;
+	size_t n;
+
+	if (!r->forward || !str_isset(conference))
+		return false;
+
+	n = strlen(name) + 1;
+	rt = mem_zalloc(sizeof(*rt) + n, routed_destructor);
+	if (!rt)
+		return false;
+
+	memcpy(rt->name, name, n);
+	rt->r = mem_ref(r);
+	rt->req = mem_ref(req);
+	rt->args = mem_ref((void *)args);
+	rt->read = read;
+	rt->found = found;
+
+	if (!found)
+		elsewhere(rt, ENOSYS, NULL);
+	else if (command_run(server_commands(r->srv), name, args,
+			     here_handler, rt))
+		answer(rt, EINVAL, "cannot be run", NULL);
+
+	return true;
+}
