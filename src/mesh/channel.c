@@ -305,7 +305,7 @@ unsigned rx_batch_drops(const struct rx_batch *b, uint32_t *seen)
 	if (!b->used)
 		return 0;
 
-	/* counted since the socket was opened; not told while there are none */
+	/* counted since the socket was opened; none are not told */
 	hdr = (struct msghdr *)&b->msgv[b->used - 1].msg_hdr;
 	for (c = CMSG_FIRSTHDR(hdr); c; c = CMSG_NXTHDR(hdr, c)) {
 		if (c->cmsg_level != SOL_SOCKET ||
