@@ -31,6 +31,9 @@ static const struct setting settings[] = {
 	 "name of this server, unique in its NOC; unset: the host's name"},
 	{"server.dir", SETTING_STRING, "./run", 1, 0, NULL, 0,
 	 "folder of state: process id, token, logs; made when missing"},
+	{"noc.key", SETTING_STRING, NULL, 1, 0, NULL, 0,
+	 "file with the key that all servers of a NOC share; unset: DIR/noc.key"
+	 "; made when missing"},
 	{"server.stop_timeout", SETTING_U32, "4000", 0, 600000, NULL,
 	 SETTING_RUNTIME,
 	 "longest wait for what is busy when stopping [ms]"},
