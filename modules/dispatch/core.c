@@ -63,6 +63,12 @@ int dispatch_alloc(struct dispatch **dp)
 }
 
 
+static void state_handler(enum bus_state state, void *arg)
+{
+	dispatch_degraded(arg, state == BUS_DOWN);
+}
+
+
 /**
  * Begin to dispatch. d->conf must have been set, but may change later.
  *
@@ -93,7 +99,13 @@ int dispatch_open(struct dispatch *d, const struct dispatch_params *prm)
 	if (err)
 		goto out;
 
+	err = bus_state_listen(&d->buslis, d->bus, state_handler, d);
+	if (err)
+		goto out;
+
 	err = dispatch_follow(d);
+	if (!err)
+		state_handler(bus_state(d->bus), d);
 
  out:
 	if (err)
@@ -122,6 +134,7 @@ void dispatch_close(struct dispatch *d)
 	tmr_cancel(&d->unclaimed);
 	list_flush(&d->unclaimedl);
 
+	d->buslis = mem_deref(d->buslis);
 	for (i=0; i<ARRAY_SIZE(d->watchv); i++)
 		d->watchv[i] = mem_deref(d->watchv[i]);
 	for (i=0; i<ARRAY_SIZE(d->subv); i++)

@@ -244,6 +244,12 @@ static void dispatch_stop(struct service *svc)
 }
 
 
+static unsigned waiting(const struct dispatch *d)
+{
+	return d->waiting;
+}
+
+
 static int dispatch_init(struct service *svc)
 {
 	struct dispatch *d;
@@ -254,7 +260,9 @@ static int dispatch_init(struct service *svc)
 		return err;
 
 	d->svc = svc;
+	d->api = (struct dispatch_api){ .d = d, .waiting = waiting };
 	service_data_set(svc, d);
+	service_api_set(svc, &d->api);
 
 	return 0;
 }

@@ -5,8 +5,10 @@
 #define JUNCTOR_DISPATCH_DISPATCH_H
 
 #include "server/siphash.h"
+#include "dispatch/dispatch_api.h"
 
 struct bus;
+struct bus_listener;
 struct bus_sub;
 struct bus_watch;
 struct client;
@@ -92,6 +94,7 @@ struct dispatch {
 	struct mqueue *mq;         /* joins wait to be handed over          */
 	struct tmr handover;
 
+	struct bus_listener *buslis;
 	struct bus_watch *watchv[WATCHES];
 	struct bus_sub *subv[3];
 	unsigned loading;          /* set of watches that have not told all */
@@ -108,6 +111,7 @@ struct dispatch {
 	uint64_t fast;             /* redirects of signalling threads       */
 
 	/* of the service */
+	struct dispatch_api api;
 	struct service *svc;
 	const struct siphost_api *host;
 	struct tmr load_tmr;

@@ -11,6 +11,8 @@ const struct setting siphost_settings[] = {
 	{"sip.listen", SETTING_SA, "127.0.0.1:5060", 0, 0, NULL,
 	 SETTING_MULTI,
 	 "address to listen on, UDP and TCP; port 0: any"},
+	{"sip.freebind", SETTING_BOOL, "no", 0, 0, NULL, 0,
+	 "listen also on addresses that this host does not have yet"},
 	{"sip.threads", SETTING_U32, "1", 1, SIPSTACK_THREADS_MAX, NULL, 0,
 	 "signalling threads"},
 	{"sip.max_calls", SETTING_U32, "20000", 1, 1000000, NULL, 0,
@@ -91,6 +93,7 @@ int settings_get(struct sipstack_conf *conf, const struct config *cfg)
 	conf->probe          = config_u32(cfg, "sip.probe");
 	conf->t1             = config_u32(cfg, "sip.t1");
 	conf->move_ms        = config_u32(cfg, "sip.move_timeout");
+	conf->freebind       = config_bool(cfg, "sip.freebind");
 	conf->trust_asserted = config_bool(cfg, "sip.trust_asserted");
 	conf->server         = config_str(cfg, "sip.server");
 

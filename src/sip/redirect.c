@@ -155,6 +155,19 @@ void redirect_threads_set(struct redirect *r, unsigned threads)
 
 
 /**
+ * Listen also on addresses that this host does not have yet
+ *
+ * @param r  Fast path, before the first thread enters
+ * @param on True if so
+ */
+void redirect_freebind(struct redirect *r, bool on)
+{
+	if (r)
+		r->freebind = on;
+}
+
+
+/**
  * Let sofia have everything for a time
  *
  * @param r   Fast path
@@ -481,6 +494,8 @@ int redirect_thread_enter(struct redirect *r, unsigned ix)
 			    hand_handler, t);
 	if (err)
 		return err;
+
+	udpsock_freebind(us, r->freebind);
 
 	pthread_rwlock_wrlock(&r->lock);
 	if (t->us) {

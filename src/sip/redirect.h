@@ -47,6 +47,7 @@ int  redirect_alloc(struct redirect **rp, unsigned threads);
 void redirect_handler(struct redirect *r, redirect_lookup_h *h, void *arg);
 void redirect_defer_handler(struct redirect *r, redirect_wake_h *h, void *arg);
 void redirect_threads_set(struct redirect *r, unsigned threads);
+void redirect_freebind(struct redirect *r, bool on);
 void redirect_hold(struct redirect *r, enum redirect_hold why, bool on);
 void redirect_stats(struct redirect *r, struct redirect_stats *st);
 unsigned redirect_owner(const struct redirect *r, const char *callid,

@@ -37,6 +37,7 @@ struct rthread {
 struct redirect {
 	unsigned threads;       /* that are there, set before they enter    */
 	unsigned threadc;       /* room for                                 */
+	bool freebind;          /* set before they enter                    */
 	struct siphash_key key;
 	struct rthread *threadv[REDIRECT_THREADS_MAX]; /* see rthread_get   */
 

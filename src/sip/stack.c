@@ -191,6 +191,7 @@ int sipstack_alloc(struct sipstack **stp, const struct sipstack_conf *conf,
 	st->arg = arg;
 	shared_set(&st->sh, conf);
 	redirect_threads_set(conf->redirect, conf->threads);
+	redirect_freebind(conf->redirect, conf->freebind);
 
 	err  = hash_alloc(&st->calls.idh, CALLS_SIZE);
 	err |= hash_alloc(&st->calls.callidh, CALLS_SIZE);

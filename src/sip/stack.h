@@ -31,6 +31,7 @@ struct sipstack_conf {
 				      that took the call over, 0: as any
 				      other [ms]                            */
 	bool trust_asserted;       /* believe P-Asserted-Identity           */
+	bool freebind;             /* listen on addresses that may come     */
 	const char *server;        /* Server and User-Agent                 */
 	struct redirect *redirect; /* fast path, or NULL                    */
 };

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <pthread.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -240,6 +241,9 @@ int bind(int fd, const struct sockaddr *addr, socklen_t len)
 			      addr)->sin6_port
 			  : !((const struct sockaddr_in *)(const void *)
 			      addr)->sin_port);
+
+	if (self && self->freebind)
+		(void)setsockopt(fd, SOL_IP, IP_FREEBIND, &on, sizeof(on));
 
 	if (share && !any)
 		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on,

@@ -183,6 +183,20 @@ int udpsock_enter(struct udpsock **up, unsigned ix, bool shared,
 
 
 /**
+ * Let sofia listen on addresses that this host does not have, or not yet
+ * (IP_FREEBIND, also for TCP)
+ *
+ * @param us Of this thread
+ * @param on True to begin
+ */
+void udpsock_freebind(struct udpsock *us, bool on)
+{
+	if (us)
+		us->freebind = on;
+}
+
+
+/**
  * Give a thread a datagram that another one has read
  *
  * @param us  Of the thread that gets it; thread-safe as long as the caller

@@ -39,6 +39,7 @@ typedef int (udpsock_hand_h)(const struct udpsock_msg *msg, void *arg);
 
 int  udpsock_enter(struct udpsock **up, unsigned ix, bool shared,
 		   udpsock_batch_h *bh, udpsock_hand_h *hh, void *arg);
+void udpsock_freebind(struct udpsock *us, bool on);
 int  udpsock_push(struct udpsock *us, const struct udpsock_msg *msg);
 int  udpsock_send(struct udpsock *us, unsigned sockix, const void *buf,
 		  size_t len, const struct sockaddr *dst);

@@ -34,6 +34,7 @@ struct udpsock {
 	/* of the signalling thread */
 	unsigned ix;
 	bool shared;
+	bool freebind;                  /* bind to addresses that may come  */
 	udpsock_batch_h *bh;
 	udpsock_hand_h *hh;
 	void *arg;

@@ -102,6 +102,7 @@ static void cut_destructor(void *arg)
 {
 	struct cut *c = arg;
 
+	bus_close(&c->bus);
 	mem_deref(c->inner);
 }
 
@@ -176,6 +177,7 @@ static void setup(unsigned mediac, uint32_t capacity)
 	t.cut = mem_zalloc(sizeof(*t.cut), cut_destructor);
 	ck_assert_ptr_nonnull(t.cut);
 	t.cut->bus.ops = &cut_ops;
+	t.cut->bus.state = BUS_UP;
 	t.cut->inner = mem_ref(t.bus);
 	ck_assert_int_eq(0, farm_alloc(&t.farm));
 	t.farm->inh = in_handler;
@@ -496,8 +498,8 @@ START_TEST(test_degraded)
 	call(0, "known", 0);
 	run(50);
 	t.cut->down = true;
-	dispatch_degraded(t.dv[0], true);
-	dispatch_degraded(t.dv[0], true);
+	bus_state_set(&t.cut->bus, BUS_DOWN);
+	bus_state_set(&t.cut->bus, BUS_DOWN);
 	ck_assert_uint_eq(1, t.degraded);
 
 	call(0, "known", 1);
@@ -512,7 +514,7 @@ START_TEST(test_degraded)
 	claim_put("raced", "m9");
 	run(20);
 	t.cut->down = false;
-	dispatch_degraded(t.dv[0], false);
+	bus_state_set(&t.cut->bus, BUS_UP);
 	run(100);
 	ck_assert_uint_eq(1, t.conflicts);
 	ck_assert(list_isempty(&t.dv[0]->unclaimedl));
