@@ -101,15 +101,18 @@ farm_conf() {
 	} >"$3/junctord.conf") || die "cannot write $3/junctord.conf"
 }
 
-# farm_end SECONDS DIR: the servers first, who say goodbye, then nats-server.
-# False if one of them had to be killed.
+# farm_end SECONDS DIR [PID...]: the servers first, who say goodbye, then
+# nats-server. PIDs are for those that have written no file yet. False if one
+# had to be killed.
 farm_end() {
-	local limit=$(($1 * 10)) dir=$2 pids=() pid f ok=0
+	local limit=$(($1 * 10)) dir=$2 ends pid f ok=0
+	shift 2
+	ends=("$@")
 	for f in "$dir/junctord.pid" "$dir"/media*/junctord.pid; do
-		pid=$(pid_of "$f") && pids+=("$pid")
+		pid=$(pid_of "$f") && ends+=("$pid")
 	done
-	[ "${#pids[@]}" = 0 ] || kill -TERM "${pids[@]}" 2>/dev/null
-	for pid in "${pids[@]}"; do
+	[ "${#ends[@]}" = 0 ] || kill -TERM "${ends[@]}" 2>/dev/null
+	for pid in "${ends[@]}"; do
 		while alive "$pid" && [ "$limit" -gt 0 ]; do
 			sleep 0.1
 			limit=$((limit - 1))

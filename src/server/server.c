@@ -32,8 +32,8 @@ static const struct setting settings[] = {
 	{"server.dir", SETTING_STRING, "./run", 1, 0, NULL, 0,
 	 "folder of state: process id, token, logs; made when missing"},
 	{"noc.key", SETTING_STRING, NULL, 1, 0, NULL, 0,
-	 "file with the key that all servers of a NOC share; unset: DIR/noc.key"
-	 "; made when missing"},
+	 "file with the key that all servers of a NOC share, made when"
+	 " missing; unset: DIR/noc.key"},
 	{"server.stop_timeout", SETTING_U32, "4000", 0, 600000, NULL,
 	 SETTING_RUNTIME,
 	 "longest wait for what is busy when stopping [ms]"},
