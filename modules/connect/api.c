@@ -3,6 +3,7 @@
  */
 #include <string.h>
 #include <re.h>
+#include "noc/client.h"
 #include "connect/connect.h"
 #include "connect/room.h"
 #include "connect/seatwriter.h"
@@ -29,6 +30,17 @@ static int stats(const struct connect *c, const char *callid,
 	const struct member *m = member_callid(c, callid);
 
 	return m ? mesh_part_stats(m->part, st) : ENOENT;
+}
+
+
+static int leg_refer(struct connect *c, const char *callid, const char *uri)
+{
+	const struct member *m = member_callid(c, callid);
+
+	if (!m || !m->joined_usec || m->adoption)
+		return ENOENT;
+
+	return m->frozen ? EBUSY : client_refer(m->client, uri);
 }
 
 
@@ -90,6 +102,7 @@ void connect_api_init(struct connect *c)
 		.leg_thaw     = leg_thaw,
 		.leg_release  = leg_release,
 		.leg_adopt    = leg_adopt,
+		.leg_refer    = leg_refer,
 		.leg_gone     = leg_gone,
 		.room_drop    = room_drop,
 		.link         = room_link,

@@ -295,6 +295,19 @@ static bool refused_h(const struct event *ev, void *arg)
 }
 
 
+/* Its phone calls another server instead; it comes as a new participant. */
+static bool referred_h(const struct event *ev, void *arg)
+{
+	const struct client_event *ce = ev->data;
+	struct member *m = member_find(arg, ce->client);
+
+	if (m && ce->cause == 200)
+		member_bye(m, LEAVE_BYE);
+
+	return false;
+}
+
+
 static bool dead_h(const struct event *ev, void *arg)
 {
 	const struct client_event *ce = ev->data;
@@ -409,6 +422,7 @@ static int start_offers(struct connect *c)
 		 false},
 		{"client.media", EVENT_PRIO_CONNECT, media_h, false},
 		{"client.refused", EVENT_PRIO_CONNECT, refused_h, false},
+		{"client.referred", EVENT_PRIO_CONNECT, referred_h, false},
 		{"client.dead", EVENT_PRIO_CONNECT, dead_h, false},
 		{"client.text", EVENT_PRIO_CONNECT, text_h, false},
 		{"client.dtmf", EVENT_PRIO_CONNECT, dtmf_h, false},

@@ -128,7 +128,7 @@ struct connect_api {
 			 bool crash, connect_adopt_h *h, void *arg);
 
 	/* It cannot be moved: ask its phone to call that URI in its stead
-	 * (REFER); it leaves when it has. NULL: cannot do that */
+	 * (REFER); it leaves when it has */
 	int (*leg_refer)(struct connect *c, const char *callid,
 			 const char *uri);
 
@@ -137,7 +137,8 @@ struct connect_api {
 			 unsigned id);
 
 	/* Everybody has moved to the server `to`: the conference is no
-	 * longer here. EBUSY if somebody still is */
+	 * longer here. EBUSY if somebody still is. to NULL: nobody moves any
+	 * more, it ends when the last one leaves */
 	int (*room_drop)(struct connect *c, const char *conference,
 			 const char *to);
 

@@ -158,13 +158,15 @@ void room_leaving(struct room *room, const char *to)
 
 
 /**
- * Everybody has moved: the conference is no longer here
+ * Everybody has moved: the conference is no longer here. Or nobody moves any
+ * more: it ends here when the last one leaves
  *
  * @param c          Connect service
  * @param conference Its name
- * @param to         Server where it goes on, or NULL: it has ended here
+ * @param to         Server where it goes on, or NULL: it stays
  *
- * @return 0 if success; ENOENT; EBUSY if somebody is still here
+ * @return 0 if success; ENOENT; EBUSY if it goes on at `to`, but somebody is
+ *         still here
  */
 int room_drop(struct connect *c, const char *conference, const char *to)
 {
@@ -173,7 +175,7 @@ int room_drop(struct connect *c, const char *conference, const char *to)
 	if (!room)
 		return ENOENT;
 
-	if (room->count)
+	if (room->count && to)
 		return EBUSY;
 
 	if (to) {

@@ -11,8 +11,7 @@
  */
 #include <string.h>
 #include <re.h>
-#include "server/service.h"
-#include "server/settings.h"
+#include "server/event.h"
 #include "server/log.h"
 #include "noc/wire.h"
 #include "move/mover.h"
@@ -542,6 +541,22 @@ void in_end(struct move *mv, const struct move_msg *msg, struct answerer *an)
 	if (in && !in->dead)
 		in_over(in, msg->abort ? ECANCELED : 0,
 			msg->abort ? "it stays where it was" : NULL);
+}
+
+
+/**
+ * "client.replaces": who could not be moved was asked to call here
+ *
+ * @param ev  Event
+ * @param arg Service
+ *
+ * @return True if its conference is coming; its ticket says the rest
+ */
+bool in_replaces_handler(const struct event *ev, void *arg)
+{
+	const struct join *join = ev->data;
+
+	return join && in_any(arg, join->conference);
 }
 
 

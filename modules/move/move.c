@@ -250,6 +250,8 @@ static int listen_all(struct move *mv)
 		 false},
 		{"connect.left", EVENT_PRIO_NORMAL, out_left_handler, false},
 		{"connect.lost", EVENT_PRIO_NORMAL, out_left_handler, false},
+		{"client.replaces", EVENT_PRIO_NORMAL, in_replaces_handler,
+		 false},
 		{"config.changed", EVENT_PRIO_NORMAL, changed_handler, false},
 		{"server.stopping", EVENT_PRIO_VALIDATION, stopping_handler,
 		 false},

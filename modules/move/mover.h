@@ -239,6 +239,7 @@ struct in *in_find(const struct move *mv, const char *conference,
 bool in_any(const struct move *mv, const char *conference);
 void in_node_down(struct move *mv, const char *server);
 void ins_stop(struct move *mv);
+bool in_replaces_handler(const struct event *ev, void *arg);
 
 /* adopt.c */
 int  adopt_run(struct move *mv, const char *conference, const char *from,

@@ -113,6 +113,7 @@ static void out_fail(struct out *out, int err, const char *reason)
 	if (out->begun)
 		word_send(mv, out->to, MOVE_END, out->conference, NULL, true);
 	unlink_here(out);
+	(void)mv->connect->room_drop(mv->connect->c, out->conference, NULL);
 	mem_ref(out);
 	list_unlink(&out->le);
 	out_result(out, err, reason);
@@ -124,11 +125,9 @@ static void out_fail(struct out *out, int err, const char *reason)
 static void out_finish(struct out *out)
 {
 	struct move *mv = out->mv;
-	const struct connect_api *c = mv->connect;
 
 	unlink_here(out);
 	word_send(mv, out->to, MOVE_END, out->conference, NULL, false);
-	(void)c->room_drop(c->c, out->conference, out->to);
 	++mv->countv[COUNT_OUT];
 
 	mem_ref(out);
@@ -169,12 +168,14 @@ static void check_handler(void *arg)
 	/* those who were being answered when the claim was given */
 	(void)c->legs(c->c, out->conference, list_handler, out);
 
-	if (list_isempty(&out->legl)) {
+	/* else somebody is still being answered */
+	if (list_isempty(&out->legl) &&
+	    c->room_drop(c->c, out->conference, out->to) != EBUSY) {
 		out_finish(out);
 		return;
 	}
 
-	if (!some_moves(out)) {
+	if (!list_isempty(&out->legl) && !some_moves(out)) {
 		out->state = OUT_TAIL;
 		out_result(out, EAGAIN, "some stay until they hang up");
 	}
@@ -197,7 +198,7 @@ void out_check(struct out *out)
 		return;
 
 	/* the look every now and then does the rest */
-	if (list_isempty(&out->legl) || !some_moves(out))
+	if (!some_moves(out))
 		tmr_start(&out->tmr, 0, check_handler, out);
 }
 

@@ -39,6 +39,7 @@ struct mphone {
 struct mroom {
 	char name[32];
 	bool here;
+	bool leaving;              /* somebody has moved away               */
 	unsigned holds;
 	bool linked;
 	char peer[64];

@@ -99,7 +99,7 @@ void mroom_gone(struct media *m, struct mroom *r, bool moved)
 		.conference = r->name, .moved = moved,
 	};
 
-	if (!r->here || r->members || r->holds)
+	if (!r->here || r->members || r->holds || r->leaving)
 		return;
 
 	r->here = r->linked = false;
@@ -177,9 +177,7 @@ void mphone_leave(struct mphone *p, const char *event, const char *to)
 	ce.moved = to != NULL;
 	fire(m, event, &ce);
 
-	/* who is moved away leaves a room for the others of the move */
-	if (!to)
-		mroom_gone(m, r, false);
+	mroom_gone(m, r, false);
 }
 
 
@@ -422,6 +420,7 @@ static int leg_release(struct connect *c, const char *callid, const char *to)
 
 	/* it is the other's since that adopted it */
 	++p->moves;
+	r->leaving = true;
 	if (p->at == c->m->ix) {
 		mphone_leave(p, "connect.moved", to);
 		p->frozen = false;
@@ -525,14 +524,14 @@ static void leg_gone(struct connect *c, const char *conference, unsigned id)
 static int room_drop(struct connect *c, const char *name, const char *to)
 {
 	struct mroom *r = mroom_find(c->m, name);
-	(void)to;
 
 	if (!r)
 		return ENOENT;
-	if (r->members || r->holds)
+	if (to && (r->members || r->holds))
 		return EBUSY;
 
-	mroom_gone(c->m, r, true);
+	r->leaving = false;
+	mroom_gone(c->m, r, to != NULL);
 
 	return 0;
 }
