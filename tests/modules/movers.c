@@ -652,7 +652,7 @@ void movers_run(int servers, const char *conf, mstep_h *const *stepv,
 		      movers.step);
 
 	movers_clean();
-	for (int i = 0; i < servers; i++)
+	for (int i = 0; i < movers.mediac; i++)
 		media_end(&movers.mediav[i]);
 	mem_deref(movers.bus);
 	cleanup();
