@@ -231,14 +231,26 @@ int member_describe(struct member *m, struct media_desc *md,
 }
 
 
+/* Port 0 switches a stream off (RFC 3264 section 8.2), as some phones do to
+   hold: who is in stays in, and comes back with another offer. */
+static bool switched_off(const struct media_desc *desc)
+{
+	return desc->has_audio && !sa_port(&desc->rtp);
+}
+
+
 static int media_update(struct member *m, struct media_desc *answer,
 			const struct media_desc *desc)
 {
-	struct mesh_media media;
-	int err;
+	struct mesh_media media = m->media;
+	int err = 0;
 
-	err = negotiate_media(&media, answer, m->codec, sizeof m->codec,
-			      desc, codecs_allowed(m));
+	if (switched_off(desc))
+		media.send = media.recv = false;
+	else
+		err = negotiate_media(&media, answer, m->codec,
+				      sizeof m->codec, desc,
+				      codecs_allowed(m));
 	if (err)
 		return err;
 
@@ -288,6 +300,9 @@ int member_answer(struct member *m, const struct media_desc *offer)
 	err = member_address(m, &answer);
 	if (err)
 		return err;
+
+	if (switched_off(offer))
+		sa_set_port(&answer.rtp, 0);
 
 	err = client_accept(m->client, &answer);
 	member_changed(m);
