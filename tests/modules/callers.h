@@ -1,0 +1,76 @@
+/**
+ * @file callers.h  Client hosts that are made up, and callers that several
+ *                  servers can have one after the other; their media are real
+ */
+#ifndef JUNCTOR_TESTS_MODULES_CALLERS_H
+#define JUNCTOR_TESTS_MODULES_CALLERS_H
+
+#include "noc/client.h"
+#include "mesh/mesh.h"
+#include "sip/sdp.h"
+#include "siphost/siphost.h"
+
+enum { HOSTS_MAX = 4, CALLERS_MAX = 256, DOCS_MAX = 32 };
+
+/* What a phone does with an offer of ours */
+enum answer { ANSWERS, REFUSES, IGNORES, HANGS_UP, REFUSES_ONCE };
+
+struct caller;
+
+/* A caller as one server sees it */
+struct side {
+	struct caller *caller;
+	unsigned host;
+	struct client *client;       /* ours, NULL: none                    */
+	struct tmr tmr;
+	client_dialog_h *dialogh;
+	void *dialogarg;
+	bool frozen, released;
+	bool bye;                    /* the server said goodbye             */
+	uint32_t thawed;             /* CSeq that was told                  */
+	unsigned peeks, offers, probes;
+};
+
+struct caller {
+	char callid[64], user[64];
+	bool watcher;
+	unsigned host;               /* that has it                         */
+	struct side sidev[HOSTS_MAX];
+	struct phone *phone;
+	struct media_desc answer;    /* last one from a server              */
+	struct media_desc offer;     /* last offer from a server            */
+	enum answer mode;
+	uint16_t scode;              /* when it refuses                     */
+	unsigned delay;              /* before it answers [ms]              */
+	bool held;                   /* it holds us                         */
+	char *docv[DOCS_MAX];        /* of a watcher                        */
+	unsigned docc;
+	bool over;
+	uint16_t rejected;
+};
+
+struct callers {
+	struct server *srvv[HOSTS_MAX];
+	struct siphost_api apiv[HOSTS_MAX];
+	unsigned starting;           /* which host's server is being made   */
+	struct caller *callerv[CALLERS_MAX];
+	unsigned callerc;
+};
+
+extern struct callers callers;
+extern const struct service_export *const callers_builtin[];
+
+void callers_open(void);
+void callers_close(void);
+struct caller *caller_join(unsigned host, const char *conference,
+			   unsigned n, bool media);
+struct caller *caller_watch(unsigned host, const char *conference,
+			    const char *user);
+void caller_leave(struct caller *c);
+void caller_hold(struct caller *c, bool on);
+void caller_key(struct caller *c, char digit);
+bool caller_hears(const struct caller *c, unsigned n);
+unsigned caller_freq(unsigned n);
+struct caller *caller_find(const char *callid);
+
+#endif

@@ -1,0 +1,569 @@
+/**
+ * @file test_seats.c  Conferences that go from one server to another, and
+ *                     what is kept of them on the bus
+ *
+ * The servers have real connect services, meshes and usage records; the test
+ * is their client hosts, and whoever moves conferences. Everything that goes
+ * from one server to the other is sealed and opened again.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <check.h>
+#include <re.h>
+#include "server/server.h"
+#include "server/service.h"
+#include "server/event.h"
+#include "server/command.h"
+#include "bus/bus.h"
+#include "noc/seal.h"
+#include "noc/seat.h"
+#include "connect/connect.h"
+#include "mesh/rtcp.h"
+#include "callers.h"
+#include "farm.h"
+#include "../mesh/phone.h"
+
+
+/* What one server tells */
+struct told {
+	unsigned joined, arrived, left, moved, lost, created, deleted;
+	unsigned muted;
+	char to[64];
+	struct listener *lv[7];
+};
+
+static struct farm farm;
+static struct told toldv[HOSTS_MAX];
+static struct seal_key *key;
+
+
+static bool told_h(const struct event *ev, void *arg)
+{
+	const struct connect_event *ce = ev->data;
+	const char *what = ev->name + strlen("connect.");
+	struct told *t = arg;
+
+	if (!strcmp(what, "joined"))
+		++*(ce->moved ? &t->arrived : &t->joined);
+	else if (!strcmp(what, "left"))
+		++t->left;
+	else if (!strcmp(what, "created"))
+		++t->created;
+	else if (!strcmp(what, "deleted"))
+		++t->deleted;
+	else if (!strcmp(what, "muted"))
+		++t->muted;
+	else
+		++*(strcmp(what, "moved") ? &t->lost : &t->moved);
+
+	if (ce->to)
+		str_ncpy(t->to, ce->to, sizeof t->to);
+
+	return false;
+}
+
+
+static void server_up(unsigned ix, const char *name, const char *more)
+{
+	static const char *const eventv[] = {
+		"connect.joined", "connect.left", "connect.moved",
+		"connect.lost", "connect.created", "connect.deleted",
+		"connect.muted",
+	};
+	char conf[512];
+
+	(void)re_snprintf(conf, sizeof conf, "service siphost\nservice mesh\n"
+			  "service groups\nservice usage\nmesh.workers 1\n"
+			  "connect.seats yes\n%s", more);
+	callers.starting = ix;
+	callers.srvv[ix] = farm_start(&farm, ix, name, conf,
+				      callers_builtin);
+	memset(&toldv[ix], 0, sizeof toldv[ix]);
+	for (unsigned i = 0; i < ARRAY_SIZE(eventv); i++)
+		ck_assert_int_eq(0, event_listen(&toldv[ix].lv[i],
+			server_events(callers.srvv[ix]), eventv[i],
+			EVENT_PRIO_NORMAL, told_h, &toldv[ix]));
+}
+
+
+static void server_down(unsigned ix)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(toldv[ix].lv); i++)
+		toldv[ix].lv[i] = mem_deref(toldv[ix].lv[i]);
+	farm_stop(&farm, ix);
+	callers.srvv[ix] = NULL;
+}
+
+
+static void setup(void)
+{
+	farm_open(&farm);
+	callers_open();
+	ck_assert_int_eq(0, seal_key_alloc(&key, farm.key,
+					   sizeof farm.key));
+}
+
+
+static void teardown(void)
+{
+	for (unsigned i = 0; i < HOSTS_MAX; i++)
+		if (callers.srvv[i])
+			server_down(i);
+	callers_close();
+	key = mem_deref(key);
+	farm_close(&farm);
+}
+
+
+static const struct connect_api *api_of(unsigned ix)
+{
+	return service_api(callers.srvv[ix], "connect");
+}
+
+
+static unsigned here(unsigned ix)
+{
+	struct connect_totals tot;
+
+	api_of(ix)->totals(api_of(ix)->c, &tot);
+
+	return tot.participants;
+}
+
+
+static unsigned roomsof(unsigned ix)
+{
+	struct connect_totals tot;
+
+	api_of(ix)->totals(api_of(ix)->c, &tot);
+
+	return tot.conferences;
+}
+
+
+static void resp_h(int err, const char *reason, const struct odict *result,
+		   void *arg)
+{
+	(void)reason;
+	(void)result;
+	*(int *)arg = err;
+}
+
+
+static void command(unsigned ix, const char *name, const char *user)
+{
+	struct odict *args;
+	int err = -1;
+
+	ck_assert_int_eq(0, odict_alloc(&args, 4));
+	ck_assert_int_eq(0, odict_entry_add(args, "conference", ODICT_STRING,
+					    "room"));
+	if (user)
+		ck_assert_int_eq(0, odict_entry_add(args, "user",
+						    ODICT_STRING, user));
+	ck_assert_int_eq(0, command_run(server_commands(callers.srvv[ix]),
+					name, args, resp_h, &err));
+	ck_assert_int_eq(0, err);
+	mem_deref(args);
+}
+
+
+/* who moves */
+
+struct move {
+	unsigned from, to;
+	unsigned pending, ok, failed;
+	unsigned legc;
+	char legv[CALLERS_MAX][64];
+	size_t bytes;              /* of all seats, sealed                  */
+	int err;                   /* of the last that failed               */
+	uint16_t scode;
+	struct room_hold *hold;
+};
+
+
+static struct odict *through_bus(struct move *mv, const struct odict *od)
+{
+	struct odict *back = NULL;
+	uint8_t *buf;
+	size_t n;
+
+	ck_assert_int_eq(0, seal_odict(&buf, &n, key, "move", od));
+	ck_assert_int_eq(0, seal_open(&back, key, "move", buf, n));
+	mv->bytes += n;
+	mem_deref(buf);
+
+	return back;
+}
+
+
+static void adopted_h(int err, uint16_t scode, uint32_t cseq,
+		      const char *callid, void *arg)
+{
+	const struct connect_api *old;
+	struct move *mv = arg;
+
+	--mv->pending;
+
+	if (mv->from >= HOSTS_MAX) {
+		if (err)
+			++mv->failed;
+		else
+			++mv->ok;
+		mv->err = err ? err : mv->err;
+		return;
+	}
+
+	old = api_of(mv->from);
+	if (!err) {
+		++mv->ok;
+		ck_assert_int_eq(0, old->leg_release(old->c, callid, "m2"));
+		return;
+	}
+
+	++mv->failed;
+	mv->err = err;
+	mv->scode = scode;
+	ck_assert_uint_gt(cseq, 7);
+	if (err == ENOTCONN)
+		caller_leave(caller_find(callid));
+	else
+		ck_assert_int_eq(0, old->leg_thaw(old->c, callid, cseq));
+}
+
+
+static void saved_h(int err, const char *callid, const struct odict *seat,
+		    void *arg)
+{
+	struct move *mv = arg;
+	const struct connect_api *new = api_of(mv->to);
+	struct odict *copy;
+
+	(void)callid;
+	ck_assert_int_eq(0, err);
+	copy = through_bus(mv, seat);
+	ck_assert_int_eq(0, new->leg_adopt(new->c, copy, false, adopted_h,
+					   mv));
+	mem_deref(copy);
+}
+
+
+static void leg_h(const char *callid, unsigned id, bool watcher, void *arg)
+{
+	struct move *mv = arg;
+
+	ck_assert(watcher == !id);
+	str_ncpy(mv->legv[mv->legc++], callid, sizeof mv->legv[0]);
+}
+
+
+static bool none_pending(void *arg)
+{
+	const struct move *mv = arg;
+
+	return !mv->pending;
+}
+
+
+/* All at once, but watchers when the others have gone. */
+static void legs_move(struct move *mv)
+{
+	const struct connect_api *old = api_of(mv->from);
+
+	mv->legc = 0;
+	(void)old->legs(old->c, "room", leg_h, mv);
+
+	for (unsigned i = 0; i < mv->legc; i++) {
+		if (caller_find(mv->legv[i])->watcher)
+			ck_assert(farm_wait(none_pending, mv, 5000));
+		++mv->pending;
+		ck_assert_int_eq(0, old->leg_save(old->c, mv->legv[i],
+						  saved_h, mv));
+		ck_assert_int_eq(EBUSY, old->leg_save(old->c, mv->legv[i],
+						      saved_h, mv));
+	}
+
+	ck_assert(farm_wait(none_pending, mv, 10000));
+}
+
+
+static void move_begin(struct move *mv, unsigned from, unsigned to)
+{
+	const struct connect_api *old = api_of(from), *new = api_of(to);
+	struct odict *od, *copy;
+	char one[64], two[64];
+
+	memset(mv, 0, sizeof *mv);
+	mv->from = from;
+	mv->to = to;
+
+	ck_assert_int_eq(ENOENT, old->room_save(old->c, "none", &od));
+	ck_assert_int_eq(0, old->room_save(old->c, "room", &od));
+	copy = through_bus(mv, od);
+	mem_deref(od);
+	ck_assert_int_eq(0, new->room_load(new->c, copy, &mv->hold));
+	mem_deref(copy);
+
+	ck_assert_int_eq(0, old->link(old->c, "room", NULL, one,
+				      sizeof one));
+	ck_assert_int_eq(0, new->link(new->c, "room", one, two, sizeof two));
+	ck_assert_int_eq(0, old->link(old->c, "room", two, NULL, 0));
+	ck_assert_int_eq(0, old->link(old->c, "room", two, NULL, 0));
+	ck_assert_int_eq(EALREADY, old->link(old->c, "room", "127.0.0.1:9",
+					     NULL, 0));
+	ck_assert_int_eq(EBADMSG, old->link(old->c, "room", "nowhere",
+					    NULL, 0));
+}
+
+
+static void move_end(struct move *mv)
+{
+	const struct connect_api *old = api_of(mv->from);
+	const struct connect_api *new = api_of(mv->to);
+
+	ck_assert_int_eq(0, old->room_drop(old->c, "room", "m2"));
+	ck_assert_int_eq(ENOENT, old->room_drop(old->c, "room", "m2"));
+	ck_assert_int_eq(0, new->unlink(new->c, "room"));
+	ck_assert_int_eq(ENOENT, new->unlink(new->c, "room"));
+	mv->hold = mem_deref(mv->hold);
+}
+
+
+/* what is on the bus */
+
+struct kept {
+	unsigned n;
+	char server[CALLERS_MAX][64];
+	bool done;
+};
+
+
+static void kept_h(const char *k, uint64_t rev, const uint8_t *buf,
+		   size_t len, void *arg)
+{
+	struct kept *kp = arg;
+	struct odict *od = NULL;
+	char place[300];
+
+	(void)rev;
+	if (!k) {
+		kp->done = true;
+		return;
+	}
+	if (!buf || kp->done)
+		return;
+
+	(void)re_snprintf(place, sizeof place, "seats/%s", k);
+	if (seal_open(&od, key, place, buf, len)) {
+		(void)re_snprintf(place, sizeof place, "rooms/%s", k);
+		ck_assert_int_eq(0, seal_open(&od, key, place, buf, len));
+	}
+	ck_assert_uint_lt(kp->n, CALLERS_MAX);
+	str_ncpy(kp->server[kp->n++], odict_string(od, "server"), 64);
+	mem_deref(od);
+}
+
+
+static bool kept_done(void *arg)
+{
+	return ((const struct kept *)arg)->done;
+}
+
+
+static void kept_get(struct kept *kp, const char *bucket)
+{
+	struct bus_watch *w;
+
+	memset(kp, 0, sizeof *kp);
+	ck_assert_int_eq(0, bus_kv_watch(&w, farm.inner, bucket, ">",
+					 kept_h, kp));
+	ck_assert(farm_wait(kept_done, kp, 2000));
+	mem_deref(w);
+}
+
+
+static void kept_are(const char *bucket, const char *server, unsigned n)
+{
+	static struct kept kp;
+
+	kept_get(&kp, bucket);
+	ck_assert_uint_eq(n, kp.n);
+	for (unsigned i = 0; i < n; i++)
+		ck_assert_str_eq(server, kp.server[i]);
+}
+
+
+static void usage_h(int err, const char *reason, const struct odict *result,
+		    void *arg)
+{
+	(void)reason;
+	ck_assert_int_eq(0, err);
+	*(struct odict **)arg = mem_ref((void *)result);
+}
+
+
+/* Records of a server: how many, and how many of them are closed. */
+static unsigned usage_count(unsigned ix, unsigned *closed)
+{
+	struct odict *args, *res = NULL;
+	const struct odict_entry *recs;
+	struct le *le;
+	unsigned n = 0;
+
+	*closed = 0;
+	ck_assert_int_eq(0, odict_alloc(&args, 4));
+	ck_assert_int_eq(0, command_run(server_commands(callers.srvv[ix]),
+					"usage", args, usage_h, &res));
+	mem_deref(args);
+	recs = odict_get_type(res, ODICT_ARRAY, "records");
+	ck_assert_ptr_nonnull(recs);
+	LIST_FOREACH(&recs->u.odict->lst, le) {
+		const struct odict_entry *e = le->data;
+		uint64_t left;
+
+		++n;
+		*closed += odict_get_number(e->u.odict, &left, "leave_time");
+	}
+	mem_deref(res);
+
+	return n;
+}
+
+
+/* three who talk, one of them muted, one who holds, a locked room */
+START_TEST(test_move)
+{
+	struct caller *cv[4], *w;
+	struct move mv;
+	uint64_t sess_id;
+	struct sa origin;
+	unsigned docs, closed;
+
+	server_up(0, "m1", "");
+	server_up(1, "m2", "");
+
+	for (unsigned n = 0; n < 4; n++)
+		cv[n] = caller_join(0, "room", n, true);
+	w = caller_watch(0, "room", cv[0]->user);
+	farm_nap(800);
+
+	command(0, "mute", cv[1]->user);
+	command(0, "lock", NULL);
+	caller_key(cv[2], '*');
+	caller_key(cv[2], '6');
+	caller_key(cv[2], '*');
+	caller_key(cv[2], '6');
+	caller_hold(cv[3], true);
+	farm_nap(800);
+	ck_assert(caller_hears(cv[0], 2));
+	ck_assert(!caller_hears(cv[0], 1));
+	kept_are("seats", "m1", 4);
+	kept_are("rooms", "m1", 1);
+	ck_assert_uint_eq(3, toldv[0].muted);
+
+	docs = w->docc;
+	sess_id = cv[0]->answer.sess_id;
+	origin  = cv[0]->answer.rtp;
+	for (unsigned n = 0; n < 4; n++)
+		phone_forget(cv[n]->phone);
+
+	move_begin(&mv, 0, 1);
+	legs_move(&mv);
+	ck_assert_uint_eq(5, mv.ok);
+	ck_assert_uint_eq(0, mv.failed);
+	move_end(&mv);
+
+	/* everybody is there, and nobody has left or come */
+	ck_assert_uint_eq(0, here(0));
+	ck_assert_uint_eq(4, here(1));
+	ck_assert_uint_eq(0, roomsof(0));
+	ck_assert_uint_eq(1, roomsof(1));
+	ck_assert_uint_eq(0, toldv[0].left + toldv[1].left);
+	ck_assert_uint_eq(4, toldv[0].moved);
+	ck_assert_uint_eq(4, toldv[1].arrived);
+	ck_assert_uint_eq(0, toldv[1].joined + toldv[0].lost);
+	ck_assert_uint_eq(1, toldv[0].deleted);
+	ck_assert_str_eq("m2", toldv[0].to);
+
+	/* the same session, one version further */
+	ck_assert_uint_eq(sess_id, cv[0]->offer.sess_id);
+	ck_assert_uint_eq(cv[0]->answer.sess_ver + 1,
+			  cv[0]->offer.sess_ver);
+	ck_assert(sa_cmp(&origin, &cv[0]->offer.origin, SA_ADDR));
+	ck_assert(!sa_cmp(&origin, &cv[0]->offer.rtp, SA_ALL));
+	ck_assert_uint_eq(2, cv[0]->offer.codecc);
+	ck_assert_str_eq("PCMU", cv[0]->offer.codecv[0].name);
+	ck_assert_uint_eq(97, cv[0]->offer.codecv[1].pt);
+	ck_assert_int_eq(SDP_SENDRECV, cv[0]->offer.dir);
+	ck_assert_int_eq(SDP_RECVONLY, cv[3]->offer.dir);
+
+	farm_nap(1200);
+	for (unsigned n = 0; n < 3; n++) {
+		const struct phone_stats *st = phone_stats(cv[n]->phone);
+
+		ck_assert_uint_eq(0, st->ssrcs);
+		ck_assert_uint_eq(0, st->gaps);
+		ck_assert_uint_eq(0, st->ts_bad);
+		ck_assert_uint_eq(0, st->bye);
+	}
+	ck_assert(caller_hears(cv[0], 2));
+	ck_assert(caller_hears(cv[2], 0));
+	ck_assert(!caller_hears(cv[0], 1));
+
+	/* the roster is what it was; at most who speaks was told */
+	for (unsigned i = docs; i < w->docc; i++) {
+		ck_assert_ptr_null(strstr(w->docv[i], "state=\"full\" v"));
+		ck_assert_ptr_null(strstr(w->docv[i], "deleted"));
+	}
+	ck_assert(!w->over);
+
+	/* muted, locked, held there as here */
+	command(1, "unmute", cv[1]->user);
+	ck_assert_uint_eq(1, toldv[1].muted);
+	ck_assert_uint_eq(403, caller_join(1, "room", 9, false)->rejected);
+	caller_hold(cv[3], false);
+	farm_nap(800);
+	ck_assert(caller_hears(cv[0], 1));
+	ck_assert(caller_hears(cv[3], 0));
+	ck_assert(strstr(w->docv[w->docc - 1], "state=\"partial\"") != NULL);
+
+	kept_are("seats", "m2", 4);
+	kept_are("rooms", "m2", 1);
+	ck_assert_uint_eq(0, usage_count(0, &closed));
+	ck_assert_uint_eq(4, usage_count(1, &closed));
+	ck_assert_uint_eq(0, closed);
+
+	for (unsigned n = 0; n < 4; n++)
+		caller_leave(cv[n]);
+	farm_nap(300);
+	ck_assert_uint_eq(4, toldv[1].left);
+	ck_assert(w->over);
+	kept_are("seats", "m2", 0);
+	kept_are("rooms", "m2", 0);
+	ck_assert_uint_eq(0, usage_count(0, &closed));
+	ck_assert_uint_eq(4, usage_count(1, &closed));
+	ck_assert_uint_eq(4, closed);
+}
+END_TEST
+
+
+int main(void)
+{
+	Suite *su = suite_create("seats");
+	TCase *tc = tcase_create("seats");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, test_move);
+	suite_add_tcase(su, tc);
+
+	sr = srunner_create(su);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
