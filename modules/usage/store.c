@@ -1,76 +1,25 @@
 /**
- * @file store.c  Usage records in SQLite, written by a thread of its own
+ * @file store.c  Usage records, written by a thread of its own
  *
- * A leg gets its row when it joins and the rest of it when it leaves. A run
- * of the server is a row too, whose heartbeat says until when it was alive:
- * what it left open is closed with that time by the next run.
- *
- *   main thread  --- queue of usage_leg --->  writer thread
+ *   main thread  --- queue of usage_leg --->  writer thread --> database
  *                                             one transaction per batch
  *
- * The disk may be slow; calls must not wait for it.
+ * The disk may be slow; calls must not wait for it. A batch that could not be
+ * written is written again until it can be, or the service stops.
  */
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 #include <sys/time.h>
-#include <sqlite3.h>
 #include <re.h>
 #include "server/log.h"
-#include "usage/store.h"
+#include "usage/db.h"
 
 
 enum {
 	QUEUE_MAX = 65536,            /* legs that wait for the disk         */
-	BUSY_TIMEOUT = 5000,          /* for other processes' locks [ms]     */
+	RETRY_SEC = 1,                /* after a batch that failed [s]       */
 };
-
-static const char schema[] =
-	"PRAGMA journal_mode = WAL;"
-	"PRAGMA synchronous = NORMAL;"
-	"CREATE TABLE IF NOT EXISTS runs ("
-	" run INTEGER PRIMARY KEY, server TEXT NOT NULL,"
-	" heartbeat INTEGER NOT NULL);"
-	"CREATE TABLE IF NOT EXISTS legs ("
-	" seq INTEGER PRIMARY KEY AUTOINCREMENT,"
-	" run INTEGER NOT NULL, id INTEGER NOT NULL,"
-	" account TEXT, conference TEXT, user TEXT,"
-	" \"from\" TEXT, \"to\" TEXT, callid TEXT,"
-	" join_time INTEGER, leave_time INTEGER, media TEXT,"
-	" packets_in INTEGER, packets_out INTEGER, lost_in INTEGER,"
-	" lost_out INTEGER, jitter_us INTEGER, cause TEXT,"
-	" UNIQUE (run, id));"
-	"CREATE INDEX IF NOT EXISTS legs_join ON legs (join_time);"
-	"CREATE INDEX IF NOT EXISTS legs_open ON legs (run)"
-	" WHERE leave_time IS NULL;";
-
-static const char sql_close[] =
-	"UPDATE legs SET cause = 'server died', leave_time ="
-	" max(join_time, (SELECT heartbeat FROM runs"
-	" WHERE runs.run = legs.run))"
-	" WHERE leave_time IS NULL AND run IN"
-	" (SELECT run FROM runs WHERE server = ?1);";
-
-static const char sql_run[] =
-	"INSERT OR REPLACE INTO runs (run, server, heartbeat)"
-	" VALUES (?1, ?2, ?3);";
-
-static const char sql_join[] =
-	"INSERT OR IGNORE INTO legs (run, id, account, conference, user,"
-	" \"from\", \"to\", callid, join_time, media)"
-	" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10);";
-
-static const char sql_leave[] =
-	"UPDATE legs SET leave_time = ?3, media = ?4, packets_in = ?5,"
-	" packets_out = ?6, lost_in = ?7, lost_out = ?8, jitter_us = ?9,"
-	" cause = ?10 WHERE run = ?1 AND id = ?2;";
-
-static const char sql_read[] =
-	"SELECT seq, account, conference, user, \"from\", \"to\", callid,"
-	" join_time, leave_time, media, packets_in, packets_out, lost_in,"
-	" lost_out, jitter_us, cause FROM legs WHERE seq > ?1"
-	" AND (?2 IS NULL OR account = ?2)"
-	" AND (?3 IS NULL OR conference = ?3)"
-	" AND join_time >= ?4 AND join_time < ?5 ORDER BY seq LIMIT ?6;";
 
 struct item {
 	struct le le;
@@ -78,8 +27,10 @@ struct item {
 };
 
 struct usage_store {
+	const struct usage_db_ops *ops;
+
 	/* main thread */
-	sqlite3 *rd;                  /* for queries                         */
+	struct usage_db *rd;          /* for queries                         */
 	pthread_t thread;
 	bool started;
 
@@ -91,28 +42,8 @@ struct usage_store {
 	bool heartbeat, quit;
 
 	/* writer thread, once it runs */
-	sqlite3 *wr;
-	sqlite3_stmt *join, *leave, *beat;
-	uint64_t run;                 /* this run: when it began [us]        */
-	char server[USAGE_TEXT_MAX];
+	struct usage_db *wr;
 };
-
-
-static int64_t now_usec(void)
-{
-	struct timeval tv;
-
-	gettimeofday(&tv, NULL);
-
-	return 1000000LL * tv.tv_sec + tv.tv_usec;
-}
-
-
-static void complain(sqlite3 *db, const char *what)
-{
-	log_event(LOG_ERROR, "usage", NULL, "cannot %s: %s", what,
-		  db ? sqlite3_errmsg(db) : "no memory");
-}
 
 
 static void store_destructor(void *data)
@@ -127,115 +58,55 @@ static void store_destructor(void *data)
 		pthread_join(s->thread, NULL);
 	}
 
-	sqlite3_finalize(s->join);
-	sqlite3_finalize(s->leave);
-	sqlite3_finalize(s->beat);
-	sqlite3_close(s->wr);
-	sqlite3_close(s->rd);
+	mem_deref(s->wr);
+	mem_deref(s->rd);
 	list_flush(&s->queue);
 	pthread_cond_destroy(&s->cond);
 	pthread_mutex_destroy(&s->lock);
 }
 
 
-static void bind_text(sqlite3_stmt *st, int ix, const char *text)
-{
-	sqlite3_bind_text(st, ix, text, -1, SQLITE_TRANSIENT);
-}
-
-
-static void step(struct usage_store *s, sqlite3_stmt *st, const char *what)
-{
-	if (sqlite3_step(st) != SQLITE_DONE)
-		complain(s->wr, what);
-
-	sqlite3_reset(st);
-}
-
-
-static void write_join(struct usage_store *s, const struct usage_leg *leg)
-{
-	sqlite3_stmt *st = s->join;
-
-	sqlite3_bind_int64(st, 1, (int64_t)s->run);
-	sqlite3_bind_int64(st, 2, leg->id);
-	bind_text(st, 3, leg->account);
-	bind_text(st, 4, leg->conference);
-	bind_text(st, 5, leg->user);
-	bind_text(st, 6, leg->from);
-	bind_text(st, 7, leg->to);
-	bind_text(st, 8, leg->callid);
-	sqlite3_bind_int64(st, 9, (int64_t)leg->join_usec);
-	bind_text(st, 10, leg->media);
-	step(s, st, "record a join");
-}
-
-
-static void write_leave(struct usage_store *s, const struct usage_leg *leg)
-{
-	sqlite3_stmt *st = s->leave;
-
-	sqlite3_bind_int64(st, 1, (int64_t)s->run);
-	sqlite3_bind_int64(st, 2, leg->id);
-	sqlite3_bind_int64(st, 3, (int64_t)leg->leave_usec);
-	bind_text(st, 4, leg->media);
-	sqlite3_bind_int64(st, 5, (int64_t)leg->packets_in);
-	sqlite3_bind_int64(st, 6, (int64_t)leg->packets_out);
-	sqlite3_bind_int64(st, 7, leg->lost_in);
-	sqlite3_bind_int64(st, 8, leg->lost_out);
-	sqlite3_bind_int64(st, 9, leg->jitter);
-	bind_text(st, 10, leg->cause);
-	step(s, st, "record a leave");
-}
-
-
-static void write_heartbeat(struct usage_store *s)
-{
-	sqlite3_bind_int64(s->beat, 1, (int64_t)s->run);
-	bind_text(s->beat, 2, s->server);
-	sqlite3_bind_int64(s->beat, 3, now_usec());
-	step(s, s->beat, "record the heartbeat");
-}
-
-
-static void write_batch(struct usage_store *s, struct list *batch,
-			bool heartbeat)
+static int batch_write(struct usage_store *s, const struct list *batch,
+		       bool heartbeat)
 {
 	struct le *le;
+	int err;
 
-	if (sqlite3_exec(s->wr, "BEGIN;", NULL, NULL, NULL))
-		complain(s->wr, "begin a transaction");
+	err = s->ops->begin(s->wr);
 
-	LIST_FOREACH(batch, le) {
-		const struct item *it = le->data;
+	for (le = batch->head; le && !err; le = le->next)
+		err = s->ops->write(s->wr,
+				    &((const struct item *)le->data)->leg);
 
-		if (it->leg.what == USAGE_JOIN)
-			write_join(s, &it->leg);
-		else
-			write_leave(s, &it->leg);
-	}
+	if (!err && heartbeat)
+		err = s->ops->heartbeat(s->wr);
+	if (!err)
+		err = s->ops->commit(s->wr);
 
-	if (heartbeat)
-		write_heartbeat(s);
-
-	if (sqlite3_exec(s->wr, "COMMIT;", NULL, NULL, NULL))
-		complain(s->wr, "commit");
-
-	list_flush(batch);
+	return err;
 }
 
 
-/* Moves the queue out under the lock; false when there will be no more. */
-static bool take(struct usage_store *s, struct list *batch, bool *heartbeat)
+/* Moves the queue out under the lock, behind what is left of it; false when
+   there will be no more. */
+static bool take(struct usage_store *s, struct list *batch, bool *heartbeat,
+		 bool failed)
 {
+	struct timespec ts;
 	struct le *le;
+	bool more;
 
 	pthread_mutex_lock(&s->lock);
 
-	while (!s->queued && !s->heartbeat && !s->quit)
+	clock_gettime(CLOCK_REALTIME, &ts);
+	ts.tv_sec += RETRY_SEC;
+
+	if (failed && !s->quit)
+		(void)pthread_cond_timedwait(&s->cond, &s->lock, &ts);
+
+	while (!batch->head && !s->queued && !s->heartbeat && !s->quit)
 		pthread_cond_wait(&s->cond, &s->lock);
 
-	list_init(batch);
 	while ((le = s->queue.head)) {
 		void *it = le->data;
 
@@ -243,77 +114,61 @@ static bool take(struct usage_store *s, struct list *batch, bool *heartbeat)
 		list_append(batch, le, it);
 	}
 
-	*heartbeat = s->heartbeat;
+	*heartbeat |= s->heartbeat;
+	more = *heartbeat || batch->head;
+
+	/* who stops has one more try */
+	if (failed && s->quit)
+		more = false;
+
 	s->heartbeat = false;
 	s->queued = 0;
 
 	pthread_mutex_unlock(&s->lock);
 
-	return *heartbeat || batch->head;
+	return more;
 }
 
 
 static void *writer(void *arg)
 {
 	struct usage_store *s = arg;
-	struct list batch;
-	bool heartbeat;
+	struct list batch = LIST_INIT;
+	bool heartbeat = false, failed = false;
 
-	while (take(s, &batch, &heartbeat))
-		write_batch(s, &batch, heartbeat);
+	while (take(s, &batch, &heartbeat, failed)) {
+
+		failed = batch_write(s, &batch, heartbeat) != 0;
+		if (failed)
+			continue;
+
+		list_flush(&batch);
+		heartbeat = false;
+	}
+
+	if (batch.head)
+		log_event(LOG_ERROR, "usage", NULL,
+			  "%u records could not be written",
+			  list_count(&batch));
+	list_flush(&batch);
 
 	return NULL;
 }
 
 
-static int db_open(sqlite3 **db, const char *file)
-{
-	if (sqlite3_open(file, db)) {
-		log_event(LOG_ERROR, "usage", NULL, "%s: %s", file,
-			  *db ? sqlite3_errmsg(*db) : "no memory");
-		return EIO;
-	}
-
-	sqlite3_busy_timeout(*db, BUSY_TIMEOUT);
-
-	return 0;
-}
-
-
-/* What an earlier run of this server left open ends at its last heartbeat. */
+/* Without other servers nobody else can have what is open. */
 static int close_earlier(struct usage_store *s)
 {
-	sqlite3_stmt *st;
+	unsigned n;
+	int err;
 
-	if (sqlite3_prepare_v2(s->wr, sql_close, -1, &st, NULL)) {
-		complain(s->wr, "close earlier records");
-		return EIO;
-	}
-
-	bind_text(st, 1, s->server);
-	if (sqlite3_step(st) != SQLITE_DONE)
-		complain(s->wr, "close earlier records");
-	else if (sqlite3_changes(s->wr))
+	err = s->ops->close_earlier(s->wr, &n);
+	if (!err && n)
 		log_event(LOG_WARN, "usage", NULL,
-			  "%d legs of an earlier run closed at its last"
-			  " heartbeat", sqlite3_changes(s->wr));
-	sqlite3_finalize(st);
+			  "%u legs of an earlier run closed at its last"
+			  " heartbeat", n);
 
-	return 0;
-}
-
-
-static int db_prepare(struct usage_store *s)
-{
-	if (sqlite3_exec(s->wr, schema, NULL, NULL, NULL) ||
-	    sqlite3_prepare_v2(s->wr, sql_join, -1, &s->join, NULL) ||
-	    sqlite3_prepare_v2(s->wr, sql_leave, -1, &s->leave, NULL) ||
-	    sqlite3_prepare_v2(s->wr, sql_run, -1, &s->beat, NULL)) {
-		complain(s->wr, "make the tables");
-		return EIO;
-	}
-
-	return 0;
+	return err;
 }
 
 
@@ -321,41 +176,46 @@ static int db_prepare(struct usage_store *s)
  * Open the usage records of a server and start their writer
  *
  * @param sp     Pointer to the new store; mem_deref writes what waits
- * @param file   SQLite database, created if need be
+ * @param ops    Kind of database
+ * @param where  SQLite: file, created if need be
  * @param server Name of this server
+ * @param keep   Keep open what earlier runs left open: others may have it
  *
  * @return 0 if success, EIO (logged) if the database cannot be used,
  *         otherwise errorcode
  */
-int usage_store_alloc(struct usage_store **sp, const char *file,
-		      const char *server)
+int usage_store_alloc(struct usage_store **sp,
+		      const struct usage_db_ops *ops, const char *where,
+		      const char *server, bool keep)
 {
 	struct usage_store *s;
+	struct timeval tv;
+	uint64_t run;
 	int err;
 
-	if (!sp || !file || !server)
+	if (!sp || !ops || !where || !server)
 		return EINVAL;
+
+	gettimeofday(&tv, NULL);
+	run = 1000000ULL * (uint64_t)tv.tv_sec + (uint64_t)tv.tv_usec;
 
 	s = mem_zalloc(sizeof *s, store_destructor);
 	if (!s)
 		return ENOMEM;
 
+	s->ops = ops;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->cond, NULL);
-	s->run = (uint64_t)now_usec();
-	str_ncpy(s->server, server, sizeof s->server);
 
-	err = db_open(&s->wr, file);
-	if (!err)
-		err = db_prepare(s);
-	if (!err)
+	err = ops->open(&s->wr, where, server, run);
+	if (!err && !keep)
 		err = close_earlier(s);
 	if (!err)
-		err = db_open(&s->rd, file);
+		err = ops->open(&s->rd, where, server, run);
+	if (!err)
+		err = ops->heartbeat(s->wr);
 	if (err)
 		goto out;
-
-	write_heartbeat(s);
 
 	err = pthread_create(&s->thread, NULL, writer, s);
 	s->started = !err;
@@ -371,7 +231,7 @@ int usage_store_alloc(struct usage_store **sp, const char *file,
 
 
 /**
- * Have a join or a leave written
+ * Have something about a leg written
  *
  * @param s   Store
  * @param leg The leg, copied
@@ -430,49 +290,6 @@ void usage_store_heartbeat(struct usage_store *s)
 }
 
 
-static int row_add(struct odict *od, sqlite3_stmt *st, int col)
-{
-	const char *name = sqlite3_column_name(st, col);
-
-	switch (sqlite3_column_type(st, col)) {
-
-	case SQLITE_INTEGER:
-		return odict_entry_add(od, name, ODICT_INT,
-				       (int64_t)sqlite3_column_int64(st,
-								     col));
-	case SQLITE_NULL:
-		return odict_entry_add(od, name, ODICT_NULL);
-
-	default:
-		return odict_entry_add(od, name, ODICT_STRING,
-				       sqlite3_column_text(st, col));
-	}
-}
-
-
-static int row_read(struct odict *array, sqlite3_stmt *st)
-{
-	struct odict *od;
-	char key[24];
-	int err;
-
-	err = odict_alloc(&od, 16);
-	if (err)
-		return err;
-
-	for (int i = 0; i < sqlite3_column_count(st) && !err; i++)
-		err = row_add(od, st, i);
-
-	(void)re_snprintf(key, sizeof key, "%lld",
-			  (long long)sqlite3_column_int64(st, 0));
-	if (!err)
-		err = odict_entry_add(array, key, ODICT_OBJECT, od);
-	mem_deref(od);
-
-	return err;
-}
-
-
 /**
  * Read records, oldest first
  *
@@ -486,36 +303,28 @@ static int row_read(struct odict *array, sqlite3_stmt *st)
 int usage_store_read(struct usage_store *s, const struct usage_filter *f,
 		     struct odict *array)
 {
-	sqlite3_stmt *st;
-	int rc, err = 0;
-
 	if (!s || !f || !array)
 		return EINVAL;
 
-	if (sqlite3_prepare_v2(s->rd, sql_read, -1, &st, NULL)) {
-		complain(s->rd, "read records");
-		return EIO;
-	}
+	return s->ops->read(s->rd, f, array);
+}
 
-	sqlite3_bind_int64(st, 1, (int64_t)f->after);
-	bind_text(st, 2, f->account);
-	bind_text(st, 3, f->conference);
-	sqlite3_bind_int64(st, 4, (int64_t)f->from_sec * 1000000);
-	sqlite3_bind_int64(st, 5, f->to_sec ? (int64_t)f->to_sec * 1000000
-			   : INT64_MAX);
-	sqlite3_bind_int64(st, 6, f->limit);
 
-	while (!err && (rc = sqlite3_step(st)) == SQLITE_ROW)
-		err = row_read(array, st);
+/**
+ * What earlier runs of this server left open
+ *
+ * @param s   Store
+ * @param h   Called for each leg, at most USAGE_EARLIER_MAX of them
+ * @param arg Its argument
+ *
+ * @return 0 if success, otherwise errorcode
+ */
+int usage_store_earlier(struct usage_store *s, usage_earlier_h *h, void *arg)
+{
+	if (!s || !h)
+		return EINVAL;
 
-	if (!err && rc != SQLITE_DONE) {
-		complain(s->rd, "read records");
-		err = EIO;
-	}
-
-	sqlite3_finalize(st);
-
-	return err;
+	return s->ops->earlier(s->rd, h, arg);
 }
 
 

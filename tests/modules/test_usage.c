@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <check.h>
 #include <re.h>
-#include "usage/store.h"
+#include "usage/db.h"
 
 
 static char dir[] = "/tmp/junctor-usage-XXXXXX";
@@ -44,6 +44,7 @@ static void push(struct usage_store *s, enum usage_what what, unsigned id,
 		.jitter = 1500,
 	};
 
+	(void)re_snprintf(leg.leg, sizeof leg.leg, "leg-%u", id);
 	ck_assert_int_eq(usage_store_push(s, &leg), 0);
 }
 
@@ -53,7 +54,8 @@ static struct odict *read_all(const struct usage_filter *f)
 	struct usage_store *s;
 	struct odict *od;
 
-	ck_assert_int_eq(usage_store_alloc(&s, file, "reader"), 0);
+	ck_assert_int_eq(usage_store_alloc(&s, &usage_sqlite, file, "reader",
+					   false), 0);
 	ck_assert_int_eq(odict_alloc(&od, 32), 0);
 	ck_assert_int_eq(usage_store_read(s, f, od), 0);
 	mem_deref(s);
@@ -81,7 +83,8 @@ START_TEST(one_record_per_leg)
 	struct odict *od;
 	uint64_t n;
 
-	ck_assert_int_eq(usage_store_alloc(&s, file, "srv"), 0);
+	ck_assert_int_eq(usage_store_alloc(&s, &usage_sqlite, file, "srv",
+					   false), 0);
 	push(s, USAGE_JOIN, 1, 1000);
 	push(s, USAGE_LEAVE, 1, 1000);
 	mem_deref(s);
@@ -108,7 +111,8 @@ START_TEST(filters)
 	struct usage_store *s;
 	struct odict *od;
 
-	ck_assert_int_eq(usage_store_alloc(&s, file, "srv"), 0);
+	ck_assert_int_eq(usage_store_alloc(&s, &usage_sqlite, file, "srv",
+					   false), 0);
 	for (unsigned i = 1; i <= 10; i++) {
 		push(s, USAGE_JOIN, i, 1000 + i);
 		push(s, USAGE_LEAVE, i, 1000 + i);
@@ -147,7 +151,8 @@ static void die_with_open_leg(void)
 	if (!pid) {
 		struct usage_store *s;
 
-		if (usage_store_alloc(&s, file, "srv"))
+		if (usage_store_alloc(&s, &usage_sqlite, file, "srv",
+					   false))
 			_exit(1);
 		push(s, USAGE_JOIN, 1, 1000);
 		push(s, USAGE_JOIN, 2, 1000);
@@ -179,7 +184,8 @@ START_TEST(crash_closes_at_last_heartbeat)
 	mem_deref(od);
 
 	/* ... our own next one does. */
-	ck_assert_int_eq(usage_store_alloc(&s, file, "srv"), 0);
+	ck_assert_int_eq(usage_store_alloc(&s, &usage_sqlite, file, "srv",
+					   false), 0);
 	mem_deref(s);
 
 	od = read_all(&all);
@@ -203,9 +209,11 @@ START_TEST(not_a_database)
 		fputs("this is no database ", f);
 	fclose(f);
 
-	ck_assert_int_eq(usage_store_alloc(&s, file, "srv"), EIO);
+	ck_assert_int_eq(usage_store_alloc(&s, &usage_sqlite, file, "srv",
+					   false), EIO);
 	ck_assert_ptr_null(s);
-	ck_assert_int_eq(usage_store_alloc(&s, "/nonexistent/x.db", "srv"),
+	ck_assert_int_eq(usage_store_alloc(&s, &usage_sqlite,
+					   "/nonexistent/x.db", "srv", false),
 			 EIO);
 }
 END_TEST
