@@ -145,7 +145,7 @@ void dispatch_close(struct dispatch *d)
 	d->key      = mem_deref(d->key);
 	d->bus      = mem_deref(d->bus);
 	d->loading  = 0;
-	d->degraded = false;
+	d->degraded = d->bus_seen = false;
 }
 
 
@@ -174,12 +174,21 @@ void dispatch_fire(struct dispatch *d, const char *name, const char *callid,
 void dispatch_degraded(struct dispatch *d, bool on)
 {
 	const struct dispatch_event de = { .on = on };
+	const bool begin = !d->bus_seen;
 
-	if (!d->tables || d->degraded == on)
+	if (!d->tables)
+		return;
+
+	/* at the start it takes a moment until it is up */
+	d->bus_seen |= !on;
+	if (d->degraded == on)
 		return;
 
 	d->degraded = on;
 	tables_blind(d->tables, on, tmr_jiffies());
+	if (begin)
+		return;
+
 	log_event(on ? LOG_WARN : LOG_NOTICE, "dispatch", NULL, on ?
 		  "the bus is down: new conferences are placed by the tables"
 		  " as they are" : "the bus is back");

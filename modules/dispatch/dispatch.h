@@ -99,6 +99,7 @@ struct dispatch {
 	struct bus_sub *subv[3];
 	unsigned loading;          /* set of watches that have not told all */
 	bool degraded;             /* the bus is down                       */
+	bool bus_seen;             /* it has been up                        */
 
 	struct hash *pendingh;     /* struct pending, by conference         */
 	struct list heldl;         /* struct held, oldest first             */
