@@ -10,6 +10,7 @@ passed=0 failed=0 pids=() listen= media=
 
 # A loopback address of this test's own, so that tests run side by side.
 ip=127.$((RANDOM % 250 + 2)).$((RANDOM % 254 + 1)).$((RANDOM % 254 + 1))
+phone_ip=127.0.0.1                 # where phones are
 
 note() { printf '%s\n' "$*"; }
 
@@ -119,8 +120,8 @@ phone() {
 	module_tmp		uuid.so
 	module_tmp		account.so
 	module_app		menu.so
-	sip_listen		127.0.0.1:0
-	net_interface		127.0.0.1
+	sip_listen		$phone_ip:0
+	net_interface		$phone_ip
 	audio_source		aufile,$dir/tone.wav
 	audio_player		aubridge,$name
 	audio_txmode		thread
