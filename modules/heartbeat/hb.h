@@ -9,6 +9,7 @@
 
 struct bus;
 struct bus_kvop;
+struct bus_listener;
 struct bus_req;
 struct bus_sub;
 struct bus_watch;
@@ -36,6 +37,7 @@ struct heartbeat {
 	struct list nodel;         /* struct node, others only              */
 	struct bus_watch *watch;   /* of the bucket nodes                   */
 	struct bus_sub *sub;       /* server.KEY.ping                       */
+	struct bus_listener *bl;
 	struct bus_kvop *op;       /* of our record                         */
 	struct tmr announce, tick;
 	uint64_t told;             /* of a second one of our name [ms]      */
@@ -85,6 +87,7 @@ void judge_ask(struct node *n);
 void judge_beats(struct node *n, enum beater_state state);
 void judge_isolation(struct heartbeat *hb);
 void judge_tick(struct heartbeat *hb);
+void judge_stop(struct heartbeat *hb);
 enum beater_state judge_state(const struct node *n);
 
 #endif

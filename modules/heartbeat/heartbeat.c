@@ -579,8 +579,7 @@ static void heartbeat_stop(struct service *svc)
 	hb->offers = mem_deref(hb->offers);
 	tmr_cancel(&hb->tick);
 	nodes_stop(hb);
-	hb->proof_req = mem_deref(hb->proof_req);
-	hb->sub = mem_deref(hb->sub);
+	judge_stop(hb);
 	hb->beater = mem_deref(hb->beater);
 }
 

@@ -358,6 +358,21 @@ static void ping_handler(const char *subject, const uint8_t *buf, size_t len,
 }
 
 
+static void bus_handler(enum bus_state state, void *arg)
+{
+	struct heartbeat *hb = arg;
+
+	if (state == BUS_UP) {
+		/* our record may have ended meanwhile */
+		nodes_announce(hb);
+		proof_ask(hb);
+	}
+	else {
+		bus_set(hb, false);
+	}
+}
+
+
 /**
  * Begin to answer who asks us
  *
@@ -377,5 +392,24 @@ int judge_start(struct heartbeat *hb)
 
 	(void)re_snprintf(subject, sizeof(subject), "server.%s.ping", key);
 
+	err = bus_state_listen(&hb->bl, hb->bus, bus_handler, hb);
+	if (err)
+		return err;
+
+	hb->bus_bad = bus_state(hb->bus) != BUS_UP;
+
 	return bus_subscribe(&hb->sub, hb->bus, subject, ping_handler, hb);
+}
+
+
+/**
+ * Answer nobody, ask nobody
+ *
+ * @param hb Heartbeat
+ */
+void judge_stop(struct heartbeat *hb)
+{
+	hb->bl = mem_deref(hb->bl);
+	hb->sub = mem_deref(hb->sub);
+	hb->proof_req = mem_deref(hb->proof_req);
 }

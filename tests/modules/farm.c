@@ -165,6 +165,7 @@ void farm_open(struct farm *f)
 	b = mem_zalloc(sizeof(*b), NULL);
 	ck_assert_ptr_nonnull(b);
 	b->bus.ops = &broken_ops;
+	b->bus.state = BUS_UP;
 	b->farm = f;
 	f->bus = &b->bus;
 	farm_silence(f, &f->silent, "nobody.answers");
@@ -178,6 +179,19 @@ static void file_write(const char *path, const void *buf, size_t len)
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq((ssize_t)len, write(fd, buf, len));
 	ck_assert_int_eq(0, close(fd));
+}
+
+
+/**
+ * Break the bus, so that it says so, or mend it
+ *
+ * @param f  Farm
+ * @param on True: it is down
+ */
+void farm_down(struct farm *f, bool on)
+{
+	f->down = on;
+	bus_state_set(f->bus, on ? BUS_DOWN : BUS_UP);
 }
 
 
@@ -255,7 +269,8 @@ void farm_close(struct farm *f)
 {
 	unsigned i;
 
-	f->down = f->mute = false;
+	farm_down(f, false);
+	f->mute = false;
 	for (i=0; i<FARM_MAX; i++) {
 		if (f->srvv[i])
 			farm_stop(f, i);

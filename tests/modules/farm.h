@@ -16,7 +16,7 @@ struct service_export;
 struct farm {
 	struct bus *bus;           /* what servers use                      */
 	struct bus *inner;         /* in memory                             */
-	bool down;                 /* every use of it fails                 */
+	bool down;                 /* every use of it fails: farm_down      */
 	bool mute;                 /* nothing comes back: time limits pass  */
 	struct server *srvv[FARM_MAX];
 	char dir[64];
@@ -29,6 +29,7 @@ struct farm {
 typedef bool (farm_cond_h)(void *arg);
 
 void farm_open(struct farm *f);
+void farm_down(struct farm *f, bool on);
 struct server *farm_start(struct farm *f, unsigned ix, const char *name,
 			  const char *conf,
 			  const struct service_export *const *builtinv);

@@ -507,7 +507,7 @@ START_TEST(test_isolated)
 
 	/* as the hole in the network looks from inside: first with a bus
 	   that says so, then with one that says nothing */
-	farm.down = _i == 0;
+	farm_down(&farm, _i == 0);
 	farm.mute = _i == 1;
 	beater_peer_del(g.beater, g.ix);
 	beater_peer_del(h.beater, h.ix);
@@ -517,7 +517,8 @@ START_TEST(test_isolated)
 	ck_assert_uint_eq(0, ears[0].down);
 	ck_assert(api(0)->isolated(api(0)->hb));
 
-	farm.down = farm.mute = false;
+	farm_down(&farm, false);
+	farm.mute = false;
 	g.beater = mem_deref(g.beater);
 	h.beater = mem_deref(h.beater);
 	ck_assert(farm_wait(not_cut, NULL, 3000));
@@ -547,13 +548,13 @@ START_TEST(test_no_bus)
 	ck_assert(farm_wait(one_up, NULL, 2000));
 	farm_nap(300);
 
-	farm.down = true;
+	farm_down(&farm, true);
 	ghost_die(&g);
 	farm_nap(1000);
 	ck_assert_uint_eq(0, ears[0].down);
 	ck_assert(!ears[0].cut);
 
-	farm.down = false;
+	farm_down(&farm, false);
 	ck_assert(farm_wait(one_down, NULL, 1000));
 	ck_assert_str_eq("g", ears[0].last);
 	ghost_die(&h);
