@@ -216,7 +216,7 @@ int probe_start(struct target *t, struct command_req *asker)
 	(void)re_snprintf(t->token, sizeof(t->token), "%016llx", rand_u64());
 	t->sip_state = addr_set(t) ? WAITING : NOT_ASKED;
 
-	/* first the one that cannot end the probe before the other has begun */
+	/* first the one that cannot end the probe before the other begins */
 	ping_send(t);
 	if (t->sip_state == WAITING)
 		options_send(t);

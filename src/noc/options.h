@@ -1,5 +1,5 @@
 /**
- * @file noc/options.h  A SIP OPTIONS request that asks whether a server is well
+ * @file noc/options.h  A SIP OPTIONS request: is a server well?
  *
  * For those who send a datagram and need no SIP stack for it.
  */
