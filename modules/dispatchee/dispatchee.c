@@ -72,6 +72,9 @@ static const struct setting settings[] = {
 	 SETTING_RUNTIME, "estimator conferences: how many at once"},
 	{"capacity.contracted", SETTING_U32, "20", 1, 1000000, NULL,
 	 SETTING_RUNTIME, "estimator conferences: participants of each"},
+	{"capacity.strain", SETTING_U32, "800", 0, 100000, NULL,
+	 SETTING_RUNTIME, "load of the media engine from which on next to"
+	 " nothing is left, from half of it on less [1/1000]; 0: whatever"},
 	{"capacity.heartbeat", SETTING_U32, "1000", 50, 60000, NULL,
 	 SETTING_RUNTIME, "how often the server says that it is there [ms]"},
 	{"capacity.report_interval", SETTING_U32, "50", 1, 10000, NULL,

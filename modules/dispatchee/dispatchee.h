@@ -65,6 +65,8 @@ struct dispatchee {
 	uint32_t incoming;         /* places kept for who is moved here     */
 	uint32_t cpu;              /* measured [1/1000 of the machine]      */
 	uint64_t cpu_usec, cpu_at; /* of the last look                      */
+	uint32_t strain;           /* of the media engine, smoothed [1/1000]*/
+	uint32_t strain_max;       /* setting                               */
 	uint64_t seq;              /* of the last report                    */
 	uint64_t reported;         /* when [ms]                             */
 	bool scheduled;            /* a report is due                       */

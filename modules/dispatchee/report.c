@@ -16,8 +16,15 @@
 #include "server/log.h"
 #include "bus/bus.h"
 #include "noc/client.h"
+#include "mesh/mesh.h"
+#include "mesh/mesh_service.h"
 #include "dispatchee/dispatchee.h"
 
+
+enum {
+	STRAIN_MAX   = 4000,       /* more is not worse                     */
+	STRAIN_LEAST = 16,         /* part of the room that always remains  */
+};
 
 /* What this process does [1/1000 of the machine]. Others on it do not count:
    they come and go. */
@@ -45,6 +52,40 @@ static void cpu_look(struct dispatchee *d)
 }
 
 
+/* How near the media engine is to being late, smoothed: what lasts a second
+   only is no reason to send callers elsewhere. */
+static void strain_look(struct dispatchee *d)
+{
+	const struct mesh_api *api =
+		service_api(service_server(d->svc), "mesh");
+	struct mesh_load load;
+
+	if (api && api->mesh && !mesh_load(api->mesh, &load))
+		d->strain = (3 * d->strain + min(load.load, STRAIN_MAX)) / 4;
+}
+
+
+/* Whatever the estimator says: a server whose ticks get late has less room,
+   down to a small part, so that it is only chosen if there is no other. */
+static uint32_t corrected(const struct dispatchee *d, uint32_t unused)
+{
+	const uint32_t max_ = d->strain_max, low = max_ / 2;
+	uint64_t share;
+
+	if (d->full)
+		return 0;
+
+	if (!max_ || d->strain <= low || !unused)
+		return unused;
+
+	share = d->strain < max_ ? 1000ULL * (max_ - d->strain) / (max_ - low)
+		: 0;
+	share = max(share, 1000 / STRAIN_LEAST);
+
+	return max(1, (uint32_t)(unused * share / 1000));
+}
+
+
 static void load_get(struct dispatchee *d, struct estimator_load *load)
 {
 	const uint64_t now = tmr_jiffies();
@@ -66,7 +107,8 @@ static void load_get(struct dispatchee *d, struct estimator_load *load)
  *
  * @param d Dispatchee
  *
- * @return Unused capacity [audio participants], leases taken off
+ * @return Unused capacity [audio participants], leases taken off; less if
+ *         the media engine has trouble
  */
 uint32_t report_unused(struct dispatchee *d)
 {
@@ -74,7 +116,7 @@ uint32_t report_unused(struct dispatchee *d)
 
 	load_get(d, &load);
 
-	return d->est->unused(&d->est_cfg, &load);
+	return corrected(d, d->est->unused(&d->est_cfg, &load));
 }
 
 
@@ -102,7 +144,8 @@ static int report_encode(struct dispatchee *d, uint8_t *buf, size_t sz,
 	load_get(d, &load);
 	d->report.state        = report_state(d);
 	d->report.capacity     = d->est->capacity(&d->est_cfg, &load);
-	d->report.unused       = d->est->unused(&d->est_cfg, &load);
+	d->report.unused       = corrected(d, d->est->unused(&d->est_cfg,
+							     &load));
 	d->report.participants = d->participants;
 	d->report.conferences  = d->running;
 	d->report.seq          = ++d->seq;
@@ -178,6 +221,7 @@ static void heartbeat_handler(void *arg)
 	struct dispatchee *d = arg;
 
 	cpu_look(d);
+	strain_look(d);
 	report_now(d);
 }
 
@@ -288,6 +332,7 @@ int report_settings(struct dispatchee *d)
 	ec->conferences = config_u32(cfg, "capacity.conferences");
 	ec->contracted  = config_u32(cfg, "capacity.contracted");
 
+	d->strain_max = config_u32(cfg, "capacity.strain");
 	d->lease_ms  = config_u32(cfg, "dispatchee.lease");
 	d->report_ms = config_u32(cfg, "capacity.report_interval");
 	willcall_ttl_set(d->willcall, d->lease_ms);

@@ -318,8 +318,26 @@ static bool isolated_event(const struct event *ev, void *arg)
 	const struct node_isolated_event *ni = ev->data;
 	struct move *mv = arg;
 
-	if (ni)
-		mv->isolated = ni->on;
+	if (!ni)
+		return false;
+
+	mv->isolated = ni->on;
+
+	/* others may have taken what was ours: let go of that */
+	if (!ni->on)
+		mv->connect->verify(mv->connect->c, NULL);
+
+	return false;
+}
+
+
+static bool conflict_event(const struct event *ev, void *arg)
+{
+	const struct dispatchee_conflict *dc = ev->data;
+	struct move *mv = arg;
+
+	if (dc)
+		mv->connect->verify(mv->connect->c, dc->conference);
 
 	return false;
 }
@@ -460,6 +478,8 @@ int crash_start(struct move *mv)
 		{"node.down", EVENT_PRIO_NORMAL, down_event, false},
 		{"node.up", EVENT_PRIO_NORMAL, up_event, false},
 		{"node.isolated", EVENT_PRIO_NORMAL, isolated_event, false},
+		{"dispatchee.conflict", EVENT_PRIO_NORMAL, conflict_event,
+		 false},
 		{"client.lost", EVENT_PRIO_NORMAL, client_lost_event, false},
 	};
 

@@ -88,12 +88,22 @@ static void pick_handler(const struct server_info *si, void *arg)
 }
 
 
-static bool backup_usable(struct move *mv, const char *name,
-			  struct pick *p)
+/* Set by an operator for when nobody is heard of at all */
+static const char *backup(const struct move *mv)
 {
-	/* it may be that nobody is heard of at all */
-	return str_isset(name) && strcmp(name, mv->name) &&
-		name_valid(name, strlen(name), NAME_SERVER_MAX) && !p->best;
+	const char *name = config_str(move_config(mv), "move.backup");
+
+	return str_isset(name) && strcmp(name, mv->name) ? name : NULL;
+}
+
+
+static bool other_exists(struct move *mv)
+{
+	struct pick p = { .mv = mv, .utc = (uint64_t)time(NULL) };
+
+	tables_servers(mv->tables, tmr_jiffies(), pick_handler, &p);
+
+	return p.best != NULL;
 }
 
 
@@ -112,7 +122,7 @@ static bool backup_usable(struct move *mv, const char *name,
 int target_pick(struct move *mv, uint32_t participants, char *server,
 		size_t sz)
 {
-	const char *backup = config_str(move_config(mv), "move.backup");
+	const char *other = backup(mv);
 	struct pick p = {
 		.mv = mv, .need = max(participants, 1u),
 		.utc = (uint64_t)time(NULL),
@@ -124,20 +134,20 @@ int target_pick(struct move *mv, uint32_t participants, char *server,
 		return 0;
 	}
 
-	if (target_exists(mv))
+	if (other_exists(mv))
 		return ENOSPC;
 
-	if (!backup_usable(mv, backup, &p))
+	if (!other)
 		return ENOENT;
 
-	str_ncpy(server, backup, sz);
+	str_ncpy(server, other, sz);
 
 	return 0;
 }
 
 
 /**
- * Tell if there is a server that takes conferences
+ * Tell if there is a server that takes conferences, or may
  *
  * @param mv Service
  *
@@ -145,11 +155,7 @@ int target_pick(struct move *mv, uint32_t participants, char *server,
  */
 bool target_exists(struct move *mv)
 {
-	struct pick p = { .mv = mv, .utc = (uint64_t)time(NULL) };
-
-	tables_servers(mv->tables, tmr_jiffies(), pick_handler, &p);
-
-	return p.best != NULL;
+	return other_exists(mv) || backup(mv);
 }
 
 
