@@ -395,6 +395,12 @@ void act_start(struct act *a, const char *cmd);
 bool act_poll(struct act *a);
 void act_wait(struct act *a, int64_t limit);
 
+/* canary.c */
+struct canary;
+int canary_alloc(struct canary **cp);
+int64_t canary_tell(struct canary *c, struct result *r);
+void canary_free(struct canary *c);
+
 /* The measurements. */
 struct bench {
 	struct opts o;

@@ -133,6 +133,21 @@ static void ack_refusal(struct calls *cs, uint32_t i, const struct msg *m,
 }
 
 
+static void cancel_send(struct calls *cs, uint32_t i)
+{
+	const struct call *c = &cs->callv[i];
+	const struct dialog *d = &c->d;
+	struct wbuf w = {calls_buf(cs), 0, DGRAM_MAX, false};
+
+	request_begin(cs, i, d->gen, &w, "CANCEL", d->ruri, "i", d->cseq);
+	wbuf_add(&w, "To: <%s>\r\n", c->conf);
+	request_end(cs, i, d->gen, &w, "CANCEL", d->cseq);
+	wbuf_add(&w, "Content-Length: 0\r\n\r\n");
+	if (!w.full)
+		calls_push(cs, c, w.n, &d->dst);
+}
+
+
 /**
  * Send a request of a dialog: the ACK of a 200, BYE, NOTIFY
  *
@@ -437,6 +452,9 @@ void call_timer(struct calls *cs, uint32_t i, int64_t now)
 	if (c->state != CALL_INVITE && c->state != CALL_BYE)
 		return;
 	if (now >= c->limit) {
+		/* a server that has said something is told */
+		if (c->state == CALL_INVITE && !c->next)
+			cancel_send(cs, i);
 		call_ended(cs, c, 1);
 		return;
 	}

@@ -136,6 +136,16 @@ uint32_t calls_count(const struct calls *cs, enum call_state state)
 }
 
 
+/* Call-IDs of this run begin with its number. */
+static bool run_is(const struct calls *cs, const struct str *callid)
+{
+	char num[12];
+	const int n = snprintf(num, sizeof(num), "%08x-", cs->run);
+
+	return callid->l > (size_t)n && !strncmp(callid->p, num, (size_t)n);
+}
+
+
 /**
  * Find the call a Call-ID names
  *
@@ -236,7 +246,12 @@ static void datagram(char *buf, size_t len, const struct sockaddr_in *src,
 	}
 
 	c = calls_find(cs, &m.callid, &i, &d);
-	if (!c || d != &c->d)
+	if (!c || (c->state == CALL_DONE && c->code == 1)) {
+		if (run_is(cs, &m.callid))
+			stray_answer(cs, &m, src);
+		return;
+	}
+	if (d != &c->d)
 		return;
 	if (str_is(&m.method, "INVITE"))
 		call_answer(cs, i, &m, src);

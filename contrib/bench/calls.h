@@ -32,6 +32,10 @@ void dialog_send(struct calls *cs, uint32_t i, const struct dialog *d,
 		 const char *method, uint32_t cseq, const char *more);
 void calls_failure(struct calls *cs, int code);
 
+/* stray.c */
+void stray_answer(struct calls *cs, const struct msg *m,
+		  const struct sockaddr_in *src);
+
 /* refer.c */
 int  call_refer(struct calls *cs, uint32_t i, const struct str *referto);
 bool refer_ended(struct calls *cs, struct call *c, int code);

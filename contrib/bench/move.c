@@ -23,6 +23,7 @@ struct move {
 	struct bench *b;
 	struct crowd *c;
 	struct act act;
+	struct canary *canary;
 	struct gaps *gapv;      /* by participant */
 	bool *upv;              /* was in when it began */
 	int64_t from, event, to;        /* [ns, wall clock] */
@@ -216,6 +217,9 @@ static void fault_tell(struct move *mv)
 		   "it was late by 3 ms or more, in all");
 	result_num(mv->b->res, "excused", excused, "",
 		   "participants with a silence it shares in");
+	if (canary_tell(mv->canary, mv->b->res) > FAULT_MS * ms)
+		fprintf(stderr, "the machine is busy: even an idle thread is "
+			"late, and the servers as well\n");
 	if (worst > FAULT_MS * ms)
 		fprintf(stderr, "this program was up to %.0f ms late: the "
 			"machine is busy, and silences are not all the "
@@ -312,7 +316,8 @@ static int run(struct move *mv)
 		return err;
 
 	ok = crowd_join(mv->c, b->o.joinrate) &&
-		crowd_wait(mv->c, b->o.warmup) && watch(mv);
+		crowd_wait(mv->c, b->o.warmup) &&
+		!canary_alloc(&mv->canary) && watch(mv);
 	if (ok) {
 		media_stop(mv->c->media);
 		err = gaps_take(mv);
@@ -351,6 +356,7 @@ int bench_move(struct bench *b)
 	err = mv.gapv && mv.upv ? run(&mv) : ENOMEM;
 	free(mv.gapv);
 	free(mv.upv);
+	canary_free(mv.canary);
 	crowd_free(mv.c);
 
 	return err;

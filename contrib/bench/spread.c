@@ -80,6 +80,12 @@ static int table_parse(struct table *t, const char *json)
 		    number_get(&unused, p, end, "unused"))
 			return EBADMSG;
 
+		/* who is gone holds nobody any more */
+		if (memmem(p, (size_t)(end - p), "\"in_contact\":false", 18)) {
+			p = end;
+			continue;
+		}
+
 		++t->servers;
 		t->sum += parts;
 		t->max = parts > t->max ? parts : t->max;
