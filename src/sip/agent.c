@@ -253,6 +253,7 @@ static void *thread_run(void *arg)
 		su_root_run(ag->root);
 
 	teardown(ag);
+	sendlibc_set(false);
 
 	return NULL;
 }

@@ -22,12 +22,16 @@
 #include <errno.h>
 #include <limits.h>
 #include <netdb.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include "sip/sendlibc.h"
+#include "sip/streamlimit.h"
 
 enum { RESERVE = 4 };                   /* a fourth is for others        */
 
@@ -50,6 +54,9 @@ void sendlibc_set(bool on)
 
 	ours   = on;
 	fd_max = INT_MAX;
+
+	if (!on)
+		streamlimit_close();
 
 	/* descriptors are given out from the lowest on */
 	if (!getrlimit(RLIMIT_NOFILE, &rl) && rl.rlim_cur < INT_MAX)
@@ -92,11 +99,19 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 
 int connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	int r = (int)syscall(SYS_connect, fd, addr, len);
+	int r = (int)syscall(SYS_connect, fd, addr, len), err = errno;
+
+	if (!ours || (r && (err == EBADF || err == EINTR)) || !is_stream(fd))
+		goto out;
+
+	(void)streamlimit_open(fd);
 
 	/* a refusal that is known at once is told by epoll, too */
-	if (r && ours && errno != EBADF && errno != EINTR && is_stream(fd))
-		errno = EINPROGRESS;
+	if (r)
+		err = EINPROGRESS;
+
+ out:
+	errno = err;
 
 	return r;
 }
@@ -106,7 +121,7 @@ int accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
 	int s = (int)syscall(SYS_accept, fd, addr, len);
 
-	if (!ours || s < fd_max)
+	if (!ours || s < 0 || (s < fd_max && streamlimit_open(s)))
 		return s;
 
 	(void)close(s);

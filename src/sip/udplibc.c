@@ -15,9 +15,11 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <re.h>
 #include "sip/udpsock.h"
 #include "sip/udpsock_int.h"
+#include "sip/streamlimit.h"
 
 
 /* The functions below are called by libsofia, which has no argument for us:
@@ -174,6 +176,20 @@ int ioctl(int fd, unsigned long req, ...)
 }
 
 
+static ssize_t stream_recv(int fd, struct msghdr *hdr, int flags)
+{
+	const ssize_t n = syscall(SYS_recvmsg, fd, hdr, flags);
+
+	if (n <= 0 || flags & (MSG_ERRQUEUE | MSG_PEEK) ||
+	    streamlimit_read(fd, hdr->msg_iov, hdr->msg_iovlen, (size_t)n))
+		return n;
+
+	errno = ECONNRESET;
+
+	return -1;
+}
+
+
 ssize_t recvmsg(int fd, struct msghdr *hdr, int flags)
 {
 	const struct udpsock_sock *sock = sock_find(self, fd);
@@ -181,7 +197,7 @@ ssize_t recvmsg(int fd, struct msghdr *hdr, int flags)
 	size_t i, n = 0;
 
 	if (!sock || flags & MSG_ERRQUEUE)
-		return syscall(SYS_recvmsg, fd, hdr, flags);
+		return stream_recv(fd, hdr, flags);
 
 	left = udpsock_left(self, sock);
 	if (!left) {

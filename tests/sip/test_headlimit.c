@@ -3,8 +3,10 @@
  */
 #include <string.h>
 #include <check.h>
+#include <sys/uio.h>
 #include <re.h>
 #include "sip/headlimit.h"
+#include "sip/streamlimit.h"
 
 
 #define HEAD "INVITE sip:x@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=b\r\n" \
@@ -99,6 +101,85 @@ START_TEST(answer_is_bounded)
 END_TEST
 
 
+/* In pieces of any size the same is found. */
+static bool stream(const char *p, size_t len, size_t piece)
+{
+	struct streamlimit sl;
+
+	memset(&sl, 0, sizeof sl);
+
+	for (size_t i = 0; i < len; i += piece) {
+
+		const size_t n = len - i < piece ? len - i : piece;
+
+		if (!streamlimit_take(&sl, p + i, n))
+			return false;
+	}
+
+	/* each of these messages is whole */
+	ck_assert_uint_eq(sl.lines + sl.linelen + sl.body, 0);
+
+	return true;
+}
+
+
+static size_t append(size_t n, const char *text, unsigned times)
+{
+	while (times--) {
+		memcpy(msg + n, text, strlen(text));
+		n += strlen(text);
+	}
+
+	return n;
+}
+
+
+START_TEST(counts_in_streams)
+{
+	static const size_t piecev[] = {1, 2, 3, 7, 31, 32, 33, 100, 65536};
+
+	for (size_t i = 0; i < sizeof piecev / sizeof *piecev; i++) {
+
+		const size_t piece = piecev[i];
+		size_t n;
+
+		/* as many as may be, again and again */
+		n = make(HEAD, HEADLIMIT_LINES - 6, "X: y\r\n");
+		n = append(n, "\r\n\r\n", 1);
+		n = append(n, "X: y\r\n", HEADLIMIT_LINES);
+		n = append(n, "\r\n", 1);
+		ck_assert(stream(msg, n, piece));
+
+		n = append(n, "X: y\n", HEADLIMIT_LINES + 1);
+		ck_assert(!stream(msg, n, piece));
+
+		/* lines of bodies do not count, whoever says how long */
+		n = append(0, HEAD "Content-Length : 3000\r\n\r\n", 1);
+		n = append(n, "v=\n", 1000);
+		n = append(n, HEAD "l:600\n\n", 1);
+		n = append(n, "\r\n", 300);
+		n = append(n, HEAD "\r\n", 2);
+		ck_assert(stream(msg, n, piece));
+
+		n = append(0, HEAD "Content-Length: 5\r\n\r\n12345", 1);
+		n = append(n, "X: y\r\n", HEADLIMIT_LINES + 1);
+		ck_assert(!stream(msg, n, piece));
+
+		/* one that is longer than anything is none */
+		n = append(0, HEAD "L: 99999999999\r\n\r\n", 1);
+		n = append(n, "X\n", HEADLIMIT_LINES + 1);
+		ck_assert(!stream(msg, n, piece));
+
+		/* a long line is one line */
+		n = append(0, "A: ", 1);
+		n = append(n, "0123456789abcdef", 2000);
+		n = append(n, "\r\n\r\n", 1);
+		ck_assert(stream(msg, n, piece));
+	}
+}
+END_TEST
+
+
 int main(void)
 {
 	Suite *su = suite_create("headlimit");
@@ -107,6 +188,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tc, counts_lines_before_the_body);
+	tcase_add_test(tc, counts_in_streams);
 	tcase_add_test(tc, says_what_was_wrong);
 	tcase_add_test(tc, some_get_no_answer);
 	tcase_add_test(tc, answer_is_bounded);

@@ -2,6 +2,7 @@
  * @file test_robust.c  Whatever comes in: a clear answer, never a crash,
  *                      and no harm to others; in the spirit of RFC 4475
  */
+#include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -608,6 +609,43 @@ START_TEST(robust_tcp_stream)
 END_TEST
 
 
+/* More header fields than sofia can bear end the connection. */
+START_TEST(robust_tcp_fields)
+{
+	struct fix fx;
+	struct phone p, q;
+	char buf[8192];
+	size_t n;
+
+	fix_open_default(&fx);
+	phone_open(&q, &fx.laddr, true, "room");
+	ck_assert(alive(&q));
+
+	for (int i = 0; i < 3; i++) {
+		phone_open(&p, &fx.laddr, true, "room");
+		ck_assert(alive(&p));
+		n = 0;
+		n += (size_t)re_snprintf(buf, sizeof(buf), "OPTIONS sip:a@b "
+					 "SIP/2.0\r\n");
+		while (n < sizeof(buf) - 8) {
+			memcpy(buf + n, "X: y\r\n", 6);
+			n += 6;
+		}
+		phone_raw(&p, buf, n);
+		ck_assert(!phone_wait(&p, 2000));
+		errno = 0;
+		ck_assert_int_le(recv(p.fd, buf, 1, MSG_DONTWAIT), 0);
+		ck_assert_int_ne(errno, EAGAIN);
+		phone_close(&p);
+		ck_assert(alive(&q));
+	}
+
+	phone_close(&q);
+	fix_close(&fx);
+}
+END_TEST
+
+
 START_TEST(robust_ipv6)
 {
 	struct sipstack_conf conf;
@@ -749,6 +787,7 @@ static Suite *robust_suite(void)
 	tcase_add_test(tc, robust_merged);
 	tcase_add_test(tc, robust_tcp);
 	tcase_add_test(tc, robust_tcp_stream);
+	tcase_add_test(tc, robust_tcp_fields);
 	tcase_add_test(tc, robust_ipv6);
 	tcase_add_test(tc, robust_address_in_use);
 	tcase_add_test(tc, robust_storm);
