@@ -9,6 +9,7 @@
 #include <re.h>
 #include "fixture.h"
 #include "sip/dialogtext.h"
+#include "sip/redirect.h"
 
 static const char new_sdp[] =
 	"v=0\r\n"
@@ -854,6 +855,55 @@ START_TEST(lost_many)
 END_TEST
 
 
+/* Several signalling threads: a dialog is adopted by the one that hears what
+   the phone says in it. */
+START_TEST(move_threads)
+{
+	struct sipstack_conf conf, other;
+	struct redirect *ra, *rb;
+	struct farm f;
+
+	memset(&f, 0, sizeof(f));
+	ck_assert_int_eq(libre_init(), 0);
+	ck_assert(!redirect_alloc(&ra, 3));
+	ck_assert(!redirect_alloc(&rb, 3));
+	fix_conf(&conf, "127.0.0.1");
+	conf.threads  = 3;
+	conf.redirect = ra;
+	fix_start(&f.a, &conf);
+	fix_conf(&other, "127.0.0.2");
+	other.threads  = 3;
+	other.redirect = rb;
+	fix_start(&f.b, &other);
+	phone_open(&f.p, &f.a.laddr, false, "room");
+
+	for (int i = 0; i < 12; i++) {
+		f.p.srv = f.a.laddr;
+		phone_new(&f.p);
+		fix_join(&f.a, &f.p);
+		freeze(&f);
+		adopt(&f);
+		moved(&f);
+		phone_send(&f.p, "INFO", "Content-Type: application/dtmf\r\n",
+			   "7");
+		ck_assert_uint_eq(phone_status(&f.p), 200);
+		phone_send(&f.p, "BYE", NULL, NULL);
+		ck_assert_uint_eq(phone_status(&f.p), 200);
+		fix_told(&f.b, "dtmf:7/250 end:0");
+		f.b.log[0] = '\0';
+		f.call = mem_deref(f.call);
+	}
+
+	phone_close(&f.p);
+	fix_stop(&f.b);
+	fix_stop(&f.a);
+	mem_deref(ra);
+	mem_deref(rb);
+	fix_close(&f.a);
+}
+END_TEST
+
+
 static Suite *move_suite(void)
 {
 	Suite *s = suite_create("move");
@@ -881,6 +931,7 @@ static Suite *move_suite(void)
 	tcase_add_test(tc, lost_and_adopted);
 	tcase_add_test(tc, lost_for_ever);
 	tcase_add_test(tc, lost_many);
+	tcase_add_test(tc, move_threads);
 	suite_add_tcase(s, tc);
 
 	return s;
