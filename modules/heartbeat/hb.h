@@ -73,7 +73,12 @@ void heartbeat_up(struct node *n, const char *reason);
 void heartbeat_down(struct node *n, const char *reason);
 void heartbeat_left(struct node *n);
 void heartbeat_isolated(struct heartbeat *hb, bool on);
+void heartbeat_missing(struct heartbeat *hb);
 void heartbeat_bus(struct heartbeat *hb, bool works);
+
+/* api.c */
+void heartbeat_api(struct heartbeat *hb);
+int  heartbeat_offers(struct heartbeat *hb);
 
 /* nodes.c */
 int  nodes_start(struct heartbeat *hb);

@@ -4,7 +4,8 @@
  *   every lease     our record in the bucket "nodes", which lives for three
  *   every interval  a datagram to every other server, from one thread
  *
- * Files: nodes.c records; beater.c datagrams; judge.c who is dead.
+ * Files: nodes.c records; beater.c datagrams; judge.c who is dead; api.c what
+ * other services and operators can ask.
  *
  * Settings (heartbeat.*): see below.
  * Command: nodes: the servers of the farm, as this one sees them.
@@ -16,6 +17,7 @@
 #include "server/server.h"
 #include "server/service.h"
 #include "server/settings.h"
+#include "server/degraded.h"
 #include "server/offers.h"
 #include "server/log.h"
 #include "bus/bus.h"
@@ -66,6 +68,7 @@ static void node_fire(struct node *n, const char *name, const char *reason)
 	};
 
 	(void)event_fire(server_events(n->hb->srv), &ev);
+	heartbeat_missing(n->hb);
 }
 
 
@@ -177,8 +180,58 @@ void heartbeat_isolated(struct heartbeat *hb, bool on)
  */
 void heartbeat_bus(struct heartbeat *hb, bool works)
 {
-	(void)hb;
-	(void)works;
+	degraded_set(hb->srv, "bus", !works, works ? "it works again" :
+		     "calls go on, servers cannot hand over to one another");
+}
+
+
+static bool has_service(const struct heartbeat *hb, const char *service,
+			bool *known)
+{
+	struct le *le;
+
+	if (service_find(hb->srv, service))
+		return true;
+
+	LIST_FOREACH(&hb->nodel, le) {
+		const struct node *n = le->data;
+
+		if (!node_has_service(n->rec.services, service))
+			continue;
+
+		/* who has left in order is not missed */
+		*known |= n->state != NODE_LEFT;
+		if (n->state == NODE_UP)
+			return true;
+	}
+
+	return false;
+}
+
+
+static void missing_check(struct heartbeat *hb, const char *service,
+			  const char *text)
+{
+	bool known = false;
+	const bool there = has_service(hb, service, &known);
+
+	degraded_set(hb->srv, service, !there && known,
+		     there ? "one is there again" : known ? text
+		     : "it has left in order");
+}
+
+
+/**
+ * Servers came or went: is any kind of them missing now?
+ *
+ * @param hb Heartbeat
+ */
+void heartbeat_missing(struct heartbeat *hb)
+{
+	missing_check(hb, "registry", "nobody asks servers whether they are"
+		      " well");
+	missing_check(hb, "dispatch", "no server of the farm takes new"
+		      " callers");
 }
 
 
@@ -318,260 +371,6 @@ static bool running_handler(const struct event *ev, void *arg)
 }
 
 
-static void info_set(struct node_info *ni, const struct node *n)
-{
-	ni->record = &n->rec;
-	ni->state  = n->state;
-	ni->self   = false;
-	ni->beats  = n->slot != NO_SLOT && judge_state(n) == BEATER_HEARD;
-	ni->since  = n->since;
-}
-
-
-static void info_self(struct node_info *ni, const struct heartbeat *hb)
-{
-	ni->record = &hb->self;
-	ni->state  = NODE_UP;
-	ni->self   = true;
-	ni->beats  = true;
-	ni->since  = hb->self.started;
-}
-
-
-static enum node_state api_state(const struct heartbeat *hb, const char *name)
-{
-	const struct node *n;
-
-	if (!hb || !name)
-		return NODE_UNKNOWN;
-	if (!strcmp(name, hb->self.name))
-		return NODE_UP;
-
-	n = node_find(hb, name);
-
-	return n ? n->state : NODE_UNKNOWN;
-}
-
-
-static int api_get(const struct heartbeat *hb, const char *name,
-		   node_info_h *h, void *arg)
-{
-	const struct node *n;
-	struct node_info ni;
-
-	if (!hb || !name || !h)
-		return EINVAL;
-
-	if (!strcmp(name, hb->self.name)) {
-		info_self(&ni, hb);
-	}
-	else {
-		n = node_find(hb, name);
-		if (!n)
-			return ENOENT;
-		info_set(&ni, n);
-	}
-
-	h(&ni, arg);
-
-	return 0;
-}
-
-
-static void api_apply(const struct heartbeat *hb, node_info_h *h, void *arg)
-{
-	struct node_info ni;
-	struct le *le;
-
-	if (!hb || !h)
-		return;
-
-	info_self(&ni, hb);
-	h(&ni, arg);
-
-	for (le = hb->nodel.head; le; ) {
-		const struct node *n = le->data;
-
-		le = le->next;
-		info_set(&ni, n);
-		h(&ni, arg);
-	}
-}
-
-
-static bool api_isolated(const struct heartbeat *hb)
-{
-	return hb ? hb->isolated : false;
-}
-
-
-static uint64_t api_instance(const struct heartbeat *hb)
-{
-	return hb ? hb->self.instance : 0;
-}
-
-
-static void node_row(const struct node_info *ni, void *arg)
-{
-	struct odict *array = arg, *od = NULL;
-	char key[16];
-
-	if (odict_alloc(&od, 16))
-		return;
-
-	(void)re_snprintf(key, sizeof(key), "%zu", odict_count(array, false));
-	(void)odict_entry_add(od, "name", ODICT_STRING, ni->record->name);
-	(void)odict_entry_add(od, "state", ODICT_STRING,
-			      node_state_name(ni->state));
-	(void)odict_entry_add(od, "since", ODICT_INT, (int64_t)ni->since);
-	(void)odict_entry_add(od, "beats", ODICT_BOOL, (int)ni->beats);
-	(void)odict_entry_add(od, "self", ODICT_BOOL, (int)ni->self);
-	(void)odict_entry_add(od, "sip", ODICT_STRING, ni->record->sip);
-	(void)odict_entry_add(od, "version", ODICT_STRING,
-			      ni->record->version);
-	(void)odict_entry_add(od, "services", ODICT_STRING,
-			      ni->record->services);
-	(void)odict_entry_add(array, key, ODICT_OBJECT, od);
-	mem_deref(od);
-}
-
-
-static void nodes_command(struct command_req *req, const struct odict *args,
-			  void *arg)
-{
-	struct odict *od = NULL, *array = NULL;
-	int err;
-	(void)args;
-
-	err  = odict_alloc(&od, 4);
-	err |= odict_alloc(&array, 64);
-	if (!err) {
-		api_apply(arg, node_row, array);
-		err = odict_entry_add(od, "nodes", ODICT_ARRAY, array);
-	}
-
-	if (err)
-		command_fail(req, err, "%m", err);
-	else
-		command_ok(req, od);
-
-	mem_deref(array);
-	mem_deref(od);
-}
-
-
-static double stat_sent(void *arg)
-{
-	struct beater_stats st = {.tx = 0};
-
-	beater_stats(((struct heartbeat *)arg)->beater, &st);
-	return (double)st.tx;
-}
-
-
-static double stat_heard(void *arg)
-{
-	struct beater_stats st = {.rx = 0};
-
-	beater_stats(((struct heartbeat *)arg)->beater, &st);
-	return (double)st.rx;
-}
-
-
-static double stat_bad(void *arg)
-{
-	struct beater_stats st = {.bad = 0};
-
-	beater_stats(((struct heartbeat *)arg)->beater, &st);
-	return (double)(st.bad + st.old);
-}
-
-
-static double stat_pauses(void *arg)
-{
-	struct beater_stats st = {.pauses = 0};
-
-	beater_stats(((struct heartbeat *)arg)->beater, &st);
-	return (double)st.pauses;
-}
-
-
-static double stat_cpu(void *arg)
-{
-	struct beater_stats st = {.cpu_usec = 0};
-
-	beater_stats(((struct heartbeat *)arg)->beater, &st);
-	return (double)st.cpu_usec / 1e6;
-}
-
-
-static double nodes_up(void *arg)
-{
-	const struct heartbeat *hb = arg;
-	unsigned n = 1;
-	struct le *le;
-
-	LIST_FOREACH(&hb->nodel, le)
-		n += ((const struct node *)le->data)->state == NODE_UP;
-
-	return n;
-}
-
-
-static double isolated(void *arg)
-{
-	return ((const struct heartbeat *)arg)->isolated;
-}
-
-
-static int offers_make(struct heartbeat *hb)
-{
-	static const struct offer_listener listenerv[] = {
-		{"server.running", EVENT_PRIO_VALIDATION, running_handler,
-		 false},
-	};
-	static const struct offer_command commandv[] = {
-		{"nodes", COMMAND_READ,
-		 "servers of the farm, as this one sees them", nodes_command},
-	};
-	const struct offer_metric metricv[] = {
-		{METRIC_GAUGE, "junctor_heartbeat_nodes_up", NULL,
-		 "Servers of the farm that are there, this one too",
-		 nodes_up, NULL},
-		{METRIC_COUNTER, "junctor_heartbeat_nodes_down_total", NULL,
-		 "Servers that died", offers_counter, &hb->downs},
-		{METRIC_GAUGE, "junctor_heartbeat_isolated", NULL,
-		 "1 while this server is cut off", isolated, NULL},
-		{METRIC_COUNTER, "junctor_heartbeat_sent_total", NULL,
-		 "Heartbeats sent", stat_sent, NULL},
-		{METRIC_COUNTER, "junctor_heartbeat_heard_total", NULL,
-		 "Heartbeats heard", stat_heard, NULL},
-		{METRIC_COUNTER, "junctor_heartbeat_bad_total", NULL,
-		 "Datagrams that are no heartbeats, forged or too old",
-		 stat_bad, NULL},
-		{METRIC_COUNTER, "junctor_heartbeat_pauses_total", NULL,
-		 "Times that this process did not run for a while",
-		 stat_pauses, NULL},
-		{METRIC_COUNTER, "junctor_heartbeat_cpu_seconds_total", NULL,
-		 "Processor time of the thread of heartbeats", stat_cpu, NULL},
-	};
-	int err;
-
-	err = offers_alloc(&hb->offers, hb->srv);
-	if (!err)
-		err = offers_listen(hb->offers, listenerv,
-				    ARRAY_SIZE(listenerv), hb);
-	if (!err)
-		err = offers_commands(hb->offers, commandv,
-				      ARRAY_SIZE(commandv), hb);
-	if (!err)
-		err = offers_metrics(hb->offers, metricv,
-				     ARRAY_SIZE(metricv), hb);
-
-	return err;
-}
-
-
 static void heartbeat_stop(struct service *svc)
 {
 	struct heartbeat *hb = service_data(svc);
@@ -604,11 +403,7 @@ static int heartbeat_init(struct service *svc)
 
 	hb->svc = svc;
 	hb->srv = service_server(svc);
-	hb->api = (struct heartbeat_api){
-		.hb = hb, .state = api_state, .get = api_get,
-		.apply = api_apply, .isolated = api_isolated,
-		.instance = api_instance,
-	};
+	heartbeat_api(hb);
 	service_data_set(svc, hb);
 	service_api_set(svc, &hb->api);
 
@@ -651,6 +446,10 @@ static void self_set(struct heartbeat *hb)
 
 static int heartbeat_start(struct service *svc)
 {
+	static const struct offer_listener listenerv[] = {
+		{"server.running", EVENT_PRIO_VALIDATION, running_handler,
+		 false},
+	};
 	struct heartbeat *hb = service_data(svc);
 	int err;
 
@@ -665,7 +464,12 @@ static int heartbeat_start(struct service *svc)
 	if (!err)
 		err = judge_start(hb);
 	if (!err)
-		err = offers_make(hb);
+		err = offers_alloc(&hb->offers, hb->srv);
+	if (!err)
+		err = offers_listen(hb->offers, listenerv,
+				    ARRAY_SIZE(listenerv), hb);
+	if (!err)
+		err = heartbeat_offers(hb);
 	if (!err)
 		err = nodes_start(hb);
 

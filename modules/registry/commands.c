@@ -94,6 +94,15 @@ static bool mark_lives(const struct target *t)
 }
 
 
+/* Of media servers only; a place in the row for it has each */
+static int number_add(struct odict *od, const char *key,
+		      const struct target *t, uint32_t n)
+{
+	return t->reported ? odict_entry_add(od, key, ODICT_INT, (int64_t)n)
+		: odict_entry_add(od, key, ODICT_NULL);
+}
+
+
 static int target_add(struct odict *od, const struct target *t)
 {
 	const char *reason;
@@ -116,14 +125,9 @@ static int target_add(struct odict *od, const struct target *t)
 		err |= odict_entry_add(od, "since", ODICT_INT,
 				       (int64_t)since);
 	err |= odict_entry_add(od, "reason", ODICT_STRING, reason);
-	if (t->reported) {
-		err |= odict_entry_add(od, "participants", ODICT_INT,
-				       (int64_t)t->report.participants);
-		err |= odict_entry_add(od, "conferences", ODICT_INT,
-				       (int64_t)t->report.conferences);
-		err |= odict_entry_add(od, "unused", ODICT_INT,
-				       (int64_t)t->report.unused);
-	}
+	err |= number_add(od, "participants", t, t->report.participants);
+	err |= number_add(od, "conferences", t, t->report.conferences);
+	err |= number_add(od, "unused", t, t->report.unused);
 	if (t->out_to) {
 		err |= odict_entry_add(od, "out_from", ODICT_INT,
 				       (int64_t)t->out_from);

@@ -12,6 +12,7 @@
 #include "server/process.h"
 #include "server/module.h"
 #include "server/core.h"
+#include "server/degraded.h"
 #include "server/builtin.h"
 
 
@@ -77,16 +78,17 @@ static int status_add(struct odict *od, struct server *srv)
 {
 	const uint64_t now = tmr_jiffies();
 	struct process_stats st;
-	struct odict *services = NULL;
+	struct odict *services = NULL, *missing = NULL;
 	int err;
 
 	err = process_stats(&st);
 	if (err)
 		return err;
 
-	err = odict_alloc(&services, 16);
+	err  = odict_alloc(&services, 16);
+	err |= odict_alloc(&missing, 4);
 	if (err)
-		return err;
+		goto out;
 
 	err  = service_list(srv, services);
 	err |= odict_entry_add(od, "name", ODICT_STRING, srv->name);
@@ -105,7 +107,13 @@ static int status_add(struct odict *od, struct server *srv)
 	err |= odict_entry_add(od, "fds", ODICT_INT, (int64_t)st.fds);
 	err |= odict_entry_add(od, "busy", ODICT_INT,
 			       (int64_t)services_busy(srv));
+	err |= degraded_list(missing, srv->degraded);
+	if (odict_count(missing, false))
+		err |= odict_entry_add(od, "degraded", ODICT_ARRAY, missing);
 	err |= odict_entry_add(od, "services", ODICT_ARRAY, services);
+
+ out:
+	mem_deref(missing);
 	mem_deref(services);
 
 	return err;

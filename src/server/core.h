@@ -8,6 +8,7 @@ struct builtin;
 struct bridge;
 struct bus;
 struct commands;
+struct degraded;
 struct events;
 struct metrics;
 struct netbus;
@@ -29,6 +30,7 @@ struct server {
 	struct metrics *metrics;
 	struct bus *bus;
 	struct netbus *netbus;        /* metrics of the bus                */
+	struct degraded *degraded;    /* what is missing                    */
 	struct bridge *bridge;        /* events from and to other servers   */
 	struct builtin *builtin;      /* commands of the server itself      */
 	struct process *process;      /* metrics of the process             */

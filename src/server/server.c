@@ -16,6 +16,7 @@
 #include "server/config.h"
 #include "server/module.h"
 #include "server/core.h"
+#include "server/degraded.h"
 #include "server/bridge.h"
 #include "server/netbus.h"
 #include "bus/bus.h"
@@ -72,6 +73,7 @@ static void server_destructor(void *data)
 		mem_deref(le->data);
 
 	mem_deref(srv->bridge);
+	mem_deref(srv->degraded);
 	mem_deref(srv->builtin);
 	mem_deref(srv->process);
 	mem_deref(srv->trim);
@@ -249,6 +251,7 @@ static int parts_alloc(struct server *srv)
 	err  = events_alloc(&srv->events);
 	err |= commands_alloc(&srv->commands);
 	err |= metrics_alloc(&srv->metrics);
+	err |= degraded_alloc(&srv->degraded, srv);
 	if (err)
 		return err;
 

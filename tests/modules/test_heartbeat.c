@@ -16,6 +16,8 @@
 #include <re.h>
 #include "server/server.h"
 #include "server/service.h"
+#include "server/command.h"
+#include "server/degraded.h"
 #include "server/event.h"
 #include "bus/bus.h"
 #include "noc/beat.h"
@@ -31,9 +33,10 @@
 /* What one server was told */
 struct ears {
 	struct server *srv;
-	struct listener *lv[4];
+	struct listener *lv[5];
 	unsigned up, down, left, isolated;
 	bool cut;
+	char missing[32];          /* "noc.degraded", on                    */
 	uint64_t down_at;          /* [us]                                  */
 	char last[64];
 };
@@ -100,6 +103,17 @@ static bool isolated_handler(const struct event *ev, void *arg)
 }
 
 
+static bool degraded_handler(const struct event *ev, void *arg)
+{
+	const struct degraded_event *de = ev->data;
+	struct ears *e = arg;
+
+	str_ncpy(e->missing, de->on ? de->what : "", sizeof(e->missing));
+
+	return false;
+}
+
+
 static void start_conf(unsigned ix, const char *name, const char *conf)
 {
 	struct ears *e = &ears[ix];
@@ -117,6 +131,9 @@ static void start_conf(unsigned ix, const char *name, const char *conf)
 	ck_assert_int_eq(0, event_listen(&e->lv[3], evs, "node.isolated",
 					 EVENT_PRIO_NORMAL, isolated_handler,
 					 e));
+	ck_assert_int_eq(0, event_listen(&e->lv[4], evs, "noc.degraded",
+					 EVENT_PRIO_NORMAL, degraded_handler,
+					 e));
 }
 
 
@@ -130,7 +147,7 @@ static void stop(unsigned ix)
 {
 	unsigned i;
 
-	for (i=0; i<4; i++)
+	for (i=0; i<5; i++)
 		ears[ix].lv[i] = mem_deref(ears[ix].lv[i]);
 	farm_stop(&farm, ix);
 }
@@ -211,6 +228,26 @@ static bool not_cut(void *arg)
 	(void)arg;
 
 	return !ears[0].cut;
+}
+
+
+static void status_handler(int err, const char *reason,
+			   const struct odict *result, void *arg)
+{
+	(void)reason;
+	ck_assert_int_eq(0, err);
+	*(bool *)arg = odict_get_type(result, ODICT_ARRAY, "degraded") != NULL;
+}
+
+
+static bool is_degraded(unsigned ix)
+{
+	bool on = false;
+
+	ck_assert_int_eq(0, command_run(server_commands(farm.srvv[ix]),
+					"status", NULL, status_handler, &on));
+
+	return on;
 }
 
 
@@ -553,10 +590,14 @@ START_TEST(test_no_bus)
 	farm_nap(1000);
 	ck_assert_uint_eq(0, ears[0].down);
 	ck_assert(!ears[0].cut);
+	ck_assert_str_eq("bus", ears[0].missing);
+	ck_assert(is_degraded(0));
 
 	farm_down(&farm, false);
 	ck_assert(farm_wait(one_down, NULL, 1000));
 	ck_assert_str_eq("g", ears[0].last);
+	ck_assert_str_eq("", ears[0].missing);
+	ck_assert(!is_degraded(0));
 	ghost_die(&h);
 	all_end();
 }
@@ -638,6 +679,39 @@ START_TEST(test_forged)
 	close(fd);
 	mem_deref(key);
 	mem_deref(wrong);
+	all_end();
+}
+END_TEST
+
+
+/* The last server of a kind is missed when it dies, not when it leaves. */
+START_TEST(test_missing)
+{
+	struct ghost g;
+
+	farm_open(&farm);
+	start(0, "a");
+	ghost_start(&g, "g", 7);
+	str_ncpy(g.rec.services, "registry", sizeof(g.rec.services));
+	record_put(&g.rec, 0);
+	ck_assert(farm_wait(one_up, NULL, 2000));
+	ck_assert(!is_degraded(0));
+	ghost_die(&g);
+	ck_assert(farm_wait(one_down, NULL, 2000));
+	ck_assert_str_eq("registry", ears[0].missing);
+
+	ears[0].up = 0;
+	ghost_start(&g, "g", 8);
+	str_ncpy(g.rec.services, "registry", sizeof(g.rec.services));
+	record_put(&g.rec, 0);
+	ck_assert(farm_wait(one_up, NULL, 2000));
+	ck_assert_str_eq("", ears[0].missing);
+	g.rec.left = true;
+	record_put(&g.rec, 0);
+	ck_assert(farm_wait(one_left, NULL, 2000));
+	ghost_die(&g);
+	farm_nap(600);
+	ck_assert_str_eq("", ears[0].missing);
 	all_end();
 }
 END_TEST
@@ -827,6 +901,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_isolated, 0, 2);
 	tcase_add_test(tc, test_no_bus);
 	tcase_add_loop_test(tc, test_forged, 0, 5);
+	tcase_add_test(tc, test_missing);
 	tcase_add_test(tc, test_bad_records);
 	tcase_add_test(tc, test_pause);
 	suite_add_tcase(s, tc);
