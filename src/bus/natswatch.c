@@ -35,8 +35,8 @@
 enum {
 	HASH_MIN     = 64,
 	ENTRIES_MAX  = 1 << 20,
-	HEARTBEAT_MS = 2000,       /* of a consumer that has nothing to say */
-	SILENCE_MS   = 7000,       /* then it is gone                       */
+	HEARTBEAT_MS = 1000,       /* of a consumer that has nothing to say */
+	SILENCE_MS   = 3500,       /* then it is gone                       */
 	REAP_MS      = 2000,       /* after an expiry                       */
 };
 
