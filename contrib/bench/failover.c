@@ -19,6 +19,7 @@ struct phone {
 	enum phase phase;
 	uint32_t tries;
 	int64_t first;          /* first attempt [ns] */
+	int64_t begun;          /* last attempt [ns] */
 	int64_t due;            /* of the next attempt, or of the BYE [ns] */
 	double took;            /* from the first attempt on [s] */
 };
@@ -30,7 +31,8 @@ struct failover {
 	uint32_t n, begun, over;
 	struct act act;
 	int64_t event;          /* the command began [ns, monotonic] */
-	int64_t refused0, refused1;     /* first and last refusal [ns] */
+	int64_t refused0, refused1;     /* first and last attempt in vain,
+					 * when it was begun [ns] */
 	uint32_t refusals;
 };
 
@@ -50,6 +52,7 @@ static int attempt(struct failover *fo, uint32_t i)
 		return err;
 
 	++ph->tries;
+	ph->begun = now_ns();
 	ph->phase = CALLING;
 
 	return 0;
@@ -61,9 +64,10 @@ static void refused(struct failover *fo, struct phone *ph, int64_t now)
 	const struct opts *o = &fo->b->o;
 
 	++fo->refusals;
-	if (!fo->refused0)
-		fo->refused0 = now;
-	fo->refused1 = now;
+	if (!fo->refused0 || ph->begun < fo->refused0)
+		fo->refused0 = ph->begun;
+	if (ph->begun > fo->refused1)
+		fo->refused1 = ph->begun;
 
 	ph->phase = ph->tries > o->retries ? GAVE_UP : WAITING;
 	ph->due = now + o->retry * ms;
@@ -176,10 +180,10 @@ static void tell(struct failover *fo)
 	result_num(r, "refusals", fo->refusals, "",
 		   "attempts refused or not answered");
 	result_num(r, "refused_s", (double)(fo->refused1 - fo->refused0) /
-		   1e9, "s", "from the first refusal to the last");
+		   1e9, "s", "from the first attempt in vain to the last");
 	result_num(r, "refused_after_s", fo->refused1 && fo->event ?
 		   (double)(fo->refused1 - fo->event) / 1e9 : 0, "s",
-		   "last refusal, after the command");
+		   "last attempt in vain, after the command");
 	result_num(r, "took_p50_ms", (double)hist_percentile(h, 0.5) / 1e3,
 		   "ms", "until in, with all attempts, p50");
 	result_num(r, "took_p99_ms", (double)hist_percentile(h, 0.99) / 1e3,
