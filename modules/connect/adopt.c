@@ -440,9 +440,21 @@ static int member_place(struct adoption *a, struct client *cl,
 }
 
 
-static int watch_place(struct client *cl, struct room *room,
-		       const struct seat *s)
+static unsigned skip_of(const struct seat *s)
 {
+	const uint64_t n = SKIP_CSEQ +
+		SKIP_CSEQ_SEC * (elapsed(s) / 1000000);
+
+	return n > SKIP_CSEQ_MAX ? SKIP_CSEQ_MAX : (unsigned)n;
+}
+
+
+/* What a watcher was told after its seat had been kept is not known: it gets
+   everything, with a higher version than any that it may have. */
+static int watch_place(struct adoption *a, struct client *cl,
+		       struct room *room, const struct seat *s)
+{
+	struct seat_watch sw = s->watch;
 	struct watch *w;
 	int err;
 
@@ -450,9 +462,21 @@ static int watch_place(struct client *cl, struct room *room,
 	if (err)
 		return err;
 
-	err = roster_watch_load(room->roster, cl, &s->watch);
-	if (err)
-		mem_deref(w);
+	str_ncpy(w->from, s->server, sizeof w->from);
+
+	if (a->crash) {
+		sw.version += skip_of(s);
+		sw.digest[0] = '\0';
+	}
+
+	err = roster_watch_load(room->roster, cl, &sw);
+	if (!err) {
+		seatwriter_watch(w);
+		return 0;
+	}
+
+	seatwriter_watch_forget(w);
+	mem_deref(w);
 
 	return err;
 }
@@ -473,15 +497,6 @@ static uint32_t cseq_of(const char *dialog)
 	pl.l = strspn(p, "0123456789");
 
 	return pl.l && pl.l < 10 ? pl_u32(&pl) : 0;
-}
-
-
-static unsigned skip_of(const struct seat *s)
-{
-	const uint64_t n = SKIP_CSEQ +
-		SKIP_CSEQ_SEC * (elapsed(s) / 1000000);
-
-	return n > SKIP_CSEQ_MAX ? SKIP_CSEQ_MAX : (unsigned)n;
 }
 
 
@@ -529,7 +544,7 @@ static int place(struct adoption *a, const struct seat *s)
 		CSEQ_MARGIN;
 
 	if (s->kind == SEAT_WATCHER)
-		err = watch_place(cl, room, s);
+		err = watch_place(a, cl, room, s);
 	else
 		err = member_place(a, cl, room, s);
 

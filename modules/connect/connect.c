@@ -204,8 +204,10 @@ static bool subscribe_h(const struct event *ev, void *arg)
 	}
 
 	if (!client_accept(join->client, NULL) &&
-	    !watch_alloc(&w, room, join->client))
+	    !watch_alloc(&w, room, join->client)) {
 		(void)roster_watch(room->roster, join->client);
+		seatwriter_watch(w);
+	}
 
 	return true;
 }
@@ -323,10 +325,12 @@ static bool dead_h(const struct event *ev, void *arg)
 static bool refresh_h(const struct event *ev, void *arg)
 {
 	const struct client_event *ce = ev->data;
-	const struct watch *w = watch_find(arg, ce->client);
+	struct watch *w = watch_find(arg, ce->client);
 
-	if (w)
+	if (w) {
 		(void)roster_watch(w->room->roster, w->client);
+		seatwriter_watch(w);
+	}
 
 	return false;
 }

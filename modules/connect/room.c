@@ -14,6 +14,26 @@
 enum { ROSTER_INTERVAL = 200 };    /* at most 5 notifications a second [ms] */
 
 
+/* Who watches a conference that another server has taken is watching there. */
+static void watches_end(struct room *room)
+{
+	struct le *le;
+
+	if (!room->lost)
+		roster_end(room->roster);
+
+	while ((le = room->watchl.head)) {
+		struct watch *w = le->data;
+
+		if (room->lost) {
+			(void)client_release(w->client);
+			seatwriter_watch_forget(w);
+		}
+		mem_deref(w);
+	}
+}
+
+
 static void room_destructor(void *data)
 {
 	struct room *room = data;
@@ -25,8 +45,7 @@ static void room_destructor(void *data)
 		room_fire(room, "connect.deleted");
 	}
 
-	roster_end(room->roster);
-	list_flush(&room->watchl);
+	watches_end(room);
 	mem_deref(room->roster);
 	mem_deref(room->link);
 	mem_deref(room->conf);

@@ -45,6 +45,7 @@ struct room {
 				     reference to itself                    */
 	bool moved;               /* it goes on elsewhere, or comes from
 				     there                                  */
+	bool lost;                /* another server has taken it            */
 	unsigned holdc;           /* struct room_hold                       */
 	uint64_t created_usec;    /* UTC since the epoch [us]               */
 	struct roster *roster;
@@ -80,6 +81,7 @@ struct member {
 	bool offered;             /* our offer waits for its answer         */
 	bool frozen;              /* it is on its way to another server     */
 	struct le silent_le;      /* in connect.silentl                     */
+	uint64_t asked_jfs;       /* when it was asked if it lives [ms]     */
 	struct adoption *adoption;/* it comes from another server           */
 	struct seatrec *rec;      /* what the bus knows of it, or NULL      */
 };
@@ -99,6 +101,8 @@ struct watch {
 	struct room *room;        /* owner                                  */
 	struct client *client;    /* reference                              */
 	bool frozen;              /* it is on its way to another server     */
+	struct seatrec *rec;      /* what the bus knows of it, or NULL      */
+	char from[NAME_SERVER_MAX];  /* where it comes from, or ""          */
 };
 
 /* What makes one connect service differ from another. */
@@ -218,6 +222,8 @@ int  leg_thaw(struct connect *c, const char *callid, uint32_t cseq);
 int  leg_release(struct connect *c, const char *callid, const char *to);
 int  member_save(struct member *m, const char *dialog, size_t len,
 		 bool moving, struct odict **odp);
+int  watch_save(struct watch *w, const char *dialog, size_t len,
+		struct odict **odp);
 void savings_end(struct connect *c);
 
 /* room_move.c */

@@ -204,8 +204,18 @@ int member_save(struct member *m, const char *dialog, size_t len,
 }
 
 
-static int watch_save(struct watch *w, const char *dialog, size_t len,
-		      struct odict **odp)
+/**
+ * Write a watcher down
+ *
+ * @param w      Watcher
+ * @param dialog Its subscription, as client_dialog gave it
+ * @param len    Its length [bytes]
+ * @param odp    Set to the seat, owned by the caller
+ *
+ * @return as member_save
+ */
+int watch_save(struct watch *w, const char *dialog, size_t len,
+	       struct odict **odp)
 {
 	struct seat s = {.kind = SEAT_WATCHER};
 	char text[SEAT_DIALOG_MAX];
@@ -337,7 +347,9 @@ int leg_thaw(struct connect *c, const char *callid, uint32_t cseq)
 
 	if (w && w->frozen) {
 		w->frozen = false;
-		return client_thaw(w->client, cseq);
+		err = client_thaw(w->client, cseq);
+		seatwriter_watch(w);
+		return err;
 	}
 
 	return ENOENT;
@@ -379,6 +391,7 @@ int leg_release(struct connect *c, const char *callid, const char *to)
 	if (w && w->frozen) {
 		room_leaving(w->room, to);
 		(void)client_release(w->client);
+		seatwriter_watch_forget(w);
 		mem_deref(w);
 		return 0;
 	}

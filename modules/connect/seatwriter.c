@@ -48,8 +48,9 @@ struct seatrec {
 	struct le le;              /* in seatwriter.duel                    */
 	struct le all;             /* in seatwriter.recl                    */
 	struct seatwriter *w;      /* NULL: it is gone                      */
-	struct member *m;          /* NULL: gone, or it is a room's         */
-	struct room *room;         /* NULL: gone, or it is a member's       */
+	struct member *m;          /* whose it is: one of these; none when  */
+	struct watch *watch;       /* that is gone                          */
+	struct room *room;
 	struct bus_kvop *op;
 	const char *bucket;
 	uint64_t rev;              /* of what is on the bus, 0: unknown     */
@@ -347,23 +348,46 @@ static void member_lost(struct seatrec *rec, const char *server)
 }
 
 
+static void watch_lost(struct seatrec *rec)
+{
+	struct watch *w = rec->watch;
+
+	++rec->w->st.lost;
+	(void)client_release(w->client);
+	seatwriter_watch_forget(w);
+	mem_deref(w);
+}
+
+
+/* Look up a record once more. */
+static void look(struct seatrec *rec)
+{
+	if (rec && rec->work == WORK_WRITE) {
+		rec->work = WORK_LOOK;
+		enqueue(rec, 0);
+	}
+}
+
+
+static void room_look(struct room *room)
+{
+	struct le *le;
+
+	LIST_FOREACH(&room->memberl, le)
+		look(((struct member *)le->data)->rec);
+	LIST_FOREACH(&room->watchl, le)
+		look(((struct watch *)le->data)->rec);
+}
+
+
 /* The conference is another server's: perhaps all its members are, too. */
 static void room_lost(struct seatrec *rec, const char *server)
 {
 	struct room *room = rec->room;
-	struct le *le;
 
 	str_ncpy(room->to, server, sizeof room->to);
-	room->moved = true;
-
-	LIST_FOREACH(&room->memberl, le) {
-		struct member *m = le->data;
-
-		if (m->rec) {
-			m->rec->work = WORK_LOOK;
-			enqueue(m->rec, 0);
-		}
-	}
+	room->moved = room->lost = true;
+	room_look(room);
 }
 
 
@@ -379,6 +403,8 @@ static int in_the_way(struct seatrec *rec, uint64_t rev, const uint8_t *buf,
 		rec->rev = 0;
 		if (rec->m)
 			member_lost(rec, server);
+		else if (rec->watch)
+			watch_lost(rec);
 		else if (rec->room)
 			room_lost(rec, server);
 		return 0;
@@ -477,10 +503,14 @@ static int write_object(struct seatrec *rec, const struct odict *od)
 }
 
 
-/* A member that is moving is written by whom it moves to. */
-static bool writable(const struct member *m)
+/* Whoever is moving is written by whom it moves to. */
+static struct client *writable(const struct seatrec *rec)
 {
-	return m && m->joined_usec && !m->frozen;
+	if (rec->m)
+		return rec->m->joined_usec && !rec->m->frozen
+			? rec->m->client : NULL;
+
+	return rec->watch && !rec->watch->frozen ? rec->watch->client : NULL;
 }
 
 
@@ -489,22 +519,26 @@ static void peek_h(int err, const char *dialog, size_t len, void *arg)
 	struct seatrec *rec = arg;
 	struct odict *od = NULL;
 
-	if (!rec->w || !writable(rec->m) || rec->work != WORK_WRITE) {
+	if (!rec->w || !writable(rec) || rec->work != WORK_WRITE) {
 		rec->again = rec->work != WORK_WRITE;
 		done(rec, 0);
 		return;
 	}
 
 	if (!err)
-		err = member_save(rec->m, dialog, len, false, &od);
-	if (!err)
-		err = write_object(rec, od);
-	mem_deref(od);
+		err = rec->m ? member_save(rec->m, dialog, len, false, &od)
+			: watch_save(rec->watch, dialog, len, &od);
 
-	/* what cannot be written down will not be later on either */
-	if (err == EILSEQ || err == EINVAL || err == ENOTCONN)
-		done(rec, 0);
-	else if (err)
+	/* what cannot be written down will not be later on either; a call
+	   that is being answered will be */
+	if (err) {
+		done(rec, err == EAGAIN || err == ENOMEM ? err : 0);
+		return;
+	}
+
+	err = write_object(rec, od);
+	mem_deref(od);
+	if (err)
 		done(rec, err);
 }
 
@@ -514,9 +548,11 @@ static int write_begin(struct seatrec *rec)
 	struct odict *od;
 	int err;
 
-	if (rec->m)
-		return writable(rec->m) ? client_peek(rec->m->client, peek_h,
-						      rec) : ENOENT;
+	if (rec->m || rec->watch) {
+		struct client *cl = writable(rec);
+
+		return cl ? client_peek(cl, peek_h, rec) : ENOENT;
+	}
 
 	if (!rec->room || rec->room->moved)
 		return ENOENT;
@@ -529,6 +565,45 @@ static int write_begin(struct seatrec *rec)
 	mem_deref(od);
 
 	return err;
+}
+
+
+static void found_h(int err, uint64_t rev, const uint8_t *buf, size_t len,
+		    void *arg)
+{
+	struct seatrec *rec = arg;
+	char server[NAME_SERVER_MAX];
+
+	rec->op = NULL;
+
+	if (!rec->w) {
+		mem_deref(rec);
+		return;
+	}
+
+	if (!err) {
+		whose(server, sizeof server, rec, buf, len);
+		rec->again = !is_other(rec, server);
+		rec->rev = rev;
+	}
+
+	if (!err || err == ENOENT)
+		rec->from[0] = '\0';
+
+	done(rec, err == ENOENT ? 0 : err);
+}
+
+
+static int delete_begin(struct seatrec *rec)
+{
+	struct bus *bus = rec->w->bus;
+
+	if (rec->rev)
+		return bus_kv_delete(&rec->op, bus, rec->bucket, rec->key,
+				     rec->rev, kv_h, rec);
+
+	return rec->from[0] ? bus_kv_get(&rec->op, bus, rec->bucket,
+					 rec->key, found_h, rec) : ENOENT;
 }
 
 
@@ -551,9 +626,7 @@ static void begin(struct seatrec *rec)
 		break;
 
 	case WORK_DELETE:
-		err = rec->rev ? bus_kv_delete(&rec->op, w->bus, rec->bucket,
-					       rec->key, rec->rev, kv_h, rec)
-			: ENOENT;
+		err = delete_begin(rec);
 		break;
 
 	default:
@@ -634,6 +707,19 @@ void seatwriter_member(struct member *m)
 }
 
 
+/* Who leaves before its seat bears our name still has that of where it came
+   from. */
+static void rec_delete(struct seatrec *rec)
+{
+	rec->work = WORK_DELETE;
+
+	if (rec->w && (rec->rev || rec->busy || rec->from[0]))
+		enqueue(rec, GATHER);
+
+	mem_deref(rec);
+}
+
+
 /**
  * A member has left: delete its seat
  *
@@ -648,12 +734,7 @@ void seatwriter_left(struct member *m)
 
 	rec->m = NULL;
 	m->rec = NULL;
-	rec->work = WORK_DELETE;
-
-	if (rec->w && (rec->rev || rec->busy))
-		enqueue(rec, GATHER);
-
-	mem_deref(rec);
+	rec_delete(rec);
 }
 
 
@@ -671,6 +752,70 @@ void seatwriter_forget(struct member *m)
 
 	rec->m = NULL;
 	m->rec = NULL;
+	rec->rev = 0;
+	mem_deref(rec);
+}
+
+
+/**
+ * Somebody watches the roster, or was told it anew: write its seat
+ *
+ * @param watch Watcher
+ */
+void seatwriter_watch(struct watch *watch)
+{
+	struct seatwriter *w = watch->room->c->writer;
+	char key[SEAT_KEY_MAX];
+
+	if (!w)
+		return;
+
+	if (!watch->rec) {
+		if (seat_key(key, sizeof key, watch->room->name,
+			     client_join(watch->client)->callid) ||
+		    rec_alloc(&watch->rec, w, seats, key))
+			return;
+		watch->rec->watch = watch;
+		str_ncpy(watch->rec->from, watch->from,
+			 sizeof watch->rec->from);
+	}
+
+	enqueue(watch->rec, GATHER);
+}
+
+
+/**
+ * A watcher is gone: delete its seat
+ *
+ * @param watch Watcher
+ */
+void seatwriter_watch_left(struct watch *watch)
+{
+	struct seatrec *rec = watch->rec;
+
+	if (!rec)
+		return;
+
+	rec->watch = NULL;
+	watch->rec = NULL;
+	rec_delete(rec);
+}
+
+
+/**
+ * A watcher's seat is somebody else's now: leave it alone
+ *
+ * @param watch Watcher
+ */
+void seatwriter_watch_forget(struct watch *watch)
+{
+	struct seatrec *rec = watch->rec;
+
+	if (!rec)
+		return;
+
+	rec->watch = NULL;
+	watch->rec = NULL;
 	rec->rev = 0;
 	mem_deref(rec);
 }
@@ -745,24 +890,14 @@ void seatwriter_room_end(struct room *room)
 
 	rec->room = NULL;
 	room->rec = NULL;
-	rec->work = WORK_DELETE;
-
-	if (rec->w && (rec->rev || rec->busy))
-		enqueue(rec, GATHER);
-
-	mem_deref(rec);
+	rec_delete(rec);
 }
 
 
 static bool verify_h(struct le *le, void *arg)
 {
-	struct room *room = le->data;
 	(void)arg;
-
-	if (room->rec && room->rec->work == WORK_WRITE) {
-		room->rec->work = WORK_LOOK;
-		enqueue(room->rec, 0);
-	}
+	look(((struct room *)le->data)->rec);
 
 	return false;
 }
@@ -777,7 +912,6 @@ static bool verify_h(struct le *le, void *arg)
 void seatwriter_verify(struct connect *c, const char *conference)
 {
 	struct room *room;
-	struct le *le;
 
 	if (!c->writer)
 		return;
@@ -788,15 +922,6 @@ void seatwriter_verify(struct connect *c, const char *conference)
 	}
 
 	room = room_find(c, conference);
-	if (!room)
-		return;
-
-	LIST_FOREACH(&room->memberl, le) {
-		struct member *m = le->data;
-
-		if (m->rec && m->rec->work == WORK_WRITE) {
-			m->rec->work = WORK_LOOK;
-			enqueue(m->rec, 0);
-		}
-	}
+	if (room)
+		room_look(room);
 }

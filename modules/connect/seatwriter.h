@@ -7,6 +7,7 @@
 struct connect;
 struct member;
 struct room;
+struct watch;
 struct seatwriter;
 
 struct seatwriter_stats {
@@ -23,6 +24,9 @@ void seatwriter_stats(const struct seatwriter *w,
 void seatwriter_member(struct member *m);
 void seatwriter_left(struct member *m);
 void seatwriter_forget(struct member *m);
+void seatwriter_watch(struct watch *watch);
+void seatwriter_watch_left(struct watch *watch);
+void seatwriter_watch_forget(struct watch *watch);
 void seatwriter_room(struct room *room);
 void seatwriter_room_moved(struct room *room);
 void seatwriter_room_end(struct room *room);

@@ -19,6 +19,8 @@ enum { AGAIN = 30 };               /* ask a quiet caller again [s]         */
 
 static void ask(struct member *m)
 {
+	m->asked_jfs = tmr_jiffies();
+
 	/* a client host that cannot ask leaves us nothing but silence */
 	if (client_probe(m->client) == ENOSYS)
 		member_bye(m, LEAVE_TIMEOUT);
@@ -71,8 +73,8 @@ void member_silent(struct member *m)
 
 
 /**
- * Nobody answers at a member's place. If its media come nevertheless, it is
- * not dead
+ * Nobody answers at a member's place. If something has been heard of it since
+ * it was asked, it is not dead
  *
  * @param m Member; perhaps no longer valid afterwards
  */
@@ -83,7 +85,8 @@ void member_dead(struct member *m)
 	if (m->frozen || m->adoption)
 		return;
 
-	if (!mesh_part_stats(m->part, &st) && st.quiet_ms < 5000)
+	if (!mesh_part_stats(m->part, &st) &&
+	    st.quiet_ms < tmr_jiffies() - m->asked_jfs)
 		return;
 
 	member_bye(m, LEAVE_TIMEOUT);

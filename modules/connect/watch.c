@@ -6,6 +6,7 @@
 #include "noc/roster.h"
 #include "connect/connect.h"
 #include "connect/room.h"
+#include "connect/seatwriter.h"
 
 
 static void watch_destructor(void *data)
@@ -15,6 +16,7 @@ static void watch_destructor(void *data)
 	list_unlink(&w->le);
 	hash_unlink(&w->he);
 	hash_unlink(&w->hc);
+	seatwriter_watch_left(w);
 	(void)roster_unwatch(w->room->roster, w->client);
 	mem_deref(w->client);
 }

@@ -169,7 +169,14 @@ static int release_op(struct client *cl)
 
 static void answer_make(struct media_desc *md, const struct caller *c)
 {
+	unsigned n = 0;
+
 	*md = c->offer;
+	for (unsigned i = 0; i < c->offer.codecc; i++)
+		if (!strcmp(md->codecv[i].name, "PCMU") ||
+		    !strcmp(md->codecv[i].name, "telephone-event"))
+			md->codecv[n++] = md->codecv[i];
+	md->codecc = n;
 	phone_laddr(c->phone, &md->rtp);
 	sa_init(&md->rtcp, AF_UNSPEC);
 	md->dir = c->held ? SDP_SENDONLY : SDP_SENDRECV;
@@ -467,6 +474,12 @@ void caller_hold(struct caller *c, bool on)
 	c->held = on;
 	offer_make(&offer, c);
 	fire(s, "client.media", &(struct client_event){.media = &offer});
+}
+
+
+void caller_dead(struct caller *c)
+{
+	fire(&c->sidev[c->host], "client.dead", &(struct client_event){0});
 }
 
 

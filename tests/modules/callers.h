@@ -10,7 +10,7 @@
 #include "sip/sdp.h"
 #include "siphost/siphost.h"
 
-enum { HOSTS_MAX = 4, CALLERS_MAX = 256, DOCS_MAX = 32 };
+enum { HOSTS_MAX = 4, CALLERS_MAX = 320, DOCS_MAX = 32 };
 
 /* What a phone does with an offer of ours */
 enum answer { ANSWERS, REFUSES, IGNORES, HANGS_UP, REFUSES_ONCE };
@@ -68,6 +68,7 @@ struct caller *caller_watch(unsigned host, const char *conference,
 			    const char *user);
 void caller_leave(struct caller *c);
 void caller_hold(struct caller *c, bool on);
+void caller_dead(struct caller *c);
 void caller_key(struct caller *c, char digit);
 bool caller_hears(const struct caller *c, unsigned n);
 unsigned caller_freq(unsigned n);
