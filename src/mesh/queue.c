@@ -75,17 +75,22 @@ bool msg_pending(const struct msg_stack *stack)
  *
  * @param ring Ring
  * @param ev   Event, copied
+ * @param once Whether it cannot be told later. The last places are kept for
+ *             that.
  *
  * @return False if the ring is full and the event was not put
  */
-bool event_ring_put(struct event_ring *ring, const struct ring_event *ev)
+bool event_ring_put(struct event_ring *ring, const struct ring_event *ev,
+		    bool once)
 {
+	const uint32_t size = once ? EVENT_RING_SIZE
+		: EVENT_RING_SIZE - EVENT_RING_KEPT;
 	const uint32_t head = atomic_load_explicit(&ring->head,
 						   memory_order_relaxed);
 	const uint32_t tail = atomic_load_explicit(&ring->tail,
 						   memory_order_acquire);
 
-	if (head - tail >= EVENT_RING_SIZE)
+	if (head - tail >= size)
 		return false;
 
 	ring->v[head % EVENT_RING_SIZE] = *ev;

@@ -4,7 +4,10 @@
 #ifndef JUNCTOR_MESH_QUEUE_H
 #define JUNCTOR_MESH_QUEUE_H
 
-enum { EVENT_RING_SIZE = 1024 };     /* a power of two                    */
+enum {
+	EVENT_RING_SIZE = 1024,      /* a power of two                    */
+	EVENT_RING_KEPT = 256,       /* of them, for what is told once    */
+};
 
 struct msg {                 /* embed as first member; owned by who has it */
 	struct msg *next;
@@ -31,7 +34,8 @@ struct event_ring {          /* one writer, one reader                    */
 void msg_push(struct msg_stack *stack, struct msg *msg);
 struct msg *msg_take(struct msg_stack *stack);
 bool msg_pending(const struct msg_stack *stack);
-bool event_ring_put(struct event_ring *ring, const struct ring_event *ev);
+bool event_ring_put(struct event_ring *ring, const struct ring_event *ev,
+		    bool once);
 bool event_ring_get(struct event_ring *ring, struct ring_event *ev);
 
 #endif

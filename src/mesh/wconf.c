@@ -30,12 +30,11 @@
 static void speak_handler(void *who, bool on, int level, void *arg)
 {
 	struct wpart *part = who;
-	struct wconf *conf = arg;
+	(void)on;
+	(void)arg;
 
 	wpart_publish(part);
-	worker_event(conf->w, part,
-		     on ? MESH_SPEAKING_STARTED : MESH_SPEAKING_STOPPED,
-		     level);
+	wpart_speak(part, level);
 }
 
 
@@ -498,7 +497,8 @@ void wconf_part_add(struct wconf *conf, struct wpart *part)
 	list_append(&conf->partl, &part->le, part);
 	if (part->link.on)
 		list_append(&conf->linkl, &part->link_le, part);
-	if (part->entry.speaking)
+	part->spoken = part->entry.speaking;
+	if (part->spoken)
 		sorter_resume(&conf->sorter, &part->entry);
 	++conf->w->stats.parts;
 }

@@ -104,7 +104,8 @@ bool worker_event(struct worker *w, struct wpart *part,
 
 	w->told = true;
 
-	if (event_ring_put(&w->ring, &ev))
+	/* a key is pressed once, all else can be told again */
+	if (event_ring_put(&w->ring, &ev, event == MESH_DTMF))
 		return true;
 
 	++w->events_lost;

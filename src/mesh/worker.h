@@ -76,6 +76,7 @@ struct wpart_rx {                /* what comes from a participant         */
 	bool on;                 /* we listen                             */
 	bool inband;             /* keys come as tones in the audio       */
 	bool latched;
+	bool announced;          /* main has been told so                 */
 	bool silent;             /* event sent, nothing came since        */
 	uint64_t since;          /* attached [us]                         */
 	uint64_t heard;          /* latest RTP or RTCP was read [us]      */
@@ -136,6 +137,7 @@ struct wpart {                   /* a participant                         */
 	struct tone tone;        /* for this one only                     */
 	unsigned slow;           /* its turn of WORKER_SLOW               */
 	uint8_t level;           /* of the latest talk [-dBov]            */
+	bool spoken;             /* main has been told that it speaks     */
 	struct wpart_rtcp rtcp;
 
 	struct channel *port;    /* a port of its own, or NULL            */
@@ -242,6 +244,7 @@ void wlink_listen(struct wpart *part);
 bool wlink_fetch(struct wpart *part, struct filter_talker *t);
 void wlink_send(struct wconf *conf, struct wpart *part);
 uint8_t wlink_pt(uint32_t rate);
+void wpart_speak(struct wpart *part, int level);
 void wpart_slow(struct wpart *part);
 void wpart_publish(struct wpart *part);
 void wpart_show(struct wpart *part, uint64_t now);

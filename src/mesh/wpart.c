@@ -185,6 +185,26 @@ void wpart_send(struct wpart *part, const struct sender *s)
 
 
 /**
+ * Tell main that a participant speaks or no longer does, if it does not know
+ *
+ * @param part  Participant
+ * @param level How loud it is [-dBov]
+ */
+void wpart_speak(struct wpart *part, int level)
+{
+	const bool on = part->entry.speaking;
+
+	if (on == part->spoken)
+		return;
+
+	/* tried again if main is busy: what counts is the latest */
+	if (worker_event(part->conf->w, part, on ? MESH_SPEAKING_STARTED
+			 : MESH_SPEAKING_STOPPED, level))
+		part->spoken = on;
+}
+
+
+/**
  * What has to be done for a participant a few times a second
  *
  * @param part Participant
@@ -199,6 +219,9 @@ void wpart_slow(struct wpart *part)
 		wpart_rtcp_send(part, false);
 
 	wpart_publish(part);
+	wpart_speak(part, part->level);
+	if (rx->latched && !rx->announced)
+		rx->announced = worker_event(w, part, MESH_LATCHED, 0);
 
 	if (limit && !rx->silent && w->now > rx->heard + limit) {
 		/* tried again if main is busy: it must learn of this */

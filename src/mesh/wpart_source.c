@@ -173,7 +173,8 @@ void wpart_latch(struct wpart *part, const struct sa *src)
 	}
 
 	wpart_publish(part);
-	worker_event(part->conf->w, part, MESH_LATCHED, 0);
+	part->rx.announced = worker_event(part->conf->w, part, MESH_LATCHED,
+					  0);
 }
 
 

@@ -257,11 +257,97 @@ START_TEST(test_woken)
 END_TEST
 
 
+struct noise {               /* somebody who talks while main is busy     */
+	int fd;
+	struct sa dst;
+	unsigned packets;
+};
+
+
+static void *noise_thread(void *arg)
+{
+	const struct noise *n = arg;
+	uint8_t pkt[12 + 160] = {0x80, 0};
+
+	for (unsigned i = 0; i < n->packets; i++) {
+		pkt[3] = (uint8_t)i;
+		pkt[6] = (uint8_t)(i * 160 >> 8);
+		pkt[7] = (uint8_t)(i * 160);
+		for (unsigned k = 0; k < 160; k++)
+			pkt[12 + k] = k / 10 & 1 ? 0x90 : 0x10;
+		(void)sendto(n->fd, pkt, sizeof(pkt), 0, &n->dst.u.sa,
+			     n->dst.len);
+		(void)usleep(20000);
+	}
+
+	return NULL;
+}
+
+
+/* Main is busy for so long that there is no room for events: it is told the
+   latest later on, and of every key */
+START_TEST(test_busy_main)
+{
+	struct mesh_media media;
+	struct ring_event ev;
+	struct event_ring *ring;
+	struct noise n = {.packets = 50};
+	unsigned put = 0;
+	struct call c;
+	pthread_t t;
+	struct sa sa;
+
+	call_config(&c);
+	ck_assert_int_eq(mesh_alloc(&c.mesh, &c.cfg), 0);
+	ck_assert_int_eq(mesh_conf_alloc(&c.conf, c.mesh, NULL), 0);
+	n.fd = socket(AF_INET, SOCK_DGRAM, 0);
+	(void)sa_set_str(&sa, "127.0.0.1", 0);
+	ck_assert_int_eq(bind(n.fd, &sa.u.sa, sa.len), 0);
+	ck_assert_int_eq(getsockname(n.fd, &sa.u.sa, &sa.len), 0);
+	memset(&media, 0, sizeof(media));
+	media.rxc = 1;
+	media.ptime = 20;
+	media.rtp = media.rtcp = sa;
+	media.send = media.recv = true;
+	c.n = 1;
+	ck_assert_int_eq(call_part(&c.partv[0], c.conf, &media, false,
+				   call_event, &c), 0);
+	ck_assert_int_eq(mesh_part_laddr(c.partv[0], &n.dst, NULL), 0);
+
+	/* nobody else writes there yet */
+	ring = &c.mesh->workerv[0]->ring;
+	memset(&ev, 0, sizeof(ev));
+	ev.part = c.partv[0]->part;
+	ev.event = MESH_SILENT;
+	while (event_ring_put(ring, &ev, false))
+		++put;
+	ck_assert_uint_eq(put, EVENT_RING_SIZE - EVENT_RING_KEPT);
+
+	ck_assert_int_eq(mesh_start(c.mesh), 0);
+	ck_assert_int_eq(pthread_create(&t, NULL, noise_thread, &n), 0);
+	sys_msleep(600);
+	ck_assert_uint_eq(c.started[0] + c.latched[0] + c.silent[0], 0);
+	run_ms(500);
+	ck_assert_uint_eq(c.silent[0], put);
+	ck_assert_uint_eq(c.started[0], 1);
+	ck_assert_uint_eq(c.latched[0], 1);
+	ck_assert_uint_eq(c.stopped[0], 0);
+	(void)pthread_join(t, NULL);
+	run_ms(1200);
+	ck_assert_uint_eq(c.started[0], 1);
+	ck_assert_uint_eq(c.stopped[0], 1);
+
+	(void)close(n.fd);
+	call_stop(&c);
+}
+END_TEST
+
+
 int main(void)
 {
 	const TTest *const testv[] = {
 		test_busy, test_late, test_drops, test_cost, test_socket,
-		test_live, test_woken,
+		test_live, test_woken, test_busy_main,
 	};
 
 	return call_main("meter", testv, ARRAY_SIZE(testv));

@@ -463,7 +463,7 @@ static void *pipe_thread(void *arg)
 			/* in the order they were pushed */
 			if (n->i == p->applied)
 				++p->applied;
-			while (!event_ring_put(&p->ring, &ev))
+			while (!event_ring_put(&p->ring, &ev, true))
 				(void)sched_yield();
 			msg_push(&p->back, m);
 			for (unsigned k = 0; k < 8; k++)
@@ -530,13 +530,13 @@ START_TEST(test_ring_full)
 	ck_assert(!event_ring_get(&ring, &ev));
 	for (int i = 0; i < EVENT_RING_SIZE; i++) {
 		ev.value = i;
-		ck_assert(event_ring_put(&ring, &ev));
+		ck_assert(event_ring_put(&ring, &ev, true));
 	}
-	ck_assert(!event_ring_put(&ring, &ev));
+	ck_assert(!event_ring_put(&ring, &ev, true));
 	ck_assert(event_ring_get(&ring, &ev));
 	ck_assert_int_eq(ev.value, 0);
-	ck_assert(event_ring_put(&ring, &ev));
-	ck_assert(!event_ring_put(&ring, &ev));
+	ck_assert(event_ring_put(&ring, &ev, true));
+	ck_assert(!event_ring_put(&ring, &ev, true));
 }
 END_TEST
 
