@@ -6,7 +6,8 @@
  *   scheduler_frame and/or scheduler_pcm       at most once each
  *
  * What of a tick is neither fetched as a frame nor as PCM is skipped: time
- * goes on. A participant that does not talk costs a look at the header.
+ * goes on. After ticks of which only the frame was fetched, scheduler_pcm
+ * decodes some of what went out, and scheduler_past tells how it ended. A participant that does not talk costs a look at the header.
  */
 #ifndef JUNCTOR_MESH_SCHEDULER_H
 #define JUNCTOR_MESH_SCHEDULER_H
@@ -82,6 +83,7 @@ enum scheduler_state scheduler_tick(struct scheduler *s, uint64_t now_us,
 				    uint8_t *level);
 int  scheduler_frame(struct scheduler *s, struct scheduler_frame *frame);
 int  scheduler_pcm(struct scheduler *s, int16_t *sampv, uint32_t rate);
+int  scheduler_past(const struct scheduler *s, int16_t *sampv, uint32_t rate);
 void scheduler_resume(struct scheduler *s, const struct scheduler_stats *st);
 void scheduler_reset(struct scheduler *s);
 void scheduler_stats(const struct scheduler *s, struct scheduler_stats *st);

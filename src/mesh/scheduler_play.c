@@ -78,6 +78,7 @@ void sched_talk_init(struct sched_talk *tk)
 	tk->started = false;
 	tk->again   = false;
 	tk->tone    = false;
+	tk->past_any = false;
 	dtmf_rx_init(tk->dtmf, NULL, NULL);
 }
 
@@ -129,9 +130,14 @@ static void warm_up(struct scheduler *s, uint16_t upto, uint8_t toc)
 		const struct sched_slot *slot = sched_slot_at(s, seq);
 		size_t n = ARRAY_SIZE(sampv);
 
-		if (slot && slot->fmt == tk->fmt)
-			(void)codec_decode(tk->dec, slot->data, slot->len,
-					   sampv, &n);
+		if (!slot || slot->fmt != tk->fmt ||
+		    codec_decode(tk->dec, slot->data, slot->len, sampv, &n))
+			continue;
+
+		if (seq == (uint16_t)(upto - 1) && n == tk->rate / 50) {
+			memcpy(tk->past, sampv, n * sizeof(*sampv));
+			tk->past_any = true;
+		}
 	}
 }
 
@@ -444,6 +450,33 @@ static int talk_prepare(struct scheduler *s, uint32_t rate)
 
 
 /**
+ * Get the sound of the tick before, of which only the frame was fetched;
+ * after scheduler_pcm
+ *
+ * @param s      Scheduler
+ * @param sampv  Where the samples go, rate / 50 of them
+ * @param rate   That of scheduler_pcm [Hz]
+ *
+ * @return 0 if success, ENOENT if it is not known
+ */
+int scheduler_past(const struct scheduler *s, int16_t *sampv, uint32_t rate)
+{
+	const struct sched_talk *tk;
+
+	if (!s || !sampv)
+		return EINVAL;
+
+	tk = s->tk;
+	if (!tk || !tk->past_any || tk->rate != rate)
+		return ENOENT;
+
+	memcpy(sampv, tk->past, rate / 50 * sizeof(*sampv));
+
+	return 0;
+}
+
+
+/**
  * Get the tick's sound: 20 ms
  *
  * @param s      Scheduler
@@ -468,6 +501,7 @@ int scheduler_pcm(struct scheduler *s, int16_t *sampv, uint32_t rate)
 	if (s->pcm_taken)
 		return EALREADY;
 
+	tk->past_any = false;
 	err = talk_prepare(s, rate);
 	if (err)
 		return err;

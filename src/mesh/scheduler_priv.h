@@ -51,6 +51,8 @@ struct sched_talk {
 	bool started;              /* sound has come out                    */
 	bool again;                /* faded out, and now goes on            */
 	bool tone;                 /* a key is being heard                  */
+	bool past_any;             /* `past` is valid, in this tick         */
+	int16_t past[CODEC_TICK_MAX];  /* the tick before, not fetched as PCM */
 	struct resample rs;
 	struct dtmf_rx_state_s *dtmf;
 	int16_t fifo[SCHED_FIFO];

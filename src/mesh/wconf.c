@@ -3,7 +3,7 @@
  *
  *   schedulers: who talks?                       everybody
  *   sorter: who is mixed?                        those who talk
- *   schedulers: their audio; sum                 those who are mixed
+ *   wconf_mix.c: their audio; sum                those who are mixed
  *   senders that are shared                      one per format
  *   filter, own sender                           those who hear otherwise
  *   headers, into the batch                      everybody
@@ -77,146 +77,6 @@ static void listen_all(struct wconf *conf)
 		    st == SCHEDULER_TALKING)
 			keys_hear(conf, part);
 	}
-}
-
-
-static void talker_fade(const struct wconf *conf, struct filter_talker *t,
-			const struct sorter_entry *e)
-{
-	const size_t tick = conf->rate / 50;
-	/* a word that begins does so softly enough by itself */
-	const bool in = conf->fade_in || (e->entering && !e->onset);
-	const bool out = conf->rate != conf->rate_next || e->leaving;
-
-	if (in)
-		codec_fade_in(t->sampv, tick);
-	if (out)
-		codec_fade_out(t->sampv, tick);
-	if (in || out)
-		t->frame = NULL;
-}
-
-
-/* What the audio was made of, for those who hear nothing else */
-static void frame_fetch(const struct wconf *conf, struct filter_talker *t,
-			struct scheduler_frame *frame, struct wpart *part)
-{
-	/* of three, everybody hears at least two */
-	if (!conf->env.pass_through || conf->sorter.seatc > 2)
-		return;
-
-	switch (scheduler_frame(part->sched, frame)) {
-
-	case 0:
-		t->frame = frame;
-		break;
-
-	case ENODATA:
-		memset(frame, 0, sizeof(*frame));
-		t->frame = frame;
-		break;
-
-	default:
-		break;
-	}
-}
-
-
-/* Audio of one who is mixed; false if there is none */
-static bool talker_fetch(struct wconf *conf, unsigned ix,
-			 const struct sorter_entry *e)
-{
-	struct worker_scratch *sc = &conf->w->scratch;
-	struct filter_talker *t = &sc->talkv[ix];
-	struct wpart *part = e->who;
-
-	memset(t, 0, sizeof(*t));
-	t->who   = part;
-	t->sampv = sc->seatv[ix];
-	t->ssrc  = part->tx.ssrc;
-	t->level = part->level;
-
-	frame_fetch(conf, t, &sc->framev[ix], part);
-
-	if (scheduler_pcm(part->sched, t->sampv, conf->rate))
-		return false;
-
-	if (part->rules) {
-		t->to = part->rules->whisper;
-		if (part->rules->talk_gain) {
-			filter_gain(t->sampv, conf->rate / 50,
-				    part->rules->talk_gain);
-			t->frame = NULL;
-		}
-	}
-
-	talker_fade(conf, t, e);
-
-	return true;
-}
-
-
-/* A sound for everybody is a talker whom nobody is */
-static void chime(struct wconf *conf)
-{
-	struct worker_scratch *sc = &conf->w->scratch;
-	struct filter_talker *t = &sc->talkv[sc->talkc];
-
-	if (!tone_playing(&conf->tone))
-		return;
-
-	memset(t, 0, sizeof(*t));
-	t->sampv = sc->seatv[sc->talkc];
-	memset(t->sampv, 0, conf->rate / 50 * sizeof(int16_t));
-	(void)tone_mix(&conf->tone, t->sampv, conf->rate / 50);
-	++sc->talkc;
-}
-
-
-/* Other servers are heard beside the talkers, not instead of them */
-static void links_fetch(struct wconf *conf)
-{
-	static const struct sorter_entry plain;
-	struct worker_scratch *sc = &conf->w->scratch;
-	struct le *le;
-
-	for (le = conf->linkl.head; le; le = le->next) {
-
-		struct wpart *part = le->data;
-		struct filter_talker *t = &sc->talkv[sc->talkc];
-
-		if (!part->link.heard || part->entry.silenced)
-			continue;
-
-		memset(t, 0, sizeof(*t));
-		t->sampv = sc->seatv[sc->talkc];
-		if (wlink_fetch(part, t)) {
-			talker_fade(conf, t, &plain);
-			++sc->talkc;
-		}
-	}
-}
-
-
-static void mix(struct wconf *conf)
-{
-	struct worker_scratch *sc = &conf->w->scratch;
-	const size_t tick = conf->rate / 50;
-
-	sc->talkc = 0;
-	for (unsigned i = 0; i < conf->sorter.seatc; i++) {
-		if (talker_fetch(conf, sc->talkc, conf->sorter.seatv[i]))
-			++sc->talkc;
-	}
-	links_fetch(conf);
-	chime(conf);
-
-	sc->quiet = true;
-	for (unsigned i = 0; i < sc->talkc; i++)
-		sc->quiet &= sc->talkv[i].level >= SENDER_QUIET;
-
-	filter_sum(sc->sumv, tick, sc->talkv, sc->talkc);
-	filter_all(&sc->all, sc->allv, sc->sumv, tick, sc->talkv, sc->talkc);
 }
 
 
@@ -408,8 +268,9 @@ void wconf_tick(struct wconf *conf)
 
 	listen_all(conf);
 	sorter_pick(&conf->sorter, speak_handler, conf);
-	mix(conf);
+	wconf_voices(conf);
 	listeners_sort(conf);
+	wconf_mix(conf);
 	groups_run(conf);
 
 	for (le = conf->partl.head; le; le = le->next)
@@ -547,6 +408,9 @@ void wconf_part_remove(struct wconf *conf, struct wpart *part)
 	}
 
 	/* a later one may get the same address */
+	if (conf->unheard == part)
+		conf->unheard = NULL;
+
 	for (le = conf->ownl.head; le; le = le->next) {
 		struct wpart *p = le->data;
 

@@ -37,6 +37,8 @@ struct wconf {                   /* a conference                          */
 	uint32_t rate;           /* of the mix [Hz]                       */
 	uint32_t rate_next;      /* as main wants it [Hz]                 */
 	bool fade_in;            /* the rate has just changed             */
+	const void *unheard;     /* talked alone in the tick before, and
+				    nobody needed his audio, or NULL      */
 	struct tone tone;        /* for everybody                         */
 	struct sender_env env;
 	struct meter_work work;  /* done so far                           */
@@ -220,6 +222,8 @@ uint64_t worker_port_key(struct wpart *part, bool rtcp);
 uint64_t worker_clock(void);
 uint32_t worker_random(struct worker *w);
 
+void wconf_voices(struct wconf *conf);
+void wconf_mix(struct wconf *conf);
 void wconf_tick(struct wconf *conf);
 void wconf_cost(struct wconf *conf);
 void wconf_skip(struct wconf *conf, unsigned n);

@@ -171,6 +171,82 @@ START_TEST(test_pass_through)
 END_TEST
 
 
+static struct mesh_worker_stats stats(const struct call *c)
+{
+	struct mesh_worker_stats st;
+
+	run_ms(340);
+	ck_assert_int_eq(mesh_worker_stats(c->mesh, 0, &st), 0);
+
+	return st;
+}
+
+
+/*
+ * One talks alone and is passed on undecoded, until somebody needs to hear
+ * it otherwise: then nobody hears a seam
+ *
+ *   A 400 Hz  ################################
+ *   B         listens, Opus
+ *   C                 listens, PCMU: ######
+ *   D                             says a word: ##
+ */
+START_TEST(test_lone)
+{
+	struct mesh_worker_stats was, is;
+	const struct phone_stats *ps;
+	struct call c;
+	const int16_t *v;
+	double calm, worst;
+	size_t n;
+
+	call_config(&c);
+	call_start(&c);
+	call_join(&c, MESH_OPUS, 20, 0);
+	call_join(&c, MESH_OPUS, 20, 0);
+	run_ms(400);
+	phone_talk(c.phonev[0], 400, AMP);
+	run_ms(1200);
+
+	was = stats(&c);
+	run_ms(660);
+	is = stats(&c);
+	ck_assert_uint_ge(is.passed_through - was.passed_through, 40);
+	ck_assert_msg(is.decodes - was.decodes <= 16, "%u decoded",
+		      (unsigned)(is.decodes - was.decodes));
+	call_hears(&c, 1, 400, true);
+	ck_assert_uint_eq(c.started[0], 1);
+	ck_assert_uint_eq(c.stopped[0], 0);
+	v = phone_heard(c.phonev[1], &n);
+	calm = click_max(v + n - 4000, 4000);
+
+	phone_forget(c.phonev[1]);
+	call_join(&c, MESH_PCMU, 20, 0);
+	run_ms(500);
+	call_hears(&c, 2, 400, true);
+	call_leave(&c, 2);
+	run_ms(500);
+	call_join(&c, MESH_OPUS, 20, 0);
+	run_ms(300);
+	phone_talk(c.phonev[3], 900, AMP / 8.0);
+	run_ms(400);
+	phone_talk(c.phonev[3], 900, 0);
+	run_ms(1500);
+	call_hears(&c, 1, 400, true);
+	ck_assert_uint_eq(c.stopped[0], 0);
+
+	v = phone_heard(c.phonev[1], &n);
+	worst = click_max(v, n);
+	ck_assert_msg(worst < 3 * calm, "%.0f, calm %.0f", worst, calm);
+	ps = phone_stats(c.phonev[1]);
+	ck_assert_uint_eq(ps->gaps, 0);
+	ck_assert_uint_eq(ps->ts_bad, 0);
+
+	call_stop(&c);
+}
+END_TEST
+
+
 /*
  * The rate of the mix follows the members, while two go on talking:
  *
@@ -449,7 +525,8 @@ int main(void)
 {
 	const TTest *const testv[] = {
 		test_two, test_codecs, test_leave, test_ptime,
-		test_pass_through, test_rate, test_update, test_churn,
+		test_pass_through, test_lone, test_rate, test_update,
+		test_churn,
 		test_talk_click, test_six, test_life,
 	};
 
