@@ -189,10 +189,10 @@ static void seated_done(struct seated *s, int err, uint16_t scode)
 		return;
 	}
 
-	if (!err || err == EEXIST) {
+	if (!err) {
 		++a->back;
 	}
-	else if (err != ESTALE) {
+	else if (err != ESTALE && err != EEXIST) {
 		log_event(LOG_NOTICE, "move", s->callid,
 			  "does not come back to %s: %u %s", a->conference,
 			  scode, strerror(err));
@@ -285,6 +285,9 @@ static int seated_add(struct adopt *a, struct odict *seat, const char *callid,
 }
 
 
+/* Those that the dead server had, and our own: what we have already is not
+   adopted twice, and what moved to the dead server a moment ago may not have
+   been written down by it. */
 static void seat_read(struct adopt *a, const char *key, uint64_t rev,
 		      const uint8_t *buf, size_t len)
 {
@@ -298,7 +301,8 @@ static void seat_read(struct adopt *a, const char *key, uint64_t rev,
 	if (!err)
 		err = seat_decode(&seat, od);
 	if (!err && !strcmp(seat.conference, a->conference) &&
-	    !strcmp(seat.server, a->from))
+	    (!strcmp(seat.server, a->from) ||
+	     !strcmp(seat.server, a->mv->name)))
 		err = seated_add(a, od, seat.callid, rev);
 	if (err)
 		log_event(LOG_WARN, "move", NULL, "seat %s: %s", key,
