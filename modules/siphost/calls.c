@@ -24,6 +24,9 @@
 #include "siphost/host.h"
 
 
+enum { LOST_RATE = 200 };              /* "client.lost" told per second     */
+
+
 static bool fire(struct siphost *sh, const struct event *ev)
 {
 	return event_fire(server_events(service_server(sh->svc)), ev);
@@ -90,9 +93,11 @@ static bool replace_fire(struct peer *p, struct join *join)
 {
 	join->replaces = p->replaced;
 
+	/* to know of a dialog opens the conference that it is in, no other */
 	if (join->replaces) {
-		join->admitted = true;
-		return true;
+		join->admitted = !strcmp(join->conference, client_join(
+						 p->replaced)->conference);
+		return join->admitted;
 	}
 
 	return !str_isset(join->replacing) ||
@@ -313,11 +318,26 @@ static void outcome_fire(struct peer *p, const struct sipcall_event *ev)
 }
 
 
+/* Anybody can make up dialogs, and to look for one costs more than that. */
+static bool lost_often(struct siphost *sh)
+{
+	const uint64_t now = tmr_jiffies();
+
+	if (now - sh->lost_when >= 1000) {
+		sh->lost_when = now;
+		sh->lostc     = 0;
+	}
+
+	return ++sh->lostc > LOST_RATE;
+}
+
+
 static void lost_handle(struct siphost *sh, const struct sipcall_event *ev)
 {
 	struct client_lost lost = {.callid = ev->callid};
 
-	if (!fire(sh, &(struct event){.name = "client.lost",
+	if (lost_often(sh) ||
+	    !fire(sh, &(struct event){.name = "client.lost",
 				      .callid = ev->callid, .data = &lost}))
 		(void)sipstack_lost_no(sh->stack, ev->id);
 }

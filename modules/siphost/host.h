@@ -43,6 +43,9 @@ struct siphost {
 	unsigned metricc;
 	uint64_t joins, redirects, refused;
 	bool closing;                  /* the server stops                  */
+	uint64_t lost_when;            /* requests of unknown dialogs were
+					  told since then [ms], so many     */
+	unsigned lostc;
 	struct tmr tmr;
 };
 

@@ -178,7 +178,11 @@ static int leg_fill(struct leg *lg, const struct dialogtext *d)
 	lg->nat         = d->nat;
 	lg->state       = LEG_CONFIRMED;
 	lg->adopted     = true;
-	lg->due         = d->left ? agent_now() + (unsigned)d->left : 0;
+	lg->due         = agent_now() + (unsigned)d->left;
+
+	/* the other server may not care for what we do */
+	if (!d->left && lg->kind == LEG_CALL)
+		timer_start(lg, agent_now());
 
 	if (!lg->contact || !lg->local || !lg->remote)
 		return ENOMEM;

@@ -89,11 +89,11 @@ static bool alnum(char c)
 }
 
 
-/* Printable, without a space, and none of `not` */
+/* No space, no control character, and none of `not` */
 static bool chars_without(const char *s, const char *not)
 {
 	for (; *s; s++) {
-		if (*s <= ' ' || *s > '~' || strchr(not, *s))
+		if ((unsigned char)*s <= ' ' || *s == 0x7f || strchr(not, *s))
 			return false;
 	}
 
@@ -112,13 +112,16 @@ static bool chars_of(const char *s, const char *extra)
 }
 
 
+/* Who is on the other side may have a URI of any scheme; where something is
+ * sent to, adopt.c wants one that it can use. */
 static bool uri_valid(const char *s)
 {
-	const size_t n = strcspn(s, ":");
+	size_t n = 0;
 
-	return chars_without(s, "<>\"\\,") && s[n] && s[n + 1] &&
-		(!strncmp(s, "sip:", 4) || !strncmp(s, "sips:", 5) ||
-		 !strncmp(s, "tel:", 4));
+	while (alnum(s[n]) || (n && strchr("+-.", s[n]) && s[n]))
+		++n;
+
+	return n && s[n] == ':' && s[n + 1] && chars_without(s, "<>\"\\");
 }
 
 
@@ -150,7 +153,7 @@ static bool route_valid(const char *s)
 	memcpy(uri, s + 1, n);
 	uri[n] = '\0';
 
-	return uri_valid(uri) && strncmp(uri, "tel:", 4) &&
+	return uri_valid(uri) && !strncmp(uri, "sip", 3) &&
 		(!end[1] || end[1] == ';') &&
 		chars_without(end + 1, "<>\"\\,");
 }

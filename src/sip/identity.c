@@ -271,7 +271,7 @@ struct wire *identity_wire(struct agent *ag, enum wire_type type,
 	strv[WIRE_TICKET]  = who.ticket;
 	if (sip->sip_content_type)
 		strv[WIRE_CTYPE] = sip->sip_content_type->c_type;
-	if (sip->sip_replaces) {
+	if (type == WIRE_JOIN && sip->sip_replaces) {
 		strv[WIRE_REPLACES] = sip->sip_replaces->rp_call_id;
 		strv[WIRE_LTAG]     = sip->sip_replaces->rp_to_tag;
 		strv[WIRE_RTAG]     = sip->sip_replaces->rp_from_tag;

@@ -95,9 +95,13 @@ void options_send(struct leg *lg)
 {
 	struct request rq = {.method = sip_method_options, .name = "OPTIONS"};
 
-	if (lg->state != LEG_CONFIRMED || lg->probe || lg->thaw ||
-	    lg->freeze_wanted)
+	if (lg->state != LEG_CONFIRMED || lg->probe)
 		return;
+
+	if (lg->thaw || lg->freeze_wanted) {
+		lg->due = agent_now() + 1;
+		return;
+	}
 
 	lg->probe = request_send(lg, &rq, responded);
 }

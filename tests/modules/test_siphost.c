@@ -1031,6 +1031,13 @@ static void replacing(struct phone *p)
 	phone_send(&q, "ACK", NULL, NULL);
 	log_is("connect:room replaces:room unknown");
 
+	str_ncpy(q.conf, "other", sizeof(q.conf));
+	replace_send(&q, p->callid, p->ttag, p->ftag);
+	ck_assert_uint_eq(phone_status(&q), 481);
+	phone_send(&q, "ACK", NULL, NULL);
+	log_is("connect:other");
+	str_ncpy(q.conf, "room", sizeof(q.conf));
+
 	replace_send(&q, p->callid, p->ttag, p->ftag);
 	ck_assert_uint_eq(phone_status(&q), 200);
 	phone_send(&q, "ACK", NULL, NULL);

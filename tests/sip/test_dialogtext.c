@@ -92,14 +92,15 @@ static const struct {
 	{"call-id: a84b4c76e66710@pc33\n", "call-id: a b\n"},
 	{"call-id: a84b4c76e66710@pc33\n", "call-id: a,b\n"},
 	{"call-id: a84b4c76e66710@pc33\n", "call-id: a\rX: y\n"},
-	{"call-id: a84b4c76e66710@pc33\n", "call-id: \xc3\x89\n"},
 	{"local-tag: 1928301774\n", ""},
 	{"local-tag: 1928301774\n", "local-tag: 1;x=y\n"},
 	{"local-tag: 1928301774\n", "local-tag: 1>\n"},
 	{"remote-tag: a6c85cf\n", "remote-tag: \"a\"\n"},
 	{"local-uri: sip:conf@noc\n", ""},
 	{"local-uri: sip:conf@noc\n", "local-uri: conf@noc\n"},
-	{"local-uri: sip:conf@noc\n", "local-uri: http://noc\n"},
+	{"local-uri: sip:conf@noc\n", "local-uri: +a:b\n"},
+	{"local-uri: sip:conf@noc\n", "local-uri: a/b:c\n"},
+	{"local-uri: sip:conf@noc\n", "local-uri: :c\n"},
 	{"local-uri: sip:conf@noc\n", "local-uri: sip:\n"},
 	{"local-uri: sip:conf@noc\n", "local-uri: sip:a>b\n"},
 	{"local-uri: sip:conf@noc\n", "local-uri: sip:a b\n"},
@@ -302,7 +303,7 @@ START_TEST(longest)
 	FILL(local_tag, "", "");
 	FILL(remote_tag, "", "");
 	FILL(local_uri, "sip:", "");
-	FILL(remote_uri, "tel:", "");
+	FILL(remote_uri, "urn:\xc3\x89,", "");
 	FILL(local_name, "", "");
 	FILL(remote_name, "", "");
 	FILL(user, "", "");
