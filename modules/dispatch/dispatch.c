@@ -130,9 +130,24 @@ static bool join_handler(const struct event *ev, void *arg)
 static bool down_handler(const struct event *ev, void *arg)
 {
 	const struct node_event *ne = ev->data;
+	struct dispatch *d = arg;
+
+	if (ne) {
+		dispatch_server_down(d, ne->name);
+		tables_server_dead(d->tables, ne->name, ne->instance);
+	}
+
+	return false;
+}
+
+
+static bool up_handler(const struct event *ev, void *arg)
+{
+	const struct node_event *ne = ev->data;
+	struct dispatch *d = arg;
 
 	if (ne)
-		dispatch_server_down(arg, ne->name);
+		tables_server_alive(d->tables, ne->name, ne->instance);
 
 	return false;
 }
@@ -308,6 +323,7 @@ static int listen_all(struct dispatch *d)
 		 false},
 		{"config.changed", EVENT_PRIO_NORMAL, changed_handler, false},
 		{"node.down", EVENT_PRIO_NORMAL, down_handler, false},
+		{"node.up", EVENT_PRIO_NORMAL, up_handler, false},
 	};
 
 	return offers_listen(d->listeners, listenerv, ARRAY_SIZE(listenerv),

@@ -76,7 +76,9 @@ struct dispatch_params {
 	void *arg;
 };
 
-enum { WATCH_SERVERS, WATCH_PLANS, WATCH_CONFERENCES, WATCHES };
+enum {
+	WATCH_SERVERS, WATCH_PLANS, WATCH_CONFERENCES, WATCH_MARKS, WATCHES
+};
 
 /* The dispatcher is opened and closed by core.c; what makes it a service of a
    server is dispatch.c's and commands.c's alone. Main thread only, but what

@@ -7,6 +7,7 @@
  *   noc.user            who joined and left
  *   noc.conference      which conference has ended
  *   bucket plans        when a server is to be out of service
+ *   bucket marks        which servers registries cannot reach
  *
  * Claims name servers, so they are asked for when all servers have been told.
  * Joins wait for all of it once (held.c).
@@ -16,6 +17,7 @@
 #include "server/log.h"
 #include "bus/bus.h"
 #include "noc/client.h"
+#include "noc/mark.h"
 #include "noc/name.h"
 #include "noc/wire.h"
 #include "noc/tables.h"
@@ -179,6 +181,34 @@ static void plan_handler(const char *key, uint64_t rev, const uint8_t *buf,
 }
 
 
+/* A mark that nobody refreshes goes away, and with it what it said. */
+static void mark_handler(const char *key, uint64_t rev, const uint8_t *buf,
+			 size_t len, void *arg)
+{
+	struct dispatch *d = arg;
+	char name[NAME_SERVER_MAX];
+	struct mark m;
+	int err;
+	(void)rev;
+
+	if (!key)
+		return;
+
+	if (!buf) {
+		if (!name_from_key(name, sizeof(name), key))
+			tables_server_mark(d->tables, name, false);
+		return;
+	}
+
+	err = mark_decode(&m, buf, len);
+	if (err)
+		bad("mark", key, err);
+	else
+		tables_server_mark(d->tables, m.name,
+				   m.state == MARK_OUT_OF_CONTACT);
+}
+
+
 static void user_handler(const char *subject, const uint8_t *buf, size_t len,
 			 struct bus_reply *reply, void *arg)
 {
@@ -233,6 +263,11 @@ int dispatch_follow(struct dispatch *d)
 
 	err = bus_kv_watch(&d->watchv[WATCH_PLANS], d->bus, "plans", ">",
 			   plan_handler, d);
+	if (err)
+		return err;
+
+	err = bus_kv_watch(&d->watchv[WATCH_MARKS], d->bus, "marks", ">",
+			   mark_handler, d);
 	if (err)
 		return err;
 

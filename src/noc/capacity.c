@@ -299,6 +299,71 @@ void tables_server_lost(struct tables *t, const char *server)
 
 
 /**
+ * A server has died: its conferences are for others to take over, even if one
+ * of its name reports again, until it is told which one that is
+ *
+ * @param t        Tables
+ * @param server   Name of the server
+ * @param instance The one that has died
+ */
+void tables_server_dead(struct tables *t, const char *server,
+			uint64_t instance)
+{
+	struct noc_server *s = t && server ? server_find(t, server) : NULL;
+
+	if (!s)
+		return;
+
+	pthread_mutex_lock(t->lock);
+	s->lost = s->dead = true;
+	s->instance = instance;
+	pthread_mutex_unlock(t->lock);
+}
+
+
+/**
+ * A server lives; if it is not the one that lived before under its name, it
+ * does not have the conferences of that one
+ *
+ * @param t        Tables
+ * @param server   Name of the server
+ * @param instance Drawn at every start of a server
+ */
+void tables_server_alive(struct tables *t, const char *server,
+			 uint64_t instance)
+{
+	struct noc_server *s = t && server ? server_find(t, server) : NULL;
+
+	if (!s)
+		return;
+
+	pthread_mutex_lock(t->lock);
+	if (s->instance && s->instance != instance)
+		++s->epoch;
+	s->instance = instance;
+	s->dead = false;
+	pthread_mutex_unlock(t->lock);
+}
+
+
+/**
+ * Registries say whether they can reach a server; one that they cannot gets no
+ * new conferences as long as there are others
+ *
+ * @param t      Tables
+ * @param server Name of the server
+ * @param out    True if they cannot
+ */
+void tables_server_mark(struct tables *t, const char *server, bool out)
+{
+	struct noc_server *s = t && server ? server_find(t, server) : NULL;
+
+	if (s)
+		s->marked = out;
+}
+
+
+/**
  * Places were given away of which the server will not tell, because nobody
  * can be heard
  *
@@ -459,7 +524,7 @@ static bool planned_out(const struct noc_server *s, uint64_t utc)
 static bool in_service(const struct tables *t, const struct noc_server *s,
 		       const struct select_req *req)
 {
-	return s->report.state == CAPACITY_IN_SERVICE &&
+	return s->report.state == CAPACITY_IN_SERVICE && !s->dead &&
 		server_in_contact(t, s, req->now) &&
 		!planned_out(s, req->utc) && !tried(s, req);
 }
@@ -517,6 +582,41 @@ static void choice_offer(struct choice *ch, struct noc_server *s,
 }
 
 
+/* The best of those that registries can reach, or of the others; under the
+   lock */
+static int select_among(struct tables *t, const struct select_req *req,
+			struct choice *ch, bool marked)
+{
+	const uint64_t conf = siphash(&everywhere, req->conf, req->conflen);
+	int err = ENOENT;
+	struct le *le;
+
+	LIST_FOREACH(&t->serverl, le) {
+		struct noc_server *s = le->data;
+		uint32_t left;
+
+		if (s->marked != marked || !in_service(t, s, req))
+			continue;
+
+		if (req->media & ~s->report.media) {
+			if (err == ENOENT)
+				err = ENOTSUP;
+			continue;
+		}
+
+		left = server_left(t, s, req->now);
+		if (!left) {
+			err = ENOSPC;
+			continue;
+		}
+
+		choice_offer(ch, s, left, req->media, conf);
+	}
+
+	return err;
+}
+
+
 /**
  * Select the server for a new conference, and reserve a place there.
  * Candidates are in service, have the media asked for, are in contact, are not
@@ -536,36 +636,20 @@ int tables_select(struct tables *t, const struct select_req *req,
 		  struct conf_route *route)
 {
 	struct choice ch = { .s = NULL };
-	uint64_t conf;
-	int err = ENOENT;
-	struct le *le;
+	int err;
 
 	if (!t || !req || !route)
 		return EINVAL;
 
-	conf = siphash(&everywhere, req->conf, req->conflen);
 	pthread_mutex_lock(t->lock);
 
-	LIST_FOREACH(&t->serverl, le) {
-		struct noc_server *s = le->data;
-		uint32_t left;
+	/* better one that a registry cannot reach than none */
+	err = select_among(t, req, &ch, false);
+	if (!ch.s) {
+		const int e = select_among(t, req, &ch, true);
 
-		if (!in_service(t, s, req))
-			continue;
-
-		if (req->media & ~s->report.media) {
-			if (err == ENOENT)
-				err = ENOTSUP;
-			continue;
-		}
-
-		left = server_left(t, s, req->now);
-		if (!left) {
-			err = ENOSPC;
-			continue;
-		}
-
-		choice_offer(&ch, s, left, req->media, conf);
+		if (err == ENOENT)
+			err = e;
 	}
 
 	if (ch.s) {
@@ -604,7 +688,9 @@ void tables_servers(const struct tables *t, uint64_t now,
 			.heard = s->heard,
 			.out_from = s->out_from,
 			.out_to = s->out_to,
-			.in_contact = server_in_contact(t, s, now),
+			.in_contact = server_in_contact(t, s, now) &&
+				!s->dead,
+			.marked = s->marked,
 		};
 
 		pthread_mutex_lock(t->lock);
@@ -627,7 +713,7 @@ void tables_servers(const struct tables *t, uint64_t now,
  */
 const char *tables_state_name(const struct server_info *si, uint64_t utc)
 {
-	if (!si->in_contact)
+	if (!si->in_contact || si->marked)
 		return "out of contact";
 
 	switch (si->report->state) {

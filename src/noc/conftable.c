@@ -95,6 +95,16 @@ int tables_alloc(struct tables **tp, const struct tables_config *cfg)
 }
 
 
+/* Is a conference still where it was said to be? */
+static bool conf_believed(const struct tables *t, const struct noc_conf *c,
+			  uint64_t now)
+{
+	const struct noc_server *s = c->server;
+
+	return !s->dead && c->epoch == s->epoch && server_presumed(t, s, now);
+}
+
+
 /* The place that points to the conference, or to NULL where it would be */
 static struct noc_conf **conf_find(const struct tables *t, uint64_t hash,
 				   const char *name, size_t namelen)
@@ -130,6 +140,7 @@ static int conf_add(struct noc_conf **cp, struct tables *t, uint64_t hash,
 	memset(c, 0, sizeof(*c));
 	c->hash    = hash;
 	c->server  = s;
+	c->epoch   = s->epoch;
 	c->namelen = namelen;
 	memcpy(c->name, name, namelen);
 
@@ -173,11 +184,17 @@ int tables_conf_set(struct tables *t, const char *name, size_t namelen,
 	if (!*cp)
 		return conf_add(cp, t, hash, name, namelen, s);
 
-	if ((*cp)->server != s) {
+	if ((*cp)->server == s && (*cp)->epoch != s->epoch) {
+		pthread_mutex_lock(t->lock);
+		(*cp)->epoch = s->epoch;
+		pthread_mutex_unlock(t->lock);
+	}
+	else if ((*cp)->server != s) {
 		pthread_mutex_lock(t->lock);
 		--(*cp)->server->confs;
 		++s->confs;
 		(*cp)->server = s;
+		(*cp)->epoch = s->epoch;
 		(*cp)->participants = 0;
 		pthread_mutex_unlock(t->lock);
 	}
@@ -272,7 +289,7 @@ bool tables_conf_orphan(const struct tables *t, const char *name,
 
 	c = *conf_find(t, siphash(&t->hkey, name, namelen), name, namelen);
 
-	return c && !server_presumed(t, c->server, now);
+	return c && !conf_believed(t, c, now);
 }
 
 
@@ -365,7 +382,7 @@ int tables_lookup(struct tables *t, const char *name, size_t namelen,
 	s = c ? c->server : NULL;
 
 	if (!s || s->report.state == CAPACITY_OUT ||
-	    !server_presumed(t, s, now)) {
+	    !conf_believed(t, c, now)) {
 		err = ENOENT;
 	}
 	else if (join && !server_left(t, s, now)) {

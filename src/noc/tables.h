@@ -50,6 +50,7 @@ struct server_info {
 	uint64_t heard;          /* [ms]                                    */
 	uint64_t out_from, out_to;  /* planned out of service, UTC [s]      */
 	bool in_contact;
+	bool marked;             /* registries cannot reach it              */
 };
 
 typedef void (tables_server_h)(const struct server_info *si, void *arg);
@@ -66,6 +67,11 @@ int  tables_server_report(struct tables *t, const struct wire_server *rep,
 int  tables_server_granted(struct tables *t, const char *server,
 			   uint32_t unused, uint64_t seq, uint64_t now);
 void tables_server_lost(struct tables *t, const char *server);
+void tables_server_dead(struct tables *t, const char *server,
+			uint64_t instance);
+void tables_server_alive(struct tables *t, const char *server,
+			 uint64_t instance);
+void tables_server_mark(struct tables *t, const char *server, bool out);
 void tables_server_taken(struct tables *t, const char *server, uint32_t n);
 void tables_blind(struct tables *t, bool on, uint64_t now);
 int  tables_server_plan(struct tables *t, const char *server,

@@ -27,6 +27,10 @@ struct noc_server {
 	uint64_t hash;                /* of its name, the same everywhere   */
 	uint64_t heard;               /* [ms]                               */
 	bool lost;                    /* told to be gone                    */
+	bool dead;                    /* and to have died                   */
+	bool marked;                  /* registries cannot reach it         */
+	uint64_t instance;            /* last one that lived, or 0          */
+	uint32_t epoch;               /* instances so far                   */
 	uint64_t out_from, out_to;    /* UTC [s]                            */
 	uint32_t confs;               /* of the conference table            */
 
@@ -41,6 +45,7 @@ struct noc_conf {
 	struct noc_server *server;    /* lives as long as the tables        */
 	uint64_t hash;
 	uint32_t participants;
+	uint32_t epoch;               /* of the server when it was told     */
 	size_t namelen;
 	char name[];
 };

@@ -16,6 +16,7 @@ int main(void)
 	suite_add_tcase(s, case_client());
 	suite_add_tcase(s, case_estimator());
 	suite_add_tcase(s, case_name());
+	suite_add_tcase(s, case_node());
 	suite_add_tcase(s, case_seal());
 	suite_add_tcase(s, case_seat());
 	suite_add_tcase(s, case_tables());

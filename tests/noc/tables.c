@@ -429,6 +429,89 @@ START_TEST(test_lookup)
 END_TEST
 
 
+/* What ran on a server that has died is not found there, even if another one
+   of its name is up; but if it was no death after all. */
+START_TEST(test_instances)
+{
+	const struct wire_server a = report("a", MEDIA_AUDIO, 9);
+	struct select_req req = { .conf = "new", .conflen = 3,
+		.media = MEDIA_AUDIO };
+	struct conf_route cr;
+	struct tables *t;
+
+	ck_assert_int_eq(0, tables_alloc(&t, &config));
+	add(t, "a", MEDIA_AUDIO, 9);
+	tables_server_alive(t, "a", 7);
+	ck_assert_int_eq(0, tables_conf_set(t, "c", 1, "a"));
+	ck_assert_int_eq(0, tables_lookup(t, "c", 1, NULL, 0, &cr));
+	ck_assert(!tables_conf_orphan(t, "c", 1, 0));
+
+	/* a report that was on its way does not bring it back */
+	tables_server_dead(t, "a", 7);
+	ck_assert_int_eq(0, tables_server_report(t, &a, 1));
+	ck_assert_int_eq(ENOENT, tables_lookup(t, "c", 1, NULL, 1, &cr));
+	ck_assert(tables_conf_orphan(t, "c", 1, 1));
+	ck_assert_int_eq(ENOENT, tables_select(t, &req, &cr));
+
+	/* it was only out of reach */
+	tables_server_alive(t, "a", 7);
+	ck_assert_int_eq(0, tables_lookup(t, "c", 1, NULL, 1, &cr));
+	ck_assert_int_eq(0, tables_select(t, &req, &cr));
+
+	/* a new one of that name; that it runs there has to be told again */
+	tables_server_dead(t, "a", 7);
+	ck_assert_int_eq(0, tables_server_report(t, &a, 2));
+	tables_server_alive(t, "a", 8);
+	ck_assert_int_eq(ENOENT, tables_lookup(t, "c", 1, NULL, 2, &cr));
+	ck_assert(tables_conf_orphan(t, "c", 1, 2));
+	ck_assert_int_eq(0, tables_conf_set(t, "c", 1, "a"));
+	ck_assert_int_eq(0, tables_lookup(t, "c", 1, NULL, 2, &cr));
+
+	/* started anew before anybody found out */
+	tables_server_alive(t, "a", 9);
+	ck_assert_int_eq(ENOENT, tables_lookup(t, "c", 1, NULL, 2, &cr));
+
+	/* who is not known does no harm */
+	tables_server_dead(t, "x", 1);
+	tables_server_alive(t, "x", 1);
+	tables_server_mark(t, "x", true);
+	mem_deref(t);
+}
+END_TEST
+
+
+/* A server that registries cannot reach is the last choice. */
+START_TEST(test_marked)
+{
+	struct select_req req = { .conf = "new", .conflen = 3,
+		.media = MEDIA_AUDIO };
+	struct conf_route cr;
+	struct tables *t;
+
+	ck_assert_int_eq(0, tables_alloc(&t, &config));
+	add(t, "a", MEDIA_AUDIO, 9);
+	add(t, "b", MEDIA_AUDIO, 1);
+	ck_assert_int_eq(0, tables_conf_set(t, "c", 1, "a"));
+	tables_server_mark(t, "a", true);
+	ck_assert_int_eq(0, tables_select(t, &req, &cr));
+	ck_assert_str_eq("b", cr.server);
+	ck_assert_int_eq(0, tables_select(t, &req, &cr));
+	ck_assert_str_eq("a", cr.server);
+
+	/* what runs there is found all the same */
+	ck_assert_int_eq(0, tables_lookup(t, "c", 1, NULL, 0, &cr));
+	tables_server_mark(t, "a", false);
+	ck_assert_int_eq(0, tables_select(t, &req, &cr));
+	ck_assert_str_eq("a", cr.server);
+
+	/* no media type of those that can be reached does not matter */
+	req.media = MEDIA_VIDEO;
+	ck_assert_int_eq(ENOTSUP, tables_select(t, &req, &cr));
+	mem_deref(t);
+}
+END_TEST
+
+
 START_TEST(test_bounds)
 {
 	const struct tables_config small = { 2, 100, LEASE, CONTACT };
@@ -636,6 +719,8 @@ TCase *case_tables(void)
 	tcase_add_test(tc, test_report);
 	tcase_add_test(tc, test_rows);
 	tcase_add_test(tc, test_lookup);
+	tcase_add_test(tc, test_instances);
+	tcase_add_test(tc, test_marked);
 	tcase_add_test(tc, test_bounds);
 	tcase_add_test(tc, test_route);
 	tcase_add_test(tc, test_threads);

@@ -7,6 +7,7 @@
 TCase *case_client(void);
 TCase *case_estimator(void);
 TCase *case_name(void);
+TCase *case_node(void);
 TCase *case_seal(void);
 TCase *case_seat(void);
 TCase *case_tables(void);
