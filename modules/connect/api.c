@@ -44,29 +44,46 @@ static int leg_refer(struct connect *c, const char *callid, const char *uri)
 }
 
 
-/* The handler may take away the leg that it is told of, and no other. */
-static unsigned legs(struct connect *c, const char *conference,
-		     connect_leg_h *h, void *arg)
+static unsigned members(struct room *room, bool speaking, connect_leg_h *h,
+			void *arg)
 {
-	struct room *room = mem_ref(room_find(c, conference));
 	unsigned n = 0;
 	struct le *le;
-
-	if (!room)
-		return 0;
 
 	for (le = room->memberl.head; le; ) {
 		const struct member *m = le->data;
 
 		le = le->next;
 
-		if (!m->joined_usec || m->adoption)
+		if (!m->joined_usec || m->adoption || m->speaking != speaking)
 			continue;
 
 		++n;
 		if (h)
 			h(client_join(m->client)->callid, m->id, false, arg);
 	}
+
+	return n;
+}
+
+
+/* Who listens goes before who speaks: what comes over the link is later than
+   what is here, so a listener that goes hears a moment twice, and when the
+   speakers go, nobody is left behind to miss one.
+
+   The handler may take away the leg that it is told of, and no other. */
+static unsigned legs(struct connect *c, const char *conference,
+		     connect_leg_h *h, void *arg)
+{
+	struct room *room = mem_ref(room_find(c, conference));
+	struct le *le;
+	unsigned n;
+
+	if (!room)
+		return 0;
+
+	n  = members(room, false, h, arg);
+	n += members(room, true, h, arg);
 
 	for (le = room->watchl.head; le; ) {
 		const struct watch *w = le->data;

@@ -104,7 +104,8 @@ struct connect_api {
 			 struct room_hold **holdp);
 
 	/* who is in a conference of ours, not counting who is not confirmed
-	 * yet and who has already been moved; returns their number */
+	 * yet and who has already been moved; returns their number. In the
+	 * order in which they are best moved */
 	unsigned (*legs)(struct connect *c, const char *conference,
 			 connect_leg_h *h, void *arg);
 
