@@ -258,7 +258,7 @@ void decoder_free(struct decoder *d);
 int decoder_frame(struct decoder *d, int16_t *pcm, size_t max,
 		  const uint8_t *p, size_t len);
 
-/* rtp.c, rtprecv.c */
+/* rtp.c, part.c */
 struct heard_packet {           /* in a row of them, each as long as it is */
 	int64_t at;             /* arrival [ns, wall clock] */
 	uint32_t ts;
@@ -315,6 +315,8 @@ void media_stop(struct media *m);
 void media_free(struct media *m);
 void media_window(struct media *m, int64_t from, int64_t to);
 int part_record(struct part *p, uint32_t packets);
+void part_keep(struct part *p, int64_t at, uint32_t ts, const uint8_t *b,
+	       size_t len);
 const struct heard_packet *part_heard(const struct part *p,
 				      const struct heard_packet *prev);
 int part_logsent(struct part *p, uint32_t frames);

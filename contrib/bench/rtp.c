@@ -276,50 +276,6 @@ void media_window(struct media *m, int64_t from, int64_t to)
 }
 
 
-/**
- * Remember when a participant's frames left; before media_start()
- *
- * @param p      Participant
- * @param frames At most so many frames
- *
- * @return 0 if success, otherwise errorcode
- */
-int part_logsent(struct part *p, uint32_t frames)
-{
-	p->sentv = calloc(frames, sizeof(*p->sentv));
-	p->sentmax = frames;
-
-	return p->sentv ? 0 : ENOMEM;
-}
-
-
-/**
- * Begin to send, or go on to another address
- *
- * @param p      Participant; its loop is set
- * @param remote Where to
- * @param pt     Payload type
- */
-void part_connect(struct part *p, const struct sockaddr_in *remote,
-		  uint8_t pt)
-{
-	pthread_mutex_lock(p->lock);
-	p->remote = *remote;
-	p->pt = pt;
-	p->active = true;
-	pthread_mutex_unlock(p->lock);
-}
-
-
-/** Stop sending */
-void part_disconnect(struct part *p)
-{
-	pthread_mutex_lock(p->lock);
-	p->active = false;
-	pthread_mutex_unlock(p->lock);
-}
-
-
 static void header_write(uint8_t *h, struct part *p)
 {
 	h[0] = 0x80;

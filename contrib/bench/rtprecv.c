@@ -14,9 +14,6 @@ enum {
 	GAP_MS = 60,            /* a silence that is heard */
 };
 
-/* of a packet in the row; times stay aligned */
-#define HEARD_SIZE(n) ((sizeof(struct heard_packet) + (size_t)(n) + 7) & ~7ul)
-
 struct rxset {
 	int64_t from, to;       /* what counts [ns]; atomic */
 	struct hist *jitter;    /* [ns] */
@@ -170,7 +167,6 @@ static void packet_keep(struct part *p, const uint8_t *b, size_t len,
 			int64_t at)
 {
 	size_t off = RTP_HDR + 4u * (b[0] & 0x0f);
-	struct heard_packet *h;
 
 	if (b[0] & 0x10) {
 		if (off + 4 > len)
@@ -179,54 +175,8 @@ static void packet_keep(struct part *p, const uint8_t *b, size_t len,
 	}
 	if (b[0] & 0x20 && b[len - 1] <= len)
 		len -= b[len - 1];
-	if (off >= len || len - off > FRAME_MAX ||
-	    p->heardlen + HEARD_SIZE(len - off) > p->heardmax)
-		return;
-
-	h = (void *)(p->heard + p->heardlen);
-	h->at = at;
-	h->ts = be32(b + 4);
-	h->len = (uint16_t)(len - off);
-	memcpy(h->data, b + off, len - off);
-	p->heardlen += HEARD_SIZE(len - off);
-	++p->heardc;
-}
-
-
-/**
- * Keep what a participant receives; before media_start()
- *
- * @param p       Participant
- * @param packets At most about so many
- *
- * @return 0 if success, otherwise errorcode
- */
-int part_record(struct part *p, uint32_t packets)
-{
-	/* pages that are not needed are never touched */
-	p->heardmax = packets * HEARD_SIZE(FRAME_MAX);
-	p->heard = calloc(1, p->heardmax);
-
-	return p->heard ? 0 : ENOMEM;
-}
-
-
-/**
- * Walk along the packets that were kept
- *
- * @param p    Participant
- * @param prev The one before, NULL for the first
- *
- * @return The next one, NULL if there is none
- */
-const struct heard_packet *part_heard(const struct part *p,
-				      const struct heard_packet *prev)
-{
-	const uint8_t *next = prev ? (const uint8_t *)prev +
-		HEARD_SIZE(prev->len) : p->heard;
-
-	return next && next < p->heard + p->heardlen ?
-		(const void *)next : NULL;
+	if (off < len && len - off <= FRAME_MAX)
+		part_keep(p, at, be32(b + 4), b + off, len - off);
 }
 
 

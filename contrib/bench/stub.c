@@ -6,45 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "stub.h"
-
-enum { LEGS_MAX = 64, FRAME = 160, QUEUE = 64 };
+#include "stub_int.h"
 
 static const int64_t ms = 1000000;
-
-struct leg {
-	bool used;
-	char callid[64], conf[64], to[128], from[128], contact[64];
-	struct sockaddr_in sip, rtp;
-	int64_t born;
-	bool bye;
-	bool silent;            /* hears nothing for the gap */
-	bool moved;             /* it is the other server's */
-	bool gone;              /* another call is in its place */
-	bool told;              /* its event is under way */
-	int16_t q[QUEUE][FRAME];        /* frames that wait to be mixed */
-	uint32_t head, tail;
-	uint16_t seq;
-	uint32_t ts;
-};
-
-struct stub {
-	unsigned faults;
-	uint32_t delay;         /* ticks a frame waits longer */
-	struct sockio *sip, *rtp;
-	struct sockio *sip2, *rtp2;     /* of the other server */
-	enum stub_event event;
-	int64_t at, gap;        /* age of a call, silence then [ns] */
-	bool eventful;
-	pthread_t thread;
-	bool run;               /* atomic */
-	uint32_t replies;       /* 200s to OPTIONS; atomic */
-	uint32_t seenc;         /* INVITEs dropped once, by hash */
-	uint32_t seenv[1024];
-	uint32_t sent;
-	uint32_t legs;          /* atomic */
-	struct leg legv[LEGS_MAX];
-};
 
 
 static uint32_t hash(const struct str *s)
@@ -91,23 +55,6 @@ static struct leg *leg_find(struct stub *s, const struct str *callid)
 }
 
 
-/* Who calls from the same place has followed our REFER. */
-static void replaced_mark(struct stub *s, struct leg *l)
-{
-	if (!s->eventful || s->event != STUB_REFER)
-		return;
-
-	for (int i = 0; i < LEGS_MAX; i++) {
-		struct leg *old = &s->legv[i];
-
-		if (!old->used || old == l || old->gone ||
-		    memcmp(&old->rtp, &l->rtp, sizeof(l->rtp)))
-			continue;
-		old->gone = l->told = true;
-	}
-}
-
-
 static struct leg *leg_add(struct stub *s, const struct msg *m,
 			   const struct sockaddr_in *src)
 {
@@ -135,7 +82,7 @@ static struct leg *leg_add(struct stub *s, const struct msg *m,
 	str_uri(&uri, &m->to);
 	str_copy(l->conf, sizeof(l->conf), &uri);
 	++s->legs;
-	replaced_mark(s, l);
+	stub_replaced(s, l);
 
 	return l;
 }
@@ -149,85 +96,6 @@ static void reply(struct stub *s, const struct msg *m, int code,
 
 	reply_write(&w, m, code, "Reason", contact, sdp);
 	sockio_push(s->sip, w.n, src);
-}
-
-
-/* From one of the two servers; more is headers and body, or NULL. */
-static void request_send(struct stub *s, const struct leg *l,
-			 const char *method, const char *more)
-{
-	struct sockio *io = l->moved ? s->sip2 : s->sip;
-	struct wbuf w = {sockio_buf(io), 0, DGRAM_MAX, false};
-
-	++s->sent;
-	wbuf_add(&w, "%s %s SIP/2.0\r\n"
-		 "Via: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKs%u\r\n"
-		 "From: %s;tag=bench\r\nTo: %s\r\nCall-ID: %s\r\n"
-		 "CSeq: %u %s\r\n%s", method,
-		 l->contact, ntohs(sockio_addr(io)->sin_port), s->sent,
-		 l->to, l->from, l->callid,
-		 s->event == STUB_BACKWARDS && l->told && s->eventful ? 1 :
-		 s->sent + 100, method,
-		 more ? more : "Content-Length: 0\r\n\r\n");
-	sockio_push(io, w.n, &l->sip);
-	sockio_flush(io);
-}
-
-
-static void sdp_make(char *buf, size_t n, const struct sockio *rtp)
-{
-	snprintf(buf, n, "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\n"
-		 "s=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-		 "m=audio %u RTP/AVP 0\r\n",
-		 ntohs(sockio_addr(rtp)->sin_port));
-}
-
-
-static void reinvite_send(struct stub *s, struct leg *l)
-{
-	char sdp[300], more[500];
-
-	sdp_make(sdp, sizeof(sdp), s->rtp2);
-	snprintf(more, sizeof(more), "Contact: <sip:focus@127.0.0.1:%u>\r\n"
-		 "Content-Type: application/sdp\r\n"
-		 "Content-Length: %zu\r\n\r\n%s",
-		 ntohs(sockio_addr(s->sip2)->sin_port), strlen(sdp), sdp);
-	l->moved = true;
-	request_send(s, l, "INVITE", more);
-}
-
-
-static void refer_send(struct stub *s, struct leg *l)
-{
-	char more[400];
-
-	snprintf(more, sizeof(more), "Refer-To: <sip:focus@127.0.0.1:%u;"
-		 "ticket=4711?Replaces=%.8s%%3Bto-tag%%3Dbench%%3Bfrom-tag"
-		 "%%3Dx>\r\nContent-Length: 0\r\n\r\n",
-		 ntohs(sockio_addr(s->sip)->sin_port), l->callid);
-	request_send(s, l, "REFER", more);
-}
-
-
-/* A call is old enough for what is to happen. */
-static void leg_event(struct stub *s, struct leg *l, int64_t now)
-{
-	const int64_t age = now - l->born;
-
-	if (!s->eventful || age < s->at || l->told || l->gone)
-		return;
-
-	if (s->event == STUB_MOVE && age < s->at + s->gap) {
-		l->silent = true;
-		return;
-	}
-	l->told = true;
-	if (s->event == STUB_REFER)
-		refer_send(s, l);
-	else if (s->event != STUB_VANISH)
-		reinvite_send(s, l);
-	else if (l == &s->legv[0])
-		l->silent = true;
 }
 
 
@@ -256,29 +124,8 @@ static void invite(struct stub *s, const struct msg *m,
 
 	if (!l)
 		l = leg_add(s, m, src);
-	sdp_make(sdp, sizeof(sdp), s->rtp);
+	stub_sdp(sdp, sizeof(sdp), s->rtp);
 	reply(s, m, l ? 200 : 500, contact, l ? sdp : NULL, src);
-}
-
-
-static void leg_end(struct stub *s, struct leg *l)
-{
-	l->used = false;
-	__atomic_sub_fetch(&s->legs, 1, __ATOMIC_RELAXED);
-}
-
-
-/* Who was replaced is told goodbye. */
-static void gone_bye(struct stub *s)
-{
-	for (int i = 0; i < LEGS_MAX; i++) {
-		struct leg *l = &s->legv[i];
-
-		if (l->used && l->gone) {
-			request_send(s, l, "BYE", NULL);
-			leg_end(s, l);
-		}
-	}
 }
 
 
@@ -303,8 +150,8 @@ static void sip_datagram(char *buf, size_t len,
 		invite(s, &m, src);
 	else if (str_is(&m.method, "ACK")) {
 		if (l)
-			request_send(s, l, "OPTIONS", NULL);
-		gone_bye(s);
+			stub_request(s, l, "OPTIONS", NULL);
+		stub_gone_bye(s);
 	}
 	else if (str_is(&m.method, "NOTIFY")) {
 		reply(s, &m, l ? 200 : 481, NULL, NULL, src);
@@ -312,7 +159,7 @@ static void sip_datagram(char *buf, size_t len,
 	else if (str_is(&m.method, "BYE")) {
 		reply(s, &m, l ? 200 : 481, NULL, NULL, src);
 		if (l)
-			leg_end(s, l);
+			stub_leg_end(s, l);
 	}
 }
 
@@ -381,13 +228,13 @@ static void tick(struct stub *s)
 		struct leg *l = &s->legv[i];
 
 		if (l->used)
-			leg_event(s, l, now_ns());
+			stub_leg_event(s, l, now_ns());
 		if (l->used && !l->gone)
 			mix_send(s, l);
 		if (l->used && s->faults & STUB_HANGUP && !l->bye &&
 		    now_ns() - l->born > 500 * ms) {
 			l->bye = true;
-			request_send(s, l, "BYE", NULL);
+			stub_request(s, l, "BYE", NULL);
 		}
 	}
 	for (int i = 0; i < LEGS_MAX; i++) {
@@ -483,24 +330,6 @@ uint32_t stub_replies(const struct stub *s)
 uint32_t stub_legs(const struct stub *s)
 {
 	return __atomic_load_n(&s->legs, __ATOMIC_RELAXED);
-}
-
-
-/**
- * Have something happen to each call; before anybody calls
- *
- * @param s      Server
- * @param event  What
- * @param at_ms  When it is so old [ms]
- * @param gap_ms It hears nothing for so long (STUB_MOVE) [ms]
- */
-void stub_event(struct stub *s, enum stub_event event, uint32_t at_ms,
-		uint32_t gap_ms)
-{
-	s->event = event;
-	s->at = at_ms * ms;
-	s->gap = gap_ms * ms;
-	s->eventful = true;
 }
 
 

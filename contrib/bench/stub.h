@@ -5,6 +5,8 @@
 
 #include "bench.h"
 
+struct TCase;
+
 enum stub_fault {
 	STUB_ECHO = 1,          /* talkers hear themselves */
 	STUB_MUTE = 2,          /* nobody hears the first participant */
@@ -33,5 +35,8 @@ uint32_t stub_legs(const struct stub *s);
 void stub_event(struct stub *s, enum stub_event event, uint32_t at_ms,
 		uint32_t gap_ms);
 void stub_free(struct stub *s);
+
+/* selfrun.c */
+void measurements_add(struct TCase *whole);
 
 #endif
