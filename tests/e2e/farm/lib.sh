@@ -198,7 +198,10 @@ in_conf() {
 
 # in_conf_at SERVER CONF: how many of them are on that server
 in_conf_at() {
-	at "$1" --here show "$2" --json 2>/dev/null | grep -o '"user"' | wc -l
+	local n
+	n=$(at "$1" --here conferences --json 2>/dev/null | tr '{' '\n' |
+		sed -n "s/.*\"name\":\"$2\".*\"participants\":\([0-9]*\).*/\1/p")
+	echo "${n:-0}"
 }
 
 has_in() { [ "$(in_conf "$1")" = "$2" ]; }
