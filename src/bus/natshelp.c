@@ -6,6 +6,7 @@
  * Whatever fails on a connection ends it. libnats could reconnect by itself,
  * but would then replay half of what we know better.
  */
+#include <signal.h>
 #include <string.h>
 #include <stdlib.h>
 #include <time.h>
@@ -370,6 +371,11 @@ static void finish(struct natsconn *nc)
 void *natshelp_run(void *arg)
 {
 	struct natsconn *nc = arg;
+	sigset_t all;
+
+	/* for this thread and those that the library makes here */
+	sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, NULL);
 
 	pthread_mutex_lock(&nc->lock);
 

@@ -1,6 +1,7 @@
 /**
  * @file natsopts.c  How to connect to NATS
  */
+#include <signal.h>
 #include <string.h>
 #include <nats/nats.h>
 #include <re.h>
@@ -100,6 +101,22 @@ static int set_tls(natsOptions *opts, const struct bus_nats_conf *conf,
 }
 
 
+/* The first options start the library's threads. They inherit what is blocked
+   here: signals are for the main loop. */
+static natsStatus opts_create(natsOptions **optsp)
+{
+	sigset_t all, old;
+	natsStatus s;
+
+	sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	s = natsOptions_Create(optsp);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+
+	return s;
+}
+
+
 /**
  * Make the options of libnats, but for the address
  *
@@ -115,7 +132,7 @@ int natsopts_alloc(natsOptions **optsp, const struct bus_nats_conf *conf,
 	natsOptions *opts;
 	int err;
 
-	if (natsOptions_Create(&opts))
+	if (opts_create(&opts))
 		return ENOMEM;
 
 	err = set_fixed(opts);
