@@ -184,6 +184,10 @@ int room_drop(struct connect *c, const char *conference, const char *to)
 		seatwriter_room_moved(room);
 	}
 
+	else if (room->leaving || room->lost) {
+		seatwriter_room_back(room);
+	}
+
 	room->link = mem_deref(room->link);
 
 	if (room->leaving) {

@@ -872,6 +872,23 @@ void seatwriter_room_moved(struct room *room)
 
 
 /**
+ * A room stays here after all: what the other server has written of it is
+ * overwritten
+ *
+ * @param room Room, with the name of that server in `to`
+ */
+void seatwriter_room_back(struct room *room)
+{
+	room->moved = room->lost = false;
+	if (room->rec)
+		str_ncpy(room->rec->from, room->to, sizeof room->rec->from);
+
+	room->changed = true;
+	seatwriter_room(room);
+}
+
+
+/**
  * A room ends: delete it, unless it goes on elsewhere
  *
  * @param room Room

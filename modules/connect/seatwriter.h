@@ -29,6 +29,7 @@ void seatwriter_watch_left(struct watch *watch);
 void seatwriter_watch_forget(struct watch *watch);
 void seatwriter_room(struct room *room);
 void seatwriter_room_moved(struct room *room);
+void seatwriter_room_back(struct room *room);
 void seatwriter_room_end(struct room *room);
 void seatwriter_verify(struct connect *c, const char *conference);
 

@@ -432,7 +432,7 @@ void leg_unsure(struct leg *leg)
 
 	str_ncpy(callid, leg->callid, sizeof(callid));
 	leg_drop(leg);
-	(void)mv->connect->leg_release(mv->connect->c, callid, mv->name);
+	(void)mv->connect->leg_release(mv->connect->c, callid, out->to);
 	adopt_seat(mv, out->conference, callid, seat);
 	mem_deref(seat);
 }
