@@ -79,19 +79,25 @@ static void state_handler(enum bus_state state, void *arg)
  */
 int dispatch_open(struct dispatch *d, const struct dispatch_params *prm)
 {
+	struct tables_config tc;
 	int err;
 
 	if (!d || !prm || !prm->name || !prm->bus || !prm->key ||
 	    !prm->tables || d->tables)
 		return EINVAL;
 
+	tc = *prm->tables;
 	str_ncpy(d->name, prm->name, sizeof(d->name));
 	d->bus   = mem_ref(prm->bus);
 	d->key   = mem_ref(prm->key);
 	d->fireh = prm->fireh;
 	d->arg   = prm->arg;
 
-	err = tables_alloc(&d->tables, prm->tables);
+	/* who knows only banks is told by them when a server is gone */
+	if (prm->banks)
+		tc.contact_ms = INT32_MAX;
+
+	err = tables_alloc(&d->tables, &tc);
 	if (err)
 		goto out;
 
@@ -103,7 +109,9 @@ int dispatch_open(struct dispatch *d, const struct dispatch_params *prm)
 	if (err)
 		goto out;
 
-	err = dispatch_follow(d);
+	err = prm->banks ? bank_open(d, prm->tables) : dispatch_follow(d);
+	if (!err && prm->bank)
+		err = head_open(d, prm);
 	if (!err)
 		state_handler(bus_state(d->bus), d);
 
@@ -131,6 +139,9 @@ void dispatch_close(struct dispatch *d)
 	dispatch_handover_stop(d);
 	held_flush(d);
 	pending_flush(d);
+	bank_flush(d);
+	d->head = mem_deref(d->head);
+	d->banks = mem_deref(d->banks);
 	tmr_cancel(&d->unclaimed);
 	list_flush(&d->unclaimedl);
 

@@ -48,6 +48,12 @@ static const struct setting settings[] = {
 	 "a server that does not answer is passed over after [ms]"},
 	{"dispatch.contact_timeout", SETTING_U32, "3000", 100, 60000, NULL, 0,
 	 "a server is out of contact when silent for [ms]"},
+	{"dispatch.banks", SETTING_BOOL, "no", 0, 0, NULL, 0,
+	 "know no media servers, only banks of them: dispatch servers with a"
+	 " dispatch.bank in spaces of this one"},
+	{"dispatch.bank", SETTING_STRING, NULL, 1, 63, NULL, 0,
+	 "name of the bank of this server's bus.space, for dispatch servers"
+	 " with dispatch.banks one space up"},
 	{"dispatch.servers_max", SETTING_U32, "256", 1, 4096, NULL, 0,
 	 "most media servers"},
 	{"dispatch.conferences_max", SETTING_U32, "200000", 1, 4000000, NULL,
@@ -283,6 +289,35 @@ static int dispatch_init(struct service *svc)
 }
 
 
+/* What this server is for those above and below */
+static int bank_get(struct dispatch *d, struct dispatch_params *prm,
+		    char *contact, size_t sz)
+{
+	const struct config *cfg = dispatch_config(d);
+	struct sa sa;
+
+	prm->banks = config_bool(cfg, "dispatch.banks");
+	prm->bank  = config_str(cfg, "dispatch.bank");
+	if (!prm->bank)
+		return 0;
+
+	prm->upbus = bus_space_up(prm->bus);
+	if (!prm->upbus) {
+		log_event(LOG_ERROR, "dispatch", NULL,
+			  "dispatch.bank: its servers have a bus.space");
+		return EINVAL;
+	}
+
+	if (!d->host || d->host->laddr(d->host->sh, &sa) ||
+	    re_snprintf(contact, sz, "%J", &sa) < 0)
+		return EADDRNOTAVAIL;
+
+	prm->contact = contact;
+
+	return 0;
+}
+
+
 static int open_(struct dispatch *d)
 {
 	const struct config *cfg = dispatch_config(d);
@@ -301,7 +336,12 @@ static int open_(struct dispatch *d)
 		.fireh = fire,
 		.arg = d,
 	};
+	char contact[NAME_CONTACT_MAX];
 	int err;
+
+	err = bank_get(d, &prm, contact, sizeof(contact));
+	if (err)
+		return err;
 
 	err = noc_key_ticket(&prm.key, srv, "dispatch");
 	if (err)

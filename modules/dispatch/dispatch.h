@@ -51,6 +51,7 @@ enum dispatch_count {
 	COUNT_RETRIED,             /* a server refused, the next was asked  */
 	COUNT_HELD,                /* joins that waited for a take-over     */
 	COUNT_BLIND,               /* conferences placed without the bus    */
+	COUNT_ASKED,               /* banks asked where a conference is     */
 	COUNTS,
 };
 
@@ -74,6 +75,39 @@ struct dispatch_params {
 	const struct tables_config *tables;
 	dispatch_fire_h *fireh;    /* or NULL                               */
 	void *arg;
+
+	bool banks;                /* knows only dispatch servers of banks  */
+	const char *bank;          /* is one of a bank of that name, or NULL*/
+	struct bus *upbus;         /* of those above, with bank             */
+	const char *contact;       /* of this server, with bank             */
+	uint32_t report_ms;        /* of the bank's capacity, 0: 1000       */
+};
+
+/* What a dispatcher of banks has beside its tables, in which are media servers
+   and conferences that banks have told of */
+struct banks {
+	struct tables *tables;     /* of banks                              */
+	struct hash *serverh;      /* struct banked: which bank has a server*/
+	struct hash *askh;         /* struct ask, by conference             */
+	struct list askl;          /* struct ask, all of them               */
+	struct list learnedl;      /* struct learned, oldest first          */
+	struct tmr tmr;            /* of the oldest                         */
+	uint32_t where_ms, place_ms, ttl_ms;
+	struct bus_watch *watch;
+	struct bus_sub *subv[3];
+};
+
+/* What the head of a bank has beside */
+struct head {
+	struct dispatch *d;
+	struct bus *bus;           /* of those above                        */
+	char bank[64];
+	char contact[128];
+	uint32_t report_ms, reports;
+	struct tmr tmr;
+	struct bus_sub *subv[3];
+	struct list askerl;        /* struct asker                          */
+	struct list passedl;       /* struct passed                         */
 };
 
 enum {
@@ -102,6 +136,9 @@ struct dispatch {
 	unsigned loading;          /* set of watches that have not told all */
 	bool degraded;             /* the bus is down                       */
 	bool bus_seen;             /* it has been up                        */
+
+	struct banks *banks;       /* or NULL                               */
+	struct head *head;         /* or NULL                               */
 
 	struct hash *pendingh;     /* struct pending, by conference         */
 	struct list heldl;         /* struct held, oldest first             */
@@ -147,6 +184,19 @@ struct willcall_join join_willcall(const struct join *join);
 void pending_join(struct dispatch *d, const struct join *join, bool known);
 void pending_flush(struct dispatch *d);
 
+/* bank.c */
+int  bank_open(struct dispatch *d, const struct tables_config *cfg);
+void bank_join(struct dispatch *d, const struct join *join, bool only);
+void bank_flush(struct dispatch *d);
+int  dispatch_subject(const struct dispatch *d, const char *server,
+		      char *subject, size_t sz);
+
+/* head.c */
+int  head_open(struct dispatch *d, const struct dispatch_params *prm);
+void head_gone(struct dispatch *d, const char *conference,
+	       const char *server);
+void head_down(struct dispatch *d, const char *server);
+
 /* held.c */
 bool held_orphan(const struct dispatch *d, const char *conference);
 int  held_add(struct dispatch *d, const struct join *join);
@@ -168,6 +218,9 @@ int  dispatch_lookup(const char *conf, size_t conflen, const char *user,
 
 /* follow.c */
 int  dispatch_follow(struct dispatch *d);
+void dispatch_loaded(struct dispatch *d, unsigned bit);
+void dispatch_gone(struct dispatch *d, const char *conference,
+		   const char *server);
 void dispatch_server_down(struct dispatch *d, const char *server);
 
 /* commands.c */

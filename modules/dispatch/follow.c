@@ -31,9 +31,14 @@ static void bad(const char *what, const char *where, int err)
 }
 
 
-/* One watch has told all that was stored when it began; it says so again after
-   the bus was down. */
-static void loaded(struct dispatch *d, unsigned bit)
+/**
+ * A watch has told all that was stored when it began; it says so again after
+ * the bus was down
+ *
+ * @param d   Dispatcher
+ * @param bit Of the watch
+ */
+void dispatch_loaded(struct dispatch *d, unsigned bit)
 {
 	if (!(d->loading & bit))
 		return;
@@ -75,6 +80,31 @@ void dispatch_server_down(struct dispatch *d, const char *server)
 	log_event(LOG_WARN, "dispatch", NULL, "server %s is out of contact",
 		  server);
 	tables_server_lost(d->tables, server);
+	head_down(d, server);
+}
+
+
+/**
+ * A conference is over, or not there any more
+ *
+ * @param d          Dispatcher
+ * @param conference Its name
+ * @param server     Only if it is there, or NULL: wherever
+ */
+void dispatch_gone(struct dispatch *d, const char *conference,
+		   const char *server)
+{
+	const size_t len = strlen(conference);
+	const char *where = tables_conf_server(d->tables, conference, len);
+	char was[NAME_SERVER_MAX];
+
+	str_ncpy(was, where ? where : "", sizeof(was));
+	if (!tables_conf_del(d->tables, conference, len, server))
+		return;
+
+	head_gone(d, conference, was);
+	unclaimed_forget(d, conference);
+	held_wake(d, conference);
 }
 
 
@@ -92,7 +122,7 @@ static void server_handler(const char *key, uint64_t rev, const uint8_t *buf,
 		if (!d->watchv[WATCH_CONFERENCES] && conferences_watch(d))
 			log_event(LOG_ERROR, "dispatch", NULL,
 				  "cannot follow the conferences");
-		loaded(d, 1 << WATCH_SERVERS);
+		dispatch_loaded(d, 1 << WATCH_SERVERS);
 		return;
 	}
 
@@ -119,19 +149,19 @@ static void claim_handler(const char *key, uint64_t rev, const uint8_t *buf,
 {
 	struct dispatch *d = arg;
 	char name[CLIENT_CONFERENCE_MAX];
+	const char *was;
 	struct wire_claim c;
 	int err;
 	(void)rev;
 
 	if (!key) {
-		loaded(d, 1 << WATCH_CONFERENCES);
+		dispatch_loaded(d, 1 << WATCH_CONFERENCES);
 		return;
 	}
 
 	if (!buf) {
 		if (!name_from_key(name, sizeof(name), key))
-			(void)tables_conf_del(d->tables, name, strlen(name),
-					      NULL);
+			dispatch_gone(d, name, NULL);
 		return;
 	}
 
@@ -140,6 +170,11 @@ static void claim_handler(const char *key, uint64_t rev, const uint8_t *buf,
 		bad("claim", key, err);
 		return;
 	}
+
+	was = tables_conf_server(d->tables, c.conference,
+				 strlen(c.conference));
+	if (was && strcmp(was, c.server))
+		head_gone(d, c.conference, was);
 
 	/* a server that is not known yet: the next join will find the claim */
 	err = tables_conf_set(d->tables, c.conference, strlen(c.conference),
@@ -163,7 +198,7 @@ static void plan_handler(const char *key, uint64_t rev, const uint8_t *buf,
 	(void)rev;
 
 	if (!key) {
-		loaded(d, 1 << WATCH_PLANS);
+		dispatch_loaded(d, 1 << WATCH_PLANS);
 		return;
 	}
 
@@ -221,9 +256,7 @@ static void user_handler(const char *subject, const uint8_t *buf, size_t len,
 		bad("message", subject, err);
 	}
 	else if (u.what == WIRE_DELETED) {
-		(void)tables_conf_del(d->tables, u.conference,
-				      strlen(u.conference), u.server);
-		unclaimed_forget(d, u.conference);
+		dispatch_gone(d, u.conference, u.server);
 	}
 	else {
 		(void)tables_conf_participants(d->tables, u.conference,

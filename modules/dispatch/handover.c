@@ -76,7 +76,7 @@ static int batch_send(struct dispatch *d, const char *server,
 {
 	const struct wire_reserve r = { .create = false,
 					.media = MEDIA_AUDIO };
-	char subject[NAME_KEY_MAX + 32], key[NAME_KEY_MAX];
+	char subject[2 * NAME_KEY_MAX];
 	struct mbuf *mb = NULL;
 	struct batch *b;
 	size_t n;
@@ -105,11 +105,10 @@ static int batch_send(struct dispatch *d, const char *server,
 	if (err)
 		goto out;
 
-	err = name_key(key, sizeof(key), server, strlen(server));
+	err = dispatch_subject(d, server, subject, sizeof(subject));
 	if (err)
 		goto out;
 
-	(void)re_snprintf(subject, sizeof(subject), "server.%s.reserve", key);
 	err = bus_request(NULL, d->bus, subject, mb->buf, mb->end,
 			  HANDOVER_TIMEOUT, batch_handler, b);
 

@@ -149,7 +149,10 @@ static void join_hold(struct dispatch *d, const struct join *join)
  */
 void join_find(struct dispatch *d, const struct join *join, bool full)
 {
-	pending_join(d, join, full);
+	if (d->banks && !full)
+		bank_join(d, join, false);
+	else
+		pending_join(d, join, full);
 }
 
 

@@ -236,30 +236,17 @@ static int reserve_encode(struct pending *p, bool release, uint8_t *buf,
 }
 
 
-static int reserve_subject(const struct pending *p, char *subject, size_t sz)
-{
-	char key[NAME_KEY_MAX];
-	int err;
-
-	err = name_key(key, sizeof(key), p->route.server, p->route.serverlen);
-	if (err)
-		return err;
-
-	return re_snprintf(subject, sz, "server.%s.reserve", key) < 0 ?
-		EOVERFLOW : 0;
-}
-
-
 /* Places that were reserved for nothing: the server need not keep them. */
 static void pending_giveback(struct pending *p)
 {
 	uint8_t buf[64 + ASK_MAX * WIRE_JOIN_MAX];
-	char subject[NAME_KEY_MAX + 32];
+	char subject[2 * NAME_KEY_MAX];
 	size_t n;
 
 	/* those that were granted are the first ones */
 	if (!p->granted || reserve_encode(p, true, buf, sizeof(buf), &n) ||
-	    reserve_subject(p, subject, sizeof(subject)))
+	    dispatch_subject(p->d, p->route.server, subject,
+				       sizeof(subject)))
 		return;
 
 	/* if it is lost, they end by themselves */
@@ -455,13 +442,14 @@ static void reserve_handler(int err, const uint8_t *buf, size_t len, void *arg)
 static void pending_reserve(struct pending *p)
 {
 	uint8_t buf[64 + ASK_MAX * WIRE_JOIN_MAX];
-	char subject[NAME_KEY_MAX + 32];
+	char subject[2 * NAME_KEY_MAX];
 	size_t n;
 	int err;
 
 	err = reserve_encode(p, false, buf, sizeof(buf), &n);
 	if (!err)
-		err = reserve_subject(p, subject, sizeof(subject));
+		err = dispatch_subject(p->d, p->route.server, subject,
+				       sizeof(subject));
 	if (err)
 		goto out;
 

@@ -84,6 +84,9 @@ int  bus_alloc_memory(struct bus **busp);
 int  bus_alloc_nats(struct bus **busp, const struct bus_nats_conf *conf,
 		    const char **wrongp);
 int  bus_nats_check(const struct bus_nats_conf *conf, const char **wrongp);
+int  bus_alloc_space(struct bus **busp, struct bus *up, const char *name);
+bool bus_space_valid(const char *name, size_t len);
+struct bus *bus_space_up(struct bus *bus);
 enum bus_state bus_state(const struct bus *bus);
 int  bus_state_listen(struct bus_listener **lp, struct bus *bus,
 		      bus_state_h *h, void *arg);

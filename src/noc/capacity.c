@@ -481,6 +481,38 @@ int tables_server_route(const struct tables *t, const char *server,
 
 
 /**
+ * What has a server left, less live reservations?
+ *
+ * @param t      Tables
+ * @param server Name of the server
+ * @param now    Time [ms]
+ * @param room   Set to it
+ * @param seq    Set to the number of the report that says so
+ *
+ * @return 0 if success; ENOENT if it is not known
+ */
+int tables_server_room(const struct tables *t, const char *server,
+		       uint64_t now, uint32_t *room, uint64_t *seq)
+{
+	struct noc_server *s;
+
+	if (!t || !server || !room || !seq)
+		return EINVAL;
+
+	s = server_find(t, server);
+	if (!s)
+		return ENOENT;
+
+	pthread_mutex_lock(t->lock);
+	*room = server_left(t, s, now);
+	*seq  = s->report.seq;
+	pthread_mutex_unlock(t->lock);
+
+	return 0;
+}
+
+
+/**
  * End reservations: the server knows them now, or will never
  *
  * @param t      Tables

@@ -269,6 +269,30 @@ bool tables_conf_del(struct tables *t, const char *name, size_t namelen,
 
 
 /**
+ * Which server has a conference, whether or not it is in contact?
+ *
+ * @param t       Tables
+ * @param name    Conference
+ * @param namelen Its length [bytes]
+ *
+ * @return Name of the server, as long as the conference stays there; NULL if
+ *         it is not known
+ */
+const char *tables_conf_server(const struct tables *t, const char *name,
+			       size_t namelen)
+{
+	const struct noc_conf *c;
+
+	if (!t || !name)
+		return NULL;
+
+	c = *conf_find(t, siphash(&t->hkey, name, namelen), name, namelen);
+
+	return c ? c->server->report.name : NULL;
+}
+
+
+/**
  * Is a conference known, but its server not heard of lately, although others
  * are?
  *

@@ -74,6 +74,8 @@ void tables_server_alive(struct tables *t, const char *server,
 void tables_server_mark(struct tables *t, const char *server, bool out);
 void tables_server_taken(struct tables *t, const char *server, uint32_t n);
 void tables_blind(struct tables *t, bool on, uint64_t now);
+int  tables_server_room(const struct tables *t, const char *server,
+			uint64_t now, uint32_t *room, uint64_t *seq);
 int  tables_server_plan(struct tables *t, const char *server,
 			uint64_t from, uint64_t to);
 int  tables_server_route(const struct tables *t, const char *server,
@@ -93,6 +95,8 @@ int  tables_conf_participants(struct tables *t, const char *name,
 			      uint32_t participants);
 bool tables_conf_del(struct tables *t, const char *name, size_t namelen,
 		     const char *server);
+const char *tables_conf_server(const struct tables *t, const char *name,
+			       size_t namelen);
 bool tables_conf_orphan(const struct tables *t, const char *name,
 			size_t namelen, uint64_t now);
 uint32_t tables_conf_count(const struct tables *t);

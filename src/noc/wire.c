@@ -51,7 +51,7 @@ static const struct wire_layout reserve_layout = {
 
 static const struct wire_layout granted_layout = {
 	WIRE_GRANTED, 4, {
-		MEMBER_U32(struct wire_granted, verdict, 1, WIRE_LESS),
+		MEMBER_U32(struct wire_granted, verdict, 1, WIRE_HERE),
 		MEMBER_U32(struct wire_granted, granted, 0, WIRE_JOINS_MAX),
 		MEMBER_U32(struct wire_granted, unused, 0, UINT32_MAX),
 		MEMBER_U64(struct wire_granted, seq),
@@ -67,6 +67,18 @@ static const struct wire_layout user_layout = {
 		MEMBER_STR_EMPTY(struct wire_user, user),
 		MEMBER_U32(struct wire_user, participants, 0, UINT32_MAX),
 		MEMBER_U64(struct wire_user, usec),
+	}
+};
+
+static const struct wire_layout place_layout = {
+	WIRE_PLACE, 7, {
+		MEMBER_U32(struct wire_place, verdict, 1, WIRE_HERE),
+		MEMBER_STR_EMPTY(struct wire_place, server),
+		MEMBER_STR_EMPTY(struct wire_place, contact),
+		MEMBER_U32(struct wire_place, room, 0, UINT32_MAX),
+		MEMBER_U64(struct wire_place, roomseq),
+		MEMBER_U32(struct wire_place, unused, 0, UINT32_MAX),
+		MEMBER_U64(struct wire_place, seq),
 	}
 };
 
@@ -245,6 +257,48 @@ int wire_plan_encode(uint8_t *buf, size_t sz, size_t *len,
 int wire_plan_decode(struct wire_plan *p, const uint8_t *buf, size_t len)
 {
 	return wire_decode(&plan_layout, p, sizeof(*p), buf, len, NULL, NULL);
+}
+
+
+/**
+ * Encode what the dispatch server of a bank answers
+ *
+ * @param buf Buffer
+ * @param sz  Its size, WIRE_SMALL_MAX is enough [bytes]
+ * @param len Length of the message [bytes]
+ * @param p   Answer
+ *
+ * @return 0 if success; EINVAL; EOVERFLOW
+ */
+int wire_place_encode(uint8_t *buf, size_t sz, size_t *len,
+		      const struct wire_place *p)
+{
+	return wire_encode(&place_layout, buf, sz, len, p);
+}
+
+
+/**
+ * Decode what the dispatch server of a bank answers
+ *
+ * @param p   Answer, all of it set if success
+ * @param buf Message
+ * @param len Its length [bytes]
+ *
+ * @return 0 if success; EBADMSG, also if it was granted and says not where;
+ *         EPROTO if its version is not known
+ */
+int wire_place_decode(struct wire_place *p, const uint8_t *buf, size_t len)
+{
+	const int err = wire_decode(&place_layout, p, sizeof(*p), buf, len,
+				    NULL, NULL);
+
+	if (err || p->verdict != WIRE_GRANT)
+		return err;
+
+	/* it becomes part of URIs */
+	return p->server[0] &&
+		name_contact_valid(p->contact, strlen(p->contact)) ? 0
+								    : EBADMSG;
 }
 
 

@@ -11,6 +11,17 @@
  *  server.KEY.reserve          wire_reserve, answered with wire_granted
  *  noc.user                    wire_user, joined, left and moved
  *  noc.conference              wire_user, deleted
+ *
+ * Of a dispatch server that only knows banks, each with its dispatch servers:
+ *
+ *  bucket "banks"              key of a bank: wire_server, its sums
+ *  bank.capacity               the same
+ *  bank.KEY.where              wire_reserve of one join, answered with
+ *                              wire_place: is its conference there?
+ *  bank.KEY.place              the same: may it be?
+ *  bank.KEY.reserve.SERVER     wire_reserve, for a server of the bank
+ *  bank.conference             wire_user, deleted: it is not there any more
+ *  bank.down                   name of a server that is gone
  */
 #ifndef JUNCTOR_NOC_WIRE_H
 #define JUNCTOR_NOC_WIRE_H
@@ -22,6 +33,7 @@ enum wire_type {
 	WIRE_GRANTED,
 	WIRE_USER,
 	WIRE_PLAN,
+	WIRE_PLACE,
 };
 
 enum {
@@ -69,6 +81,8 @@ enum wire_verdict {
 	WIRE_OUT,                  /* not in service, or draining           */
 	WIRE_REFUSED,              /* not understood                        */
 	WIRE_LESS,                 /* there is room, but less than `least`  */
+	WIRE_HERE,                 /* the conference is here, where is not
+				      known in a moment                     */
 };
 
 struct wire_granted {
@@ -100,6 +114,17 @@ struct wire_plan {
 	uint64_t from, to;         /* out of service, UTC [s]; 0, 0: never  */
 };
 
+/* What the dispatch server of a bank answers */
+struct wire_place {
+	enum wire_verdict verdict;
+	char server[64];           /* media server, "" but for granted      */
+	char contact[128];         /* host:port, likewise                   */
+	uint32_t room;             /* what that one has left                */
+	uint64_t roomseq;          /* of its report                         */
+	uint32_t unused;           /* of the whole bank                     */
+	uint64_t seq;              /* as in the wire_server of the bank     */
+};
+
 struct willcall_join;
 
 typedef void (wire_join_h)(const struct willcall_join *j, void *arg);
@@ -124,6 +149,9 @@ int wire_granted_decode(struct wire_granted *g, const uint8_t *buf,
 int wire_user_encode(uint8_t *buf, size_t sz, size_t *len,
 		     const struct wire_user *u);
 int wire_user_decode(struct wire_user *u, const uint8_t *buf, size_t len);
+int wire_place_encode(uint8_t *buf, size_t sz, size_t *len,
+		      const struct wire_place *p);
+int wire_place_decode(struct wire_place *p, const uint8_t *buf, size_t len);
 int wire_plan_encode(uint8_t *buf, size_t sz, size_t *len,
 		     const struct wire_plan *p);
 int wire_plan_decode(struct wire_plan *p, const uint8_t *buf, size_t len);

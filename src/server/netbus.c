@@ -34,6 +34,9 @@ static const struct setting settings[] = {
 	 "file with the certificate that we show to NATS"},
 	{"bus.tls_key", SETTING_STRING, NULL, 1, 0, NULL, 0,
 	 "file with the key of bus.tls_cert"},
+	{"bus.space", SETTING_STRING, NULL, 1, 32, NULL, 0,
+	 "servers hear only those of the same space, words with dots between:"
+	 " a bank of media servers and its dispatch servers"},
 	{"bus.replicas", SETTING_U32, "1", 1, 5, NULL, 0,
 	 "how many servers of a NATS cluster keep what is stored"},
 	{NULL, SETTING_STRING, NULL, 0, 0, NULL, 0, NULL}
@@ -143,6 +146,22 @@ static const char *reason_for(const char *field)
 }
 
 
+static bool space_good(const char *space)
+{
+	while (str_isset(space)) {
+		const size_t n = strcspn(space, ".");
+
+		if (!bus_space_valid(space, n))
+			return false;
+		if (space[n] && !space[n + 1])
+			return false;
+		space += n + (space[n] == '.');
+	}
+
+	return true;
+}
+
+
 /**
  * Judge the settings of the bus
  *
@@ -155,6 +174,10 @@ void netbus_check(const struct config *cfg, config_error_h *eh, void *arg)
 	struct bus_nats_conf conf;
 	const char *wrong = NULL;
 	char key[32];
+
+	if (!space_good(config_str(cfg, "bus.space")))
+		tell(cfg, eh, arg, "bus.space",
+		     "words of letters, digits and - with dots between");
 
 	nats_conf_get(&conf, cfg, NULL);
 	if (!conf.url)
@@ -176,6 +199,30 @@ void netbus_check(const struct config *cfg, config_error_h *eh, void *arg)
 }
 
 
+/* One inside the other; `*busp` becomes the innermost. */
+static int spaces_alloc(struct bus **busp, const char *space)
+{
+	int err = 0;
+
+	while (!err && str_isset(space)) {
+		const struct pl pl = {space, strcspn(space, ".")};
+		struct bus *outer = *busp;
+		char word[64];
+
+		space += pl.l + (space[pl.l] == '.');
+		err = pl_strcpy(&pl, word, sizeof(word));
+		if (!err)
+			err = bus_alloc_space(busp, outer, word);
+		if (err)
+			*busp = mem_deref(outer);
+		else
+			mem_deref(outer);
+	}
+
+	return err;
+}
+
+
 /**
  * Make the bus that the settings ask for
  *
@@ -190,11 +237,14 @@ int netbus_alloc(struct bus **busp, const struct config *cfg,
 {
 	struct bus_nats_conf conf;
 	const char *wrong;
+	int err;
 
 	nats_conf_get(&conf, cfg, name);
 
-	return conf.url ? bus_alloc_nats(busp, &conf, &wrong)
-			: bus_alloc_memory(busp);
+	err = conf.url ? bus_alloc_nats(busp, &conf, &wrong)
+		       : bus_alloc_memory(busp);
+
+	return err ? err : spaces_alloc(busp, config_str(cfg, "bus.space"));
 }
 
 

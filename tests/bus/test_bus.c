@@ -62,8 +62,27 @@ static int nats_alloc(struct bus **busp)
 }
 
 
+/* A space inside another one, in memory */
+static int space_alloc(struct bus **busp)
+{
+	struct bus *outer = NULL, *middle = NULL;
+	int err;
+
+	err = bus_alloc_memory(&outer);
+	if (!err)
+		err = bus_alloc_space(&middle, outer, "b1");
+	if (!err)
+		err = bus_alloc_space(busp, middle, "x-2");
+	mem_deref(middle);
+	mem_deref(outer);
+
+	return err;
+}
+
+
 static factory_h *const factoryv[] = {
 	bus_alloc_memory,
+	space_alloc,
 	nats_alloc,
 };
 
@@ -904,7 +923,10 @@ START_TEST(test_rejects)
 	memset(subject, 'a', sizeof(subject));
 	subject[BUS_SUBJECT_MAX + 1] = '\0';
 	ck_assert_int_eq(EINVAL, bus_publish(fix.bus, subject, NULL, 0));
-	subject[BUS_SUBJECT_MAX] = '\0';
+	/* spaces take some of it */
+	subject[BUS_SUBJECT_MAX -
+		(bus_space_up(fix.bus) ? sizeof("in.b1.in.x-2.") - 1 : 0)] =
+		'\0';
 	ck_assert_int_eq(0, bus_publish(fix.bus, subject, NULL, 0));
 
 	ck_assert_int_eq(EINVAL, bus_publish(fix.bus, "a", NULL, 1));
@@ -983,6 +1005,62 @@ START_TEST(test_heap)
 END_TEST
 
 
+static void subject_handler(const char *subject, const uint8_t *buf,
+			    size_t len, struct bus_reply *reply, void *arg)
+{
+	struct pl pl = text(buf, len);
+	(void)arg;
+
+	tell("%s %r", subject, &pl);
+	mem_deref(reply);
+}
+
+
+/* Who is in different spaces does not hear one another. */
+START_TEST(test_spaces)
+{
+	static const char *const badv[] = {
+		"", "a.b", "a_b", "a b", "*", ">",
+		"a-name-that-is-too-long-for-a-space",
+	};
+	struct bus *mem, *b1, *b2, *x = NULL;
+	struct bus_sub *subv[3];
+	size_t i;
+
+	ck_assert_int_eq(0, bus_alloc_memory(&mem));
+	ck_assert_int_eq(0, bus_alloc_space(&b1, mem, "b1"));
+	ck_assert_int_eq(0, bus_alloc_space(&b2, mem, "b2"));
+	ck_assert_ptr_eq(mem, bus_space_up(b1));
+	ck_assert_ptr_null(bus_space_up(mem));
+	for (i=0; i<ARRAY_SIZE(badv); i++)
+		ck_assert_int_eq(EINVAL, bus_alloc_space(&x, mem, badv[i]));
+	ck_assert_ptr_null(x);
+
+	ck_assert_int_eq(0, bus_subscribe(&subv[0], mem, "noc.*",
+					  subject_handler, NULL));
+	ck_assert_int_eq(0, bus_subscribe(&subv[1], b1, "noc.*",
+					  subject_handler, NULL));
+	ck_assert_int_eq(0, bus_subscribe(&subv[2], b2, "noc.*",
+					  subject_handler, NULL));
+	ck_assert_int_eq(0, bus_publish(b1, "noc.user", bytes("1"), 1));
+	ck_assert_int_eq(0, bus_publish(b2, "noc.user", bytes("2"), 1));
+	ck_assert_int_eq(0, bus_publish(mem, "noc.user", bytes("0"), 1));
+	ck_assert_int_eq(0, bus_kv_put(NULL, b1, "b", "k", bytes("v"), 1, 0,
+				       NULL, NULL));
+	ck_assert_int_eq(0, bus_kv_get(NULL, b2, "b", "k", kv_handler,
+				       "get"));
+	run(20);
+	told("noc.user 1\nnoc.user 2\nnoc.user 0\nget ENOENT -\n");
+
+	for (i=0; i<ARRAY_SIZE(subv); i++)
+		mem_deref(subv[i]);
+	mem_deref(b2);
+	mem_deref(b1);
+	mem_deref(mem);
+}
+END_TEST
+
+
 int main(void)
 {
 	const int n = natsd_installed() ? ARRAY_SIZE(factoryv) : 1;
@@ -1011,6 +1089,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_endless, 0, n);
 	tcase_add_loop_test(tc, test_close, 0, n);
 	tcase_add_loop_test(tc, test_rejects, 0, n);
+	tcase_add_test(tc, test_spaces);
 	tcase_add_test(tc, test_subject_match);
 	tcase_add_test(tc, test_heap);
 	suite_add_tcase(s, tc);
