@@ -287,9 +287,14 @@ int local_claim_encode(const struct conf *c, const char *server,
 }
 
 
+/* It is tried again with the next report of this server. */
 static void trouble(const struct conf *c, int err)
 {
-	log_event(LOG_WARN, "dispatchee", NULL,
+	c->d->unsure = true;
+
+	/* that the bus is down is known */
+	if (bus_state(c->d->bus) == BUS_UP)
+		log_event(LOG_WARN, "dispatchee", NULL,
 		  "cannot claim conference %s: %s", c->name, strerror(err));
 }
 
@@ -318,7 +323,6 @@ static void hold_handler(int err, uint64_t rev, const uint8_t *buf,
 		break;
 
 	default:
-		/* the next heartbeat of a participant tries again */
 		trouble(c, err);
 		local_maybe_drop(c);
 		return;
@@ -348,18 +352,43 @@ static int hold(struct conf *c)
 }
 
 
+static void unhold_handler(int err, uint64_t rev, const uint8_t *buf,
+			   size_t len, void *arg)
+{
+	struct conf *c = arg;
+
+	switch (err) {
+
+	case 0:
+	case ENOENT:
+		local_claim_none(c);
+		break;
+
+	case ESTALE:
+		local_claim_set(c, rev, buf, len);
+		break;
+
+	default:
+		/* still there, perhaps: nobody else would delete it */
+		trouble(c, err);
+		return;
+	}
+
+	local_sync(c);
+}
+
+
 static int unhold(struct conf *c)
 {
 	char key[NAME_KEY_MAX];
 	int err;
 
 	err = name_key(key, sizeof(key), c->name, strlen(c->name));
-	if (!err)
-		err = bus_kv_delete(NULL, c->d->bus, "conferences", key,
-				    c->rev, NULL, NULL);
-	local_claim_none(c);
+	if (err)
+		return err;
 
-	return err;
+	return bus_kv_delete(&c->op, c->d->bus, "conferences", key, c->rev,
+			     unhold_handler, c);
 }
 
 
@@ -384,6 +413,30 @@ void local_sync(struct conf *c)
 		trouble(c, err);
 
 	local_maybe_drop(c);
+}
+
+
+static bool sync_handler(struct le *le, void *arg)
+{
+	(void)arg;
+	local_sync(le->data);
+
+	return false;
+}
+
+
+/**
+ * Try again what the bus did not do
+ *
+ * @param d Dispatchee
+ */
+void local_sync_all(struct dispatchee *d)
+{
+	if (!d->unsure)
+		return;
+
+	d->unsure = false;
+	(void)hash_apply(d->confh, sync_handler, NULL);
 }
 
 
@@ -547,7 +600,7 @@ void local_recount(struct dispatchee *d)
 }
 
 
-static void claim_gone(struct dispatchee *d, const char *key)
+static void claim_gone(struct dispatchee *d, const char *key, uint64_t rev)
 {
 	char name[CLIENT_CONFERENCE_MAX];
 	struct conf *c;
@@ -557,8 +610,9 @@ static void claim_gone(struct dispatchee *d, const char *key)
 
 	c = local_find(d, name);
 
-	/* an operation under way will find out by itself */
-	if (!c || c->op)
+	/* an operation under way will find out by itself, or one of ours has
+	   told of a later claim already */
+	if (!c || c->op || c->rev > rev)
 		return;
 
 	local_claim_none(c);
@@ -594,7 +648,7 @@ static void watch_handler(const char *key, uint64_t rev, const uint8_t *buf,
 		return;
 
 	if (!buf) {
-		claim_gone(d, key);
+		claim_gone(d, key, rev);
 		return;
 	}
 

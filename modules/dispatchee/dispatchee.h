@@ -53,6 +53,7 @@ struct dispatchee {
 	bool draining;             /* by command                            */
 	bool paused;
 	bool stopping;
+	bool unsure;               /* the bus did not do something          */
 	bool full;                 /* says so, whatever is left             */
 
 	uint32_t lease_ms, report_ms;      /* settings                       */
@@ -142,6 +143,7 @@ void local_moved_in(struct dispatchee *d, const char *name);
 int  local_expect(struct dispatchee *d, const char *name);
 void local_purge(struct dispatchee *d);
 void local_created(struct dispatchee *d, const char *name);
+void local_sync_all(struct dispatchee *d);
 void local_deleted(struct dispatchee *d, const char *name);
 void local_participants(struct dispatchee *d, const char *name, uint32_t n);
 void local_recount(struct dispatchee *d);

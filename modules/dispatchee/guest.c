@@ -91,7 +91,8 @@ static void tell(struct dispatchee *d, enum wire_what what,
 	if (!err)
 		err = bus_publish(d->bus, what == WIRE_DELETED ?
 				  "noc.conference" : "noc.user", buf, n);
-	if (err)
+	/* the next one that can be told has the number of them all */
+	if (err && err != ENOTCONN)
 		log_event(LOG_WARN, "dispatchee", ce->callid,
 			  "cannot tell who is in %s: %s", ce->conference,
 			  strerror(err));

@@ -157,7 +157,8 @@ static int report_encode(struct dispatchee *d, uint8_t *buf, size_t sz,
 
 static void trouble(int err)
 {
-	if (err)
+	/* that the bus is down is known */
+	if (err && err != ENOTCONN)
 		log_event(LOG_WARN, "dispatchee", NULL,
 			  "cannot report capacity: %s", strerror(err));
 }
@@ -223,6 +224,7 @@ static void heartbeat_handler(void *arg)
 	cpu_look(d);
 	strain_look(d);
 	report_now(d);
+	local_sync_all(d);
 }
 
 

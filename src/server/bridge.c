@@ -86,7 +86,7 @@ static bool fired(const struct event *ev, void *arg)
 	int err;
 
 	err = event_publish(b, ev);
-	if (err)
+	if (err && err != ENOTCONN)
 		log_event(LOG_WARN, "server", ev->callid, "event %s was not"
 			  " published: %s", ev->name, strerror(err));
 
