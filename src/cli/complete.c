@@ -55,6 +55,39 @@ static int participants(struct cli *cli, const char *conf)
 	return ret;
 }
 
+static int conferences(struct cli *cli)
+{
+	const struct odict_entry *e;
+	struct answer ans;
+	int ret;
+
+	ret = client_farm(cli, &ans, "conferences", NULL);
+	e = ans.od ? odict_get_type(ans.od, ODICT_ARRAY, "conferences")
+		: NULL;
+	if (!ret && e)
+		column_print(e->u.odict, "name");
+	answer_reset(&ans);
+
+	return ret;
+}
+
+/* Of the farm; else what dispatch knows */
+static int servers(struct cli *cli)
+{
+	const struct odict_entry *e;
+	struct answer ans;
+	int ret;
+
+	ret = client_call(cli, &ans, "nodes", NULL);
+	e = ans.od ? odict_get_type(ans.od, ODICT_ARRAY, "nodes") : NULL;
+	if (!ret && e)
+		column_print(e->u.odict, "name");
+	answer_reset(&ans);
+
+	return ret || e ? ret : called(cli, "capacity", "servers", "name",
+				       NULL);
+}
+
 /**
  * complete commands|conferences|servers|services|settings|run, or
  * complete participants CONF
@@ -82,11 +115,11 @@ int cmd_complete(struct cli *cli, int argc, char **argv)
 	}
 
 	if (!strcmp(what, "conferences"))
-		return called(cli, what, what, "name", NULL);
+		return conferences(cli);
 	if (!strcmp(what, "services"))
 		return called(cli, "status", what, "name", NULL);
 	if (!strcmp(what, "servers"))
-		return called(cli, "capacity", what, "name", NULL);
+		return servers(cli);
 	if (!strcmp(what, "settings"))
 		return called(cli, what, what, "key", NULL);
 	if (!strcmp(what, "participants") && argc == 2)

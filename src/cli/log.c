@@ -282,7 +282,9 @@ int cmd_log(struct cli *cli, int argc, char **argv)
 	if (argc && !strcmp(argv[0], "level"))
 		return level_set(cli, argc, argv);
 
-	ret = options_read(&o, argc, argv);
+	ret = only_here(cli, "log");
+	if (!ret)
+		ret = options_read(&o, argc, argv);
 	if (ret)
 		return ret;
 

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <fcntl.h>
+#include <pty.h>
 #include <signal.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 #include <sys/wait.h>
@@ -336,6 +338,72 @@ START_TEST(test_all)
 END_TEST
 
 
+static bool is_raw(void *arg)
+{
+	struct termios tio;
+
+	return !tcgetattr(*(int *)arg, &tio) && !(tio.c_lflag & ICANON);
+}
+
+
+static bool has_table(void *arg)
+{
+	static char text[8192];
+	static size_t n;
+	const int fd = *(int *)arg;
+	ssize_t k;
+
+	if (fd < 0) {
+		n = 0;
+		return false;
+	}
+
+	k = read(fd, text + n, sizeof(text) - 1 - n);
+	if (k > 0)
+		n += (size_t)k;
+	text[n] = '\0';
+
+	return strstr(text, "SERVER") && strstr(text, "head") &&
+		strstr(text, "CONFERENCES");
+}
+
+
+/* Whatever ends it, the terminal is as it was. */
+START_TEST(test_top)
+{
+	static const int sigv[] = {SIGTERM, SIGHUP, SIGINT};
+	struct job job = {0};
+	struct termios tio;
+	char dir[128];
+	int fd, none = -1;
+
+	farm_make();
+	re_snprintf(dir, sizeof(dir), "%s/head", farm.dir);
+	job.pid = forkpty(&fd, NULL, NULL, NULL);
+	ck_assert_int_ge(job.pid, 0);
+	if (!job.pid) {
+		execl("src/junctor", "junctor", "--dir", dir, "top",
+		      (char *)NULL);
+		_exit(127);
+	}
+
+	ck_assert_int_eq(0, fcntl(fd, F_SETFL, O_NONBLOCK));
+	ck_assert(farm_wait(is_raw, &fd, 5000));
+	(void)has_table(&none);
+	ck_assert(farm_wait(has_table, &fd, 5000));
+	ck_assert_int_eq(0, kill(job.pid, sigv[_i]));
+	ck_assert(farm_wait(job_done, &job, 5000));
+	ck_assert(WIFSIGNALED(job.status));
+	ck_assert_int_eq(sigv[_i], WTERMSIG(job.status));
+	ck_assert_int_eq(0, tcgetattr(fd, &tio));
+	ck_assert(tio.c_lflag & ICANON);
+	ck_assert(tio.c_lflag & ECHO);
+	close(fd);
+	farm_close(&farm);
+}
+END_TEST
+
+
 static void answer_handler(int err, const uint8_t *buf, size_t len, void *arg)
 {
 	int *got = arg;
@@ -445,6 +513,7 @@ int main(void)
 	tcase_add_test(tc, test_server);
 	tcase_add_test(tc, test_route);
 	tcase_add_test(tc, test_all);
+	tcase_add_loop_test(tc, test_top, 0, 3);
 	tcase_add_test(tc, test_forged);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
