@@ -67,10 +67,27 @@ static void told(const char *fmt, ...)
 }
 
 
+static bool log_says(const char *want)
+{
+	bool yes;
+
+	pthread_mutex_lock(&t.mutex);
+	yes = !strcmp(t.log, want);
+	pthread_mutex_unlock(&t.mutex);
+
+	return yes;
+}
+
+
 static void log_is(const char *want)
 {
 	char have[sizeof(t.log)];
 
+	/* time for these events, which a busy machine may need */
+	for (int i = 0; i < 50 && !log_says(want); i++)
+		loop_run(40);
+
+	/* and for more */
 	loop_run(40);
 	pthread_mutex_lock(&t.mutex);
 	str_ncpy(have, t.log, sizeof(have));

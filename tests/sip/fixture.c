@@ -217,6 +217,16 @@ bool fix_idle(struct fix *fx, unsigned ms)
 }
 
 
+/* Time for these events, which a busy machine may need, and for more. */
+void fix_await(const struct fix *fx, const char *words)
+{
+	for (int i = 0; i < 100 && strcmp(fx->log, words); i++)
+		loop_run(20);
+
+	loop_run(20);
+}
+
+
 /* A call as it should be, up to "established". */
 void fix_join(struct fix *fx, struct phone *p)
 {

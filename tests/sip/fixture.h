@@ -39,12 +39,13 @@ void fix_start(struct fix *fx, const struct sipstack_conf *conf);
 void fix_stop(struct fix *fx);
 void fix_close(struct fix *fx);
 bool fix_idle(struct fix *fx, unsigned ms);
+void fix_await(const struct fix *fx, const char *words);
 void fix_join(struct fix *fx, struct phone *p);
 
 /* exactly these events happened, in this order, and nothing more */
 #define fix_told(fx, words)                                              \
 	do {                                                             \
-		loop_run(20);                                            \
+		fix_await(fx, words);                                    \
 		ck_assert_str_eq((fx)->log, words);                      \
 	} while (0)
 
