@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sofia-sip/tport_tag.h>
 #include "sip/leg.h"
 
 
@@ -23,6 +24,7 @@ nta_outgoing_t *request_send(struct leg *lg, const struct request *rq,
 	struct agent *ag = lg->ag;
 	const bool contact = rq->method != sip_method_bye &&
 		rq->method != sip_method_info;
+	bool hop;
 	nta_outgoing_t *orq;
 	sip_payload_t pl[1];
 	sip_cseq_t cs[1];
@@ -37,6 +39,8 @@ nta_outgoing_t *request_send(struct leg *lg, const struct request *rq,
 		lg->conn = NULL;
 	}
 
+	hop = !lg->conn && lg->hop;
+
 	sip_payload_init(pl);
 	pl->pl_data = (char *)rq->body;
 	pl->pl_len  = rq->bodylen;
@@ -47,9 +51,13 @@ nta_outgoing_t *request_send(struct leg *lg, const struct request *rq,
 	cs->cs_method_name = rq->name;
 
 	orq = nta_outgoing_tcreate(lg->nl, h, lg,
-		!lg->conn && lg->hop ? URL_STRING_MAKE(lg->hop) : NULL,
+		hop ? URL_STRING_MAKE(lg->hop) : NULL,
 		rq->method, rq->name, NULL,
 		TAG_IF(lg->conn, NTATAG_TPORT(lg->conn)),
+		/* what is long goes over a connection (RFC 3261 section
+		   18.1.1), and nta tries to have one for 5 s: not to a peer
+		   behind NAT, and not when a call hangs on it */
+		TAG_IF(hop || lg->adopted, TPTAG_MTU(UINT16_MAX)),
 		TAG_IF(rq->cseq, SIPTAG_CSEQ(cs)),
 		TAG_IF(contact && lg->contact,
 		       SIPTAG_CONTACT_STR(lg->contact)),

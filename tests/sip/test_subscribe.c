@@ -2,6 +2,8 @@
  * @file test_subscribe.c  Event package "conference": the notifier's side
  */
 #include <string.h>
+#include <unistd.h>
+#include <sys/socket.h>
 #include <check.h>
 #include <re.h>
 #include "fixture.h"
@@ -236,6 +238,38 @@ START_TEST(subscribe_not_shared)
 END_TEST
 
 
+/* What is long does not go over a connection to who is behind NAT. */
+START_TEST(subscribe_nat)
+{
+	struct fix fx;
+	struct phone p;
+	char doc[3000];
+	int fd;
+
+	fix_open_default(&fx);
+	phone_open(&p, &fx.laddr, false, "room");
+	str_ncpy(p.contact, "192.0.2.1:5060", sizeof(p.contact));
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(bind(fd, &p.me.u.sa, p.me.len), 0);
+	ck_assert_int_eq(listen(fd, 1), 0);
+
+	phone_send(&p, "SUBSCRIBE", EVENT "Expires: 600\r\n", NULL);
+	ck_assert_uint_eq(phone_status(&p), 200);
+	memset(doc, 'x', sizeof(doc) - 1);
+	doc[sizeof(doc) - 1] = '\0';
+	notify(&fx, doc, false);
+	ck_assert(phone_request(&p, "NOTIFY"));
+	ck_assert(phone_says(&p, doc));
+	phone_answer(&p, 200, NULL, NULL);
+
+	(void)close(fd);
+	phone_close(&p);
+	fix_close(&fx);
+}
+END_TEST
+
+
 static Suite *subscribe_suite(void)
 {
 	Suite *s = suite_create("subscribe");
@@ -243,6 +277,7 @@ static Suite *subscribe_suite(void)
 
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, subscribe_basic);
+	tcase_add_test(tc, subscribe_nat);
 	tcase_add_test(tc, subscribe_last);
 	tcase_add_test(tc, subscribe_notify_refused);
 	tcase_add_test(tc, subscribe_silent);
