@@ -17,7 +17,8 @@
 
 
 enum {
-	LOOK_TIME  = 100,          /* between two looks [ms]                */
+	LOOK_TIME  = 50,           /* between two looks [ms]                */
+	HURRY      = 4,            /* times as many at once for SIGTERM     */
 	REST_TIME  = 2000,         /* after a move that failed [ms]         */
 	PLAN_TIME  = 1000,         /* between two looks at the plan [ms]    */
 	RESTS_MAX  = 4096,
@@ -131,14 +132,15 @@ static void done_handler(int err, const struct move_event *me, void *arg)
 /* false: nothing more can be begun now */
 static bool begin_one(struct move *mv, struct choice *ch)
 {
+	const uint32_t most = config_u32(move_config(mv), "move.parallel") *
+		(mv->drain.deadline ? HURRY : 1);
 	char to[NAME_SERVER_MAX];
 	int err;
 
 	memset(ch, 0, sizeof(*ch));
 	ch->mv = mv;
 	mv->disp->claims(mv->disp->d, mv->name, choice_handler, ch);
-	if (!ch->participants ||
-	    moving(mv) >= config_u32(move_config(mv), "move.parallel"))
+	if (!ch->participants || moving(mv) >= most)
 		return false;
 
 	err = target_pick(mv, ch->participants, to, sizeof(to));

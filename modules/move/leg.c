@@ -342,10 +342,24 @@ static void leg_send(struct leg *leg)
 }
 
 
+/* Whether the other server waits for seats now */
+static bool may_send(const struct out *out)
+{
+	return out->state == OUT_MOVING || out->state == OUT_TAIL;
+}
+
+
 static void saved(struct leg *leg, int err, const struct odict *seat)
 {
 	struct move *mv = mover(leg);
 	struct out *out = leg->out;
+
+	/* the other server was lost meanwhile */
+	if (!err && !may_send(out)) {
+		(void)mv->connect->leg_thaw(mv->connect->c, leg->callid, 0);
+		leg_later(leg, BUSY_TIME);
+		return;
+	}
 
 	if (!err) {
 		leg->seat = mem_ref((void *)seat);
@@ -406,6 +420,11 @@ void leg_go(struct leg *leg)
 {
 	struct move *mv = mover(leg);
 	int err;
+
+	if (!may_send(leg->out)) {
+		leg_later(leg, BUSY_TIME);
+		return;
+	}
 
 	leg->state = LEG_SAVING;
 	err = mv->connect->leg_save(mv->connect->c, leg->callid, save_handler,

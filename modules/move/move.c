@@ -31,7 +31,7 @@ static const struct setting settings[] = {
 	{"move.retry", SETTING_U32, "2000", 10, 60000, NULL, SETTING_RUNTIME,
 	 "one that cannot be moved is tried again after so long, then after"
 	 " twice that, and so on [ms]"},
-	{"move.parallel", SETTING_U32, "8", 1, 1024, NULL, SETTING_RUNTIME,
+	{"move.parallel", SETTING_U32, "2", 1, 1024, NULL, SETTING_RUNTIME,
 	 "conferences that leave at once when a server is emptied"},
 	{"move.crash_window", SETTING_U32, "256", 1, 65536, NULL,
 	 SETTING_RUNTIME,

@@ -101,6 +101,20 @@ static void unlink_here(struct out *out)
 }
 
 
+static void legs_unsure(struct out *out)
+{
+	struct le *le = list_head(&out->legl);
+
+	while (le) {
+		struct leg *leg = le->data;
+
+		le = le->next;
+		if (leg->state == LEG_SENT && leg->seat)
+			leg_unsure(leg);
+	}
+}
+
+
 /* It stays here, as if nothing had been. */
 static void out_fail(struct out *out, int err, const char *reason)
 {
@@ -110,6 +124,7 @@ static void out_fail(struct out *out, int err, const char *reason)
 		  out->conference, out->to, reason);
 	++mv->countv[COUNT_OUT_FAILED];
 
+	legs_unsure(out);
 	if (out->begun)
 		word_send(mv, out->to, MOVE_END, out->conference, NULL, true);
 	unlink_here(out);
@@ -460,20 +475,6 @@ struct out *out_find(const struct move *mv, const char *conference)
 	}
 
 	return NULL;
-}
-
-
-static void legs_unsure(struct out *out)
-{
-	struct le *le = list_head(&out->legl);
-
-	while (le) {
-		struct leg *leg = le->data;
-
-		le = le->next;
-		if (leg->state == LEG_SENT && leg->seat)
-			leg_unsure(leg);
-	}
 }
 
 

@@ -33,6 +33,7 @@ struct mphone {
 	unsigned moves;            /* servers that released it              */
 	unsigned thaws;
 	unsigned referred;
+	int adopter;               /* server + 1 that is adopting it        */
 	unsigned order;            /* in which it was adopted               */
 };
 

@@ -444,6 +444,7 @@ static void adopt_later(void *arg)
 	struct mphone *p = l->p;
 	int err = l->err;
 
+	p->adopter = 0;
 	if (l->m->dead) {
 		mem_deref(l);
 		return;
@@ -477,11 +478,12 @@ static int leg_adopt(struct connect *c, const struct odict *od, bool crash,
 	i = callid_find(s.callid);
 	ck_assert_int_ge(i, 0);
 	p = &movers.phonev[i];
-	if (p->there && p->at == c->m->ix)
+	if ((p->there && p->at == c->m->ix) || p->adopter == c->m->ix + 1)
 		return EEXIST;
 
 	l = later_alloc(c->m, p, arg);
 	l->ah = h;
+	p->adopter = c->m->ix + 1;
 	++p->adoptions;
 	if (p->refuses) {
 		--p->refuses;
