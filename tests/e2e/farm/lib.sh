@@ -12,16 +12,17 @@
 
 . "$(dirname "$0")/../lib.sh"
 
-if [ "$(id -u)" != 0 ] || ! ip netns list >/dev/null 2>&1; then
+ns=jf$$
+if ! ip netns add "$ns-sw" 2>/dev/null; then
 	echo "network namespaces need root and iproute2; skipped"
 	exit 77
 fi
 if ! command -v nats-server >/dev/null; then
+	ip netns del "$ns-sw"
 	echo "nats-server is not installed; skipped"
 	exit 77
 fi
 
-ns=jf$$
 net=10.77.0
 hosts=()
 declare -A pidof=() confof=() hostof=()
@@ -63,7 +64,6 @@ host_heal() { eval "ip -n $ns-sw link set \$port_$1 up"; }
 farm_begin() {
 	e2e_begin
 	trap farm_clean EXIT
-	ip netns add "$ns-sw" || exit 1
 	ip -n "$ns-sw" link add br0 type bridge
 	ip -n "$ns-sw" link set br0 up
 	host nats 2
