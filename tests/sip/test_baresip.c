@@ -258,6 +258,30 @@ START_TEST(baresip_its_bye)
 END_TEST
 
 
+/* Where its dialog cannot be taken over, it is asked to call there. What it
+   says of Replaces is not looked at: it puts that into the request URI, and
+   not as it was told. */
+START_TEST(baresip_referred)
+{
+	struct test t;
+	char uri[64];
+
+	begin(&t, false);
+	(void)re_snprintf(uri, sizeof(uri), "sip:silent@%J", &t.b.fx.laddr);
+	ck_assert(!sipcall_refer(t.a.fx.call, uri));
+	ck_assert(wait_told(&t, &t.b.fx, "join"));
+	ck_assert(!sipcall_accept(t.b.fx.call, t.b.sdp, t.b.sdplen));
+	ck_assert(wait_told(&t, &t.b.fx, "established"));
+	ck_assert(wait_told(&t, &t.a.fx, "referred:200"));
+	(void)sipcall_bye(t.a.fx.call, 0, NULL);
+	ck_assert(wait_told(&t, &t.a.fx, "end"));
+	ck_assert(fix_idle(&t.a.fx, 2000));
+	ck_assert(!sipcall_bye(t.b.fx.call, 0, NULL));
+	end(&t);
+}
+END_TEST
+
+
 static Suite *baresip_suite(void)
 {
 	Suite *s = suite_create("baresip");
@@ -266,6 +290,7 @@ static Suite *baresip_suite(void)
 	tcase_set_timeout(tc, 40);
 	tcase_add_loop_test(tc, baresip_our_bye, 0, 2);
 	tcase_add_loop_test(tc, baresip_its_bye, 0, 2);
+	tcase_add_test(tc, baresip_referred);
 	suite_add_tcase(s, tc);
 
 	return s;
