@@ -42,6 +42,7 @@ struct siphost {
 	struct metric *metricv[HOST_METRICS_MAX];
 	unsigned metricc;
 	uint64_t joins, redirects, refused;
+	uint64_t adopted, released;    /* from and to other servers         */
 	bool closing;                  /* the server stops                  */
 	uint64_t lost_when;            /* requests of unknown dialogs were
 					  told since then [ms], so many     */

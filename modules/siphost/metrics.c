@@ -38,6 +38,18 @@ static double refused_h(void *arg)
 }
 
 
+static double adopted_h(void *arg)
+{
+	return ((const struct siphost *)arg)->adopted;
+}
+
+
+static double released_h(void *arg)
+{
+	return ((const struct siphost *)arg)->released;
+}
+
+
 static double redirects_h(void *arg)
 {
 	const struct siphost *sh = arg;
@@ -185,6 +197,11 @@ int metrics_init(struct siphost *sh)
 		   "Joins that were sent elsewhere", redirects_h);
 	err |= own(sh, ms, "junctor_sip_fast_redirects_total",
 		   "Of these, without a transaction", fast_h);
+	err |= own(sh, ms, "junctor_sip_adopted_total",
+		   "Dialogs taken over from other servers", adopted_h);
+	err |= own(sh, ms, "junctor_sip_released_total",
+		   "Dialogs left to other servers",
+		   released_h);
 
 	return err;
 }

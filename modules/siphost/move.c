@@ -108,6 +108,7 @@ int move_release_h(struct client *cl)
 	if (err)
 		return err;
 
+	++p->sh->released;
 	client_gone(cl);
 	move_dialog(p, ENOTCONN, NULL, 0);
 	move_peeked(p, ENOTCONN, NULL, 0);
@@ -166,6 +167,7 @@ static int peer_make(struct siphost *sh, struct client **clp,
 	p->adopted     = true;
 	p->sdp_id      = d->sdp_id;
 	p->sdp_version = d->sdp_version;
+	++sh->adopted;
 	*clp = p->client;
 
 	return 0;

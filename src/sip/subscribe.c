@@ -204,6 +204,12 @@ void subscribe_recv_in(struct leg *lg, nta_incoming_t *irq, sip_t const *sip)
 	if (!acceptable(lg->ag, lg, irq, sip, &expires))
 		return;
 
+	/* the server that takes it over would not know of the new time */
+	if (expires && lg->thaw) {
+		reply_end(lg->ag, lg, irq, 500, "Moving", "Retry-After: 1");
+		return;
+	}
+
 	if (sip->sip_contact)
 		nta_leg_server_route(lg->nl, sip->sip_record_route,
 				     sip->sip_contact);

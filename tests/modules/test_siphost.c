@@ -973,6 +973,12 @@ static void moving(struct phone *p)
 	phone_answer(p, 603, NULL, NULL);
 	log_is("referred:603");
 
+	ask(ASK_METRICS);
+	ck_assert_ptr_nonnull(strstr(t.result,
+				     "junctor_sip_adopted_total 1"));
+	ck_assert_ptr_nonnull(strstr(t.result,
+				     "junctor_sip_released_total 1"));
+
 	/* it hangs up while somebody waits for its dialog */
 	ask(ASK_OFFER);
 	ck_assert(phone_request(p, "INVITE"));

@@ -757,10 +757,25 @@ START_TEST(subscription_thaws)
 	fix_told(&f.a, "subscribe dialog");
 	ck_assert(!sipcall_notify(f.a.call, "<b/>", 4, false));
 	ck_assert(!phone_wait(&f.p, 50));
+	phone_send(&f.p, "SUBSCRIBE", watch, NULL);
+	ck_assert_uint_eq(phone_status(&f.p), 500);
+	ck_assert(phone_has(&f.p, "Retry-After", "1"));
 	ck_assert(!sipcall_thaw(f.a.call, 0x10005));
 	ck_assert(phone_request(&f.p, "NOTIFY"));
 	ck_assert_uint_eq(f.p.msg->cseq.num, 0x10006);
 	phone_answer(&f.p, 200, NULL, NULL);
+
+	/* it goes while it is frozen */
+	ck_assert(!sipcall_freeze(f.a.call));
+	fix_told(&f.a, "subscribe dialog dialog");
+	phone_send(&f.p, "SUBSCRIBE", "Event: conference;id=w7\r\n"
+		   "Expires: 0\r\n", NULL);
+	ck_assert_uint_eq(phone_status(&f.p), 200);
+	ck_assert(phone_request(&f.p, "NOTIFY"));
+	ck_assert(phone_has(&f.p, "Subscription-State", "terminated"));
+	phone_answer(&f.p, 200, NULL, NULL);
+	fix_told(&f.a, "subscribe dialog dialog end:0");
+	ck_assert(fix_idle(&f.a, 500));
 	farm_close(&f);
 }
 END_TEST
