@@ -54,7 +54,7 @@ struct dispatchee {
 	bool paused;
 	bool stopping;
 	bool unsure;               /* the bus did not do something          */
-	bool full;                 /* says so, whatever is left             */
+	bool full;                 /* or nearly, whatever is left           */
 
 	uint32_t lease_ms, report_ms;      /* settings                       */
 	const struct estimator *est;

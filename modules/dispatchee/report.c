@@ -70,16 +70,13 @@ static void strain_look(struct dispatchee *d)
 static uint32_t corrected(const struct dispatchee *d, uint32_t unused)
 {
 	const uint32_t max_ = d->strain_max, low = max_ / 2;
-	uint64_t share;
+	uint64_t share = 0;
 
-	if (d->full)
-		return 0;
-
-	if (!max_ || d->strain <= low || !unused)
+	if (!unused || (!d->full && (!max_ || d->strain <= low)))
 		return unused;
 
-	share = d->strain < max_ ? 1000ULL * (max_ - d->strain) / (max_ - low)
-		: 0;
+	if (!d->full && d->strain < max_)
+		share = 1000ULL * (max_ - d->strain) / (max_ - low);
 	share = max(share, 1000 / STRAIN_LEAST);
 
 	return max(1, (uint32_t)(unused * share / 1000));

@@ -6,7 +6,8 @@
  * while, the cheapest conference to move goes; then the next, when that has
  * had its effect, until the load is below another, lower mark. Whatever came
  * here lately stays, or two servers would play ball; the last one stays, too.
- * Meanwhile nothing is said to be left, so nobody sends more.
+ * Meanwhile little is said to be left, so that nobody sends more who has a
+ * choice; who has none is better let in than turned away.
  */
 #include <string.h>
 #include <re.h>
