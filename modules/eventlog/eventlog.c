@@ -35,8 +35,8 @@ static const struct setting settings[] = {
 	{"eventlog.level", SETTING_CHOICE, "info", 0, 0,
 	 "notice|info|debug", SETTING_RUNTIME,
 	 "level at which events are logged"},
-	{"eventlog.omit", SETTING_STRING, "client.connect", 0, 0, NULL,
-	 SETTING_RUNTIME,
+	{"eventlog.omit", SETTING_STRING, "client.connect seat.save", 0, 0,
+	 NULL, SETTING_RUNTIME,
 	 "events that are not logged: names with blanks between"},
 	{NULL, SETTING_STRING, NULL, 0, 0, NULL, 0, NULL}
 };
