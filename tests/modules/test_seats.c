@@ -9,7 +9,10 @@
 #define _GNU_SOURCE 1
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <check.h>
 #include <re.h>
 #include "server/server.h"
@@ -20,6 +23,7 @@
 #include "noc/seal.h"
 #include "noc/seat.h"
 #include "connect/connect.h"
+#include "usage/db.h"
 #include "mesh/rtcp.h"
 #include "callers.h"
 #include "farm.h"
@@ -938,6 +942,93 @@ START_TEST(test_dead)
 END_TEST
 
 
+/* A run of m1 that dies with four legs up, in a process of its own */
+static void die_with_legs(void)
+{
+	char file[128];
+	const pid_t pid = fork();
+	int st;
+
+	if (!pid) {
+		struct usage_store *s;
+
+		(void)re_snprintf(file, sizeof file, "%s/m1", farm.dir);
+		(void)mkdir(file, 0700);
+		(void)re_snprintf(file, sizeof file, "%s/m1/usage.db",
+				  farm.dir);
+		if (usage_store_alloc(&s, &usage_sqlite, file, "m1", true))
+			_exit(1);
+		for (unsigned i = 0; i < 4; i++) {
+			struct usage_leg leg = {
+				.what = USAGE_JOIN, .id = i + 1,
+				.join_usec = 1000000,
+			};
+
+			(void)re_snprintf(leg.leg, sizeof leg.leg, "f00%u",
+					  i);
+			if (usage_store_push(s, &leg))
+				_exit(1);
+		}
+		usage_store_heartbeat(s);
+		usleep(300000);
+		_exit(0);
+	}
+
+	ck_assert_int_eq(waitpid(pid, &st, 0), pid);
+	ck_assert_int_eq(st, 0);
+}
+
+
+static void mark_put(const char *leg, const char *server)
+{
+	struct odict *od;
+	char place[64];
+	uint8_t *buf;
+	size_t n;
+
+	ck_assert_int_eq(0, odict_alloc(&od, 4));
+	ck_assert_int_eq(0, odict_entry_add(od, "server", ODICT_STRING,
+					    server));
+	(void)re_snprintf(place, sizeof place, "legs/%s", leg);
+	ck_assert_int_eq(0, seal_odict(&buf, &n, key, place, od));
+	ck_assert_int_eq(0, bus_kv_put(NULL, farm.inner, "legs", leg, buf, n,
+				       0, NULL, NULL));
+	mem_deref(buf);
+	mem_deref(od);
+}
+
+
+/* A server that died and runs again closes what nobody has taken over, and
+   nothing as long as it cannot know. */
+START_TEST(test_died)
+{
+	static const uint8_t junk[80] = {1, 2, 3};
+	unsigned closed;
+
+	die_with_legs();
+	mark_put("f000", "m2");
+	mark_put("f001", "m1");
+	ck_assert_int_eq(0, bus_kv_put(NULL, farm.inner, "legs", "f003",
+				       junk, sizeof junk, 0, NULL, NULL));
+	farm_nap(50);
+
+	farm_down(&farm, true);
+	server_up(0, "m1", "usage.farm yes\nusage.adopt_wait 1\n");
+	farm_nap(1500);
+	ck_assert_uint_eq(4, usage_count(0, &closed));
+	ck_assert_uint_eq(0, closed);
+
+	farm_down(&farm, false);
+	farm_nap(2600);
+
+	/* f000 is m2's; f001 came back to us, and f002 nobody has; of f003
+	   nothing is known */
+	ck_assert_uint_eq(3, usage_count(0, &closed));
+	ck_assert_uint_eq(2, closed);
+}
+END_TEST
+
+
 /* A large room: all arrive, and what one seat takes is known */
 START_TEST(test_large)
 {
@@ -998,6 +1089,7 @@ int main(void)
 	tcase_add_test(tc, test_bus_away);
 	tcase_add_test(tc, test_pace);
 	tcase_add_test(tc, test_dead);
+	tcase_add_test(tc, test_died);
 	tcase_add_test(tc, test_large);
 	suite_add_tcase(su, tc);
 
