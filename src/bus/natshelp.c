@@ -21,7 +21,7 @@
 
 enum {
 	BACKOFF_MIN = 100,         /* between two rounds of all servers     */
-	BACKOFF_MAX = 2000,        /* [ms]                                  */
+	BACKOFF_MAX = 1000,        /* [ms]                                  */
 	FLUSH_MS    = 1000,        /* at the end, for the server's answer   */
 	LETGO_MS    = 2000,        /* at the end, for libnats               */
 };
