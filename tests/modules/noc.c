@@ -344,6 +344,46 @@ unsigned table_count(const char *command, const char *array)
 }
 
 
+/**
+ * Redirect a join as signalling threads do
+ *
+ * @param conf Conference
+ * @param user user@host
+ * @param uri  Set to the contact
+ * @param sz   Its size [bytes]
+ *
+ * @return What dispatch says
+ */
+int fast(const char *conf, const char *user, char *uri, size_t sz)
+{
+	size_t n;
+	int err;
+
+	ck_assert_ptr_nonnull(noc.redirect);
+	err = noc.redirect(conf, strlen(conf), user, strlen(user), 0,
+			   uri, sz - 1, &n, noc.redirect_arg);
+	if (!err)
+		uri[n] = '\0';
+
+	return err;
+}
+
+
+/* Steps that many tests have */
+
+void call_one(void)
+{
+	phone_call(0, "a", "u@h", "");
+	noc.delay = 200;
+}
+
+
+void sent_here(void)
+{
+	phone_is(0, 302, HERE);
+}
+
+
 /* the test's life */
 
 static bool created_handler(const struct event *ev, void *arg)

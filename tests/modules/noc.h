@@ -53,6 +53,16 @@ struct noc {
 
 typedef void (step_h)(void);
 
+#define BOTH "service dispatch\nservice dispatchee\n"
+#define HERE "127.0.0.1:5070"
+#define OTHER "127.0.0.2:5070"
+
+/* Runs a NOC with a configuration, and in it the steps */
+#define RUN(conf, ...) do { \
+	step_h *const stepv_[] = { __VA_ARGS__ }; \
+	noc_run(conf, stepv_, ARRAY_SIZE(stepv_)); \
+} while (0)
+
 extern struct noc noc;
 
 void noc_run(const char *conf, step_h *const *stepv, unsigned stepc);
@@ -73,6 +83,9 @@ void connect_say(const char *event, const char *conf, const char *user,
 void other_start(uint32_t unused, enum other_mode mode);
 void other_report(void);
 void claim_put(const char *conf, const char *server, uint32_t ttl_ms);
+int  fast(const char *conf, const char *user, char *uri, size_t sz);
+void call_one(void);
+void sent_here(void);
 unsigned table_count(const char *command, const char *array);
 
 #endif
