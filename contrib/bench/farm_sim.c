@@ -1,5 +1,5 @@
 /**
- * @file farm_sim.c  farm-sim: a NOC of banks in one process, under a storm of
+ * @file farm_sim.c  farm-sim: a NOC of banks in one process, in a storm of
  *                   joins
  *
  *   phones -> top dispatchers -> (bus) -> heads of banks -> (bus) -> media
@@ -34,8 +34,8 @@ static const char usage[] =
 "usage: farm-sim [OPTION]...\n"
 "\n"
 "A NOC with a middle layer, in one process and in real time: the dispatch\n"
-"servers are real (tables, selection, claims, bus messages), media servers and\n"
-"phones are made up. Prints what a join storm does to it.\n"
+"servers are real (tables, selection, claims, messages), media servers and\n"
+"phones are made up. Prints what a storm of joins does to it.\n"
 "\n"
 "  --banks N         dispatch servers, each with a bank            (20)\n"
 "  --servers N       media servers of each bank                    (50)\n"
@@ -51,8 +51,8 @@ static const char usage[] =
 "  --json            one JSON object instead of a table\n"
 "  --help            this text\n"
 "\n"
-"Ends with 3 if a media server was sent more than 2 % above its capacity, or a\n"
-"join got no answer.\n";
+"Ends with 3 if a media server was sent more than 2 % above its capacity,\n"
+"or a join got no answer.\n";
 
 struct opts {
 	unsigned banks, servers, capacity, before, size, tops;

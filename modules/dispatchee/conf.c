@@ -201,6 +201,7 @@ static void conflict(struct conf *c)
 		  "conference %s runs here and is claimed by %s", c->name,
 		  dc.server);
 	(void)event_fire(server_events(service_server(c->d->svc)), &ev);
+	about_conflict(c->d, c->name, dc.server);
 }
 
 
@@ -454,6 +455,7 @@ void local_created(struct dispatchee *d, const char *name)
 		return;
 
 	c->running = true;
+	c->since = tmr_jiffies();
 	c->conflict = c->taken = c->orphan = false;
 	++d->running;
 	unexpect(c);

@@ -223,6 +223,7 @@ static void dispatchee_stop(struct service *svc)
 		report_stop(d);
 
 	d->offers = mem_deref(d->offers);
+	d->about  = mem_deref(d->about);
 	d->sub    = mem_deref(d->sub);
 	d->watch  = mem_deref(d->watch);
 	d->server_watch = mem_deref(d->server_watch);
@@ -413,6 +414,8 @@ static int dispatchee_start(struct service *svc)
 		err = local_watch(d);
 	if (!err)
 		err = reserve_listen(d);
+	if (!err)
+		err = about_listen(d);
 	if (!err)
 		err = offers_make(d);
 

@@ -82,7 +82,7 @@ struct dispatchee {
 	claim_each_h *orphan_h;
 	void *orphan_arg;
 
-	struct bus_sub *sub;
+	struct bus_sub *sub, *about;
 	struct bus_watch *watch, *server_watch;
 	struct offers *offers;
 	uint64_t countv[DISPATCHEE_COUNTS];
@@ -94,6 +94,7 @@ struct conf {
 	struct le expect;          /* in expectl while expected             */
 	struct dispatchee *d;
 	uint64_t expires;          /* of the expectation [ms]               */
+	uint64_t since;            /* running, or last [ms]                 */
 	bool running;
 	bool foreign;              /* claimed by another server             */
 	bool live;                 /* the claim says that it runs           */
@@ -171,6 +172,11 @@ enum capacity_state report_state(const struct dispatchee *d);
 void report_changed(struct dispatchee *d);
 void report_now(struct dispatchee *d);
 void report_stop(struct dispatchee *d);
+
+/* about.c */
+int  about_listen(struct dispatchee *d);
+void about_conflict(struct dispatchee *d, const char *conference,
+		    const char *server);
 
 /* reserve.c */
 int  reserve_listen(struct dispatchee *d);
