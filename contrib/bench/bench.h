@@ -49,6 +49,7 @@ struct opts {
 	uint32_t retry;                 /* a refused join waits [ms] */
 	uint32_t retries;               /* at most */
 	char capacity[512];             /* command that prints capacities */
+	char but[64];                   /* threads that do not count */
 	int buspidv[PIDS_MAX];
 	size_t buspidc;
 	/* what is said */
@@ -96,6 +97,7 @@ struct proc_use {
 };
 int proc_read(struct proc_use *u, const int *pidv, size_t pidc, bool mem);
 int proc_check(const int *pidv, size_t pidc);
+double proc_threads(const int *pidv, size_t pidc, const char *but);
 double proc_self(void);
 
 /* net.c */

@@ -22,16 +22,18 @@ static bool measure(struct bench *b, struct crowd *c)
 	const uint32_t up = calls_count(c->calls, CALL_UP);
 	struct proc_use u0, u1, n0, n1;
 	int64_t t0;
-	double took;
+	double took, rest;
 
 	if (!up || proc_read(&u0, o->pidv, o->pidc, false) ||
 	    proc_read(&n0, o->buspidv, o->buspidc, false))
 		return false;
 
 	t0 = now_ns();
+	rest = proc_threads(o->pidv, o->pidc, o->but);
 	if (!crowd_wait(c, o->seconds))
 		return false;
 	took = (double)(now_ns() - t0) / 1e9;
+	rest = proc_threads(o->pidv, o->pidc, o->but) - rest;
 	if (proc_read(&u1, o->pidv, o->pidc, true) ||
 	    proc_read(&n1, o->buspidv, o->buspidc, false)) {
 		fprintf(stderr, "a server has ended\n");
@@ -42,6 +44,9 @@ static bool measure(struct bench *b, struct crowd *c)
 	if (o->pidc)
 		share_tell(b, "cpu_share", "cpu_us", u1.cpu - u0.cpu, took,
 			   up, "the servers");
+	if (o->pidc && o->but[0])
+		share_tell(b, "rest_share", "rest_us", rest, took, up,
+			   "the other threads");
 	if (o->buspidc)
 		share_tell(b, "bus_share", "bus_us", n1.cpu - n0.cpu, took,
 			   up, "the bus");

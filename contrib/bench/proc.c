@@ -1,4 +1,5 @@
 /* What the server costs, as the kernel counts it. */
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -113,6 +114,68 @@ int proc_check(const int *pidv, size_t pidc)
 	struct proc_use u;
 
 	return proc_read(&u, pidv, pidc, false);
+}
+
+
+/* One thread: its name, and what it has used. */
+static double thread_read(int pid, const char *tid, const char *but)
+{
+	char path[64], line[128] = "";
+	unsigned long long ns = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%.16s/comm", pid, tid);
+	f = fopen(path, "r");
+	if (f) {
+		if (!fgets(line, sizeof(line), f))
+			line[0] = '\0';
+		fclose(f);
+	}
+	if (!strncmp(line, but, strlen(but)))
+		return 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%.16s/schedstat", pid,
+		 tid);
+	f = fopen(path, "r");
+	if (f) {
+		if (fscanf(f, "%llu", &ns) != 1)
+			ns = 0;
+		fclose(f);
+	}
+
+	return (double)ns / 1e9;
+}
+
+
+/**
+ * CPU time of the threads that are there, but for some
+ *
+ * @param pidv Process ids
+ * @param pidc How many
+ * @param but  Threads whose names begin so do not count
+ *
+ * @return User + system time [s]
+ */
+double proc_threads(const int *pidv, size_t pidc, const char *but)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < pidc; i++) {
+		char path[32];
+		struct dirent *de;
+		DIR *dir;
+
+		snprintf(path, sizeof(path), "/proc/%d/task", pidv[i]);
+		dir = opendir(path);
+		while (dir && (de = readdir(dir))) {
+			if (de->d_name[0] != '.')
+				sum += thread_read(pidv[i], de->d_name, but);
+		}
+		if (dir)
+			closedir(dir);
+	}
+
+	return sum;
 }
 
 

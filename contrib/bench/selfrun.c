@@ -402,12 +402,14 @@ START_TEST(test_idle)
 	o.seconds = 1;
 	o.pidv[0] = o.buspidv[0] = getpid();
 	o.pidc = o.buspidc = 1;
+	snprintf(o.but, sizeof(o.but), "nobody");
 	ck_assert_int_eq(stub_alloc(&s, 0, 0), 0);
 	measure(&f, bench_idle, &o, s);
 	ck_assert_msg(!f.failed, "%s", f.json);
 	ck_assert(figure(&f, "participants") == 8);
 	ck_assert(figure(&f, "cpu_share") > 0);
 	ck_assert(figure(&f, "bus_share") > 0);
+	ck_assert(figure(&f, "rest_share") > 0);
 	ck_assert(figure(&f, "left") == 0);
 	stub_free(s);
 }

@@ -50,6 +50,8 @@ const char usage_text[] =
 "  --capacity COMMAND spread: prints a JSON array of media servers with\n"
 "                     \"participants\" and \"unused\" of each\n"
 "  --bus-pid PID[,PID]  idle: the processes of the bus\n"
+"  --but-threads NAME idle: tell what all threads use but those whose names\n"
+"                     begin so\n"
 "\n"
 "What they say\n"
 "  --codec NAME       pcmu, pcma, g722 or opus         (pcmu)\n"
