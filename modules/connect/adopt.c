@@ -6,8 +6,7 @@
  *     200:      we send, "connect.joined" (moved), handler(0)
  *     refused:  forgotten as if it had never been here, handler(err)
  *
- * A watcher of the roster needs no re-INVITE: its next NOTIFY tells it where
- * we are.
+ * A watcher of the roster needs no re-INVITE: a NOTIFY tells it where we are.
  */
 #include <string.h>
 #include <re.h>
@@ -471,6 +470,9 @@ static int watch_place(struct adoption *a, struct client *cl,
 
 	err = roster_watch_load(room->roster, cl, &sw);
 	if (!err) {
+		/* it must not refresh with who does not know it any more */
+		if (!a->crash)
+			(void)client_roster(cl, "", false);
 		seatwriter_watch(w);
 		return 0;
 	}

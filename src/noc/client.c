@@ -261,7 +261,8 @@ int client_text(struct client *cl, const char *from, const char *type,
  * Tell a client who is in its conference (RFC 4575)
  *
  * @param cl   Client
- * @param xml  application/conference-info+xml (NULL with last: no body)
+ * @param xml  application/conference-info+xml (NULL with last: no body); "":
+ *             nothing new, but the client learns where we are now
  * @param last Nothing follows: the subscription ends
  *
  * @return as client_accept

@@ -78,7 +78,9 @@ static int roster_op(struct client *cl, const char *xml, bool last)
 
 	ck_assert_msg(!s->frozen, "frozen, but told the roster");
 	c->over |= last;
-	if (xml && c->docc < DOCS_MAX)
+	if (xml && !*xml)
+		++c->where;
+	else if (xml && c->docc < DOCS_MAX)
 		c->docv[c->docc++] = strdup(xml);
 
 	return 0;

@@ -45,6 +45,7 @@ struct caller {
 	bool held;                   /* it holds us                         */
 	char *docv[DOCS_MAX];        /* of a watcher                        */
 	unsigned docc;
+	unsigned where;            /* times it was told where we are         */
 	bool over;
 	uint16_t rejected;
 };

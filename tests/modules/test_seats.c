@@ -575,6 +575,7 @@ START_TEST(test_move)
 		ck_assert_ptr_null(strstr(w->docv[i], "deleted"));
 	}
 	ck_assert(!w->over);
+	ck_assert_uint_eq(1, w->where);
 
 	/* muted, locked, held there as here */
 	command(1, "unmute", cv[1]->user);
