@@ -92,6 +92,7 @@ int  codec_encode(struct codec_enc *enc, const int16_t *sampv, size_t sampc,
 		  uint8_t *buf, size_t *len);
 int  codec_enc_prime(struct codec_enc *enc, const int16_t *sampv,
 		     size_t sampc);
+void codec_enc_alone(struct codec_enc *enc);
 int  codec_enc_loss(struct codec_enc *enc, unsigned loss);
 void codec_enc_reset(struct codec_enc *enc);
 

@@ -340,13 +340,25 @@ int codec_enc_prime(struct codec_enc *enc, const int16_t *sampv,
 	if (err)
 		return err;
 
-	if (enc->codec == MESH_OPUS) {
-		opus_encoder_ctl(opus_state(enc),
-				 OPUS_SET_PREDICTION_DISABLED(1));
-		enc->primed = true;
-	}
+	codec_enc_alone(enc);
 
 	return 0;
+}
+
+
+/**
+ * Let the next packet rely as little as possible on packets before, because
+ * somebody has not got them. Of no use but for Opus.
+ *
+ * @param enc Encoder
+ */
+void codec_enc_alone(struct codec_enc *enc)
+{
+	if (enc->codec != MESH_OPUS)
+		return;
+
+	opus_encoder_ctl(opus_state(enc), OPUS_SET_PREDICTION_DISABLED(1));
+	enc->primed = true;
 }
 
 

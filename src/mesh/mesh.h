@@ -137,6 +137,7 @@ struct mesh_stream {
 	uint32_t rx_expected, rx_lost, rx_late, rx_dup;
 	uint32_t rx_jitter;           /* RFC 3550 [us]                      */
 	uint32_t concealed;           /* [ms]                               */
+	uint8_t loud;                 /* of the talk, 0: none, 127 is full  */
 	uint32_t expected_prior, lost_prior;  /* at the last report         */
 	uint32_t lsr;                 /* of their last SR [NTP, middle]     */
 	uint64_t lsr_age;             /* since it came [us]                 */

@@ -32,8 +32,12 @@ static void hush_apply(struct msg *msg, void *arg)
 	part->tx.hush = ord->value;
 
 	/* whoever waits to be reached is not silent */
-	if (!part->tx.hush)
+	if (!part->tx.hush) {
 		part->rx.heard = max(part->rx.heard, part->conf->w->now);
+		part->group->sender->alone = true;
+		if (part->own)
+			part->own->alone = true;
+	}
 	wpart_publish(part);
 }
 
@@ -99,6 +103,7 @@ int mesh_part_stream(const struct mesh_part *part, struct mesh_stream *st)
 	st->rx_dup      = sh.st.rx_dup;
 	st->rx_jitter   = sh.st.rx_jitter;
 	st->concealed   = sh.st.concealed;
+	st->loud        = (uint8_t)(127 - min(sh.st.level, (uint8_t)127));
 	st->expected_prior = sh.expected_prior;
 	st->lost_prior     = sh.lost_prior;
 	st->lsr     = sh.lsr;

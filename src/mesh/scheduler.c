@@ -163,6 +163,7 @@ void scheduler_reset(struct scheduler *s)
 	memset(&s->rx, 0, sizeof(s->rx));
 	memset(&s->opus, 0, sizeof(s->opus));
 	s->over = s->paired = false;
+	s->midway = LEVEL_SILENCE;
 	s->gain = s->gain_ref = OPUS_LEVEL_NONE;
 	s->verdict = LEVEL_SILENCE;
 }
@@ -171,10 +172,13 @@ void scheduler_reset(struct scheduler *s)
 /**
  * Go on with a stream that another server received until now
  *
- * @param s  Scheduler, fresh
- * @param st Its figures there, as scheduler_stats() tells them
+ * @param s     Scheduler, fresh
+ * @param st    Its figures there, as scheduler_stats() tells them
+ * @param level Of the talk that is going on, LEVEL_SILENCE if there is none
+ *              [-dBov]
  */
-void scheduler_resume(struct scheduler *s, const struct scheduler_stats *st)
+void scheduler_resume(struct scheduler *s, const struct scheduler_stats *st,
+		      uint8_t level)
 {
 	if (!s || !st)
 		return;
@@ -184,6 +188,7 @@ void scheduler_resume(struct scheduler *s, const struct scheduler_stats *st)
 	s->st.late    = st->late;
 	s->st.dup     = st->dup;
 	s->made_all   = st->concealed * 1000ull;
+	s->midway     = level;
 	sched_rx_resume(&s->rx, st);
 }
 

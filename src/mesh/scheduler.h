@@ -84,7 +84,8 @@ enum scheduler_state scheduler_tick(struct scheduler *s, uint64_t now_us,
 int  scheduler_frame(struct scheduler *s, struct scheduler_frame *frame);
 int  scheduler_pcm(struct scheduler *s, int16_t *sampv, uint32_t rate);
 int  scheduler_past(const struct scheduler *s, int16_t *sampv, uint32_t rate);
-void scheduler_resume(struct scheduler *s, const struct scheduler_stats *st);
+void scheduler_resume(struct scheduler *s, const struct scheduler_stats *st,
+		      uint8_t level);
 void scheduler_reset(struct scheduler *s);
 void scheduler_stats(const struct scheduler *s, struct scheduler_stats *st);
 

@@ -28,6 +28,8 @@ enum {
 	EXACT_US  = 2500,     /* less than any pitch period                 */
 	ROUND_US  = 20,
 	FADE_US   = 2000,
+	SETTLE    = 4,        /* times to hear a frame                      */
+	LOUDER    = 10,       /* than before: that cannot be [dB]           */
 };
 
 
@@ -104,17 +106,46 @@ bool sched_inband(const struct scheduler *s)
 }
 
 
+/* In the middle of talk that another server heard the beginning of, the
+   frame before was much like this one: hearing this one a few times brings
+   the decoder close. False if it was not so, then it is too loud now. */
+static bool settle(struct scheduler *s, const struct sched_slot *slot)
+{
+	int16_t sampv[CODEC_FRAME_MAX];
+	const uint8_t was = s->midway;
+
+	s->midway = LEVEL_SILENCE;
+	if (was >= LEVEL_SILENCE)
+		return false;
+
+	for (unsigned i = 0; i < SETTLE; i++) {
+		size_t n = ARRAY_SIZE(sampv);
+
+		if (codec_decode(s->tk->dec, slot->data, slot->len, sampv,
+				 &n) ||
+		    level_pcm(sampv, n, 2) + LOUDER < was) {
+			codec_dec_reset(s->tk->dec);
+			return false;
+		}
+	}
+
+	return true;
+}
+
+
 /* A decoder that missed what went out as frames hears the last of it. One
    that heard nothing begins with silence: CELT predicts the energy of a
    frame from the one before, and what libopus begins with is loud. */
-static void warm_up(struct scheduler *s, uint16_t upto, uint8_t toc)
+static void warm_up(struct scheduler *s, const struct sched_slot *next)
 {
 	struct sched_talk *tk = s->tk;
 	int16_t sampv[CODEC_FRAME_MAX];
+	const uint16_t upto = next->seq;
+	const uint8_t toc = next->data[0];
 	uint16_t seq = (uint16_t)(upto - SCHED_HIST);
 
 	if (!tk->dec_any && s->fmtv[tk->fmt].codec == MESH_OPUS &&
-	    toc & 0x80) {
+	    toc & 0x80 && !settle(s, next)) {
 		const uint8_t silence[] = {toc & 0xfc, 0xff, 0xfe};
 		size_t n = ARRAY_SIZE(sampv);
 
@@ -151,7 +182,7 @@ static int decoder_set(struct scheduler *s, const struct sched_slot *slot)
 
 	if (tk->dec && tk->fmt == slot->fmt) {
 		if (tk->dec_seq != slot->seq)
-			warm_up(s, slot->seq, slot->data[0]);
+			warm_up(s, slot);
 		return 0;
 	}
 
@@ -171,7 +202,7 @@ static int decoder_set(struct scheduler *s, const struct sched_slot *slot)
 		err = resample_init(&tk->rs, rate, tk->out);
 	}
 
-	warm_up(s, slot->seq, slot->data[0]);
+	warm_up(s, slot);
 
 	return err;
 }

@@ -52,7 +52,7 @@ struct sched_talk {
 	bool again;                /* faded out, and now goes on            */
 	bool tone;                 /* a key is being heard                  */
 	bool past_any;             /* `past` is valid, in this tick         */
-	int16_t past[CODEC_TICK_MAX];  /* the tick before, not fetched as PCM */
+	int16_t past[CODEC_TICK_MAX];  /* the tick before, not fetched   */
 	struct resample rs;
 	struct dtmf_rx_state_s *dtmf;
 	int16_t fifo[SCHED_FIFO];
@@ -112,6 +112,7 @@ struct scheduler {
 	struct talk talk;
 	struct level_g722 g722;
 	struct dtmf dtmf;
+	uint8_t midway;            /* of talk that began elsewhere [-dBov]  */
 	bool over;                 /* the other server has nothing to say   */
 	bool paired;               /* a packet came whose pair is awaited   */
 	uint64_t pair_at;          /* when [us]                             */

@@ -74,6 +74,7 @@ void sender_clear(struct sender *s)
 	s->pass = NULL;
 	s->silent = 0;
 	s->primed = false;
+	s->alone = false;
 	s->tick = 0;
 	s->fill = 0;
 	s->packetc = 0;
@@ -172,6 +173,7 @@ static void pass(struct sender *s, const struct sender_key *key,
 	s->pass = mix->lone->who;
 	s->silent = 0;
 	s->primed = false;
+	s->alone = false;
 	++env->passed;
 }
 
@@ -286,6 +288,9 @@ static int frames_encode(struct sender *s, const struct sender_key *key,
 		err = encoder_ready(s, key, env);
 		if (err)
 			return err;
+		if (s->alone)
+			codec_enc_alone(s->enc);
+		s->alone = false;
 	}
 
 	for (size_t pos = 0; pos + frame <= sampc; pos += frame) {

@@ -39,6 +39,8 @@ struct sender {
 	const void *pass;        /* whose frames went out last, or NULL   */
 	unsigned silent;         /* silence encoded in a row [frames]     */
 	bool primed;             /* encoder knows the audio before this   */
+	bool alone;              /* somebody comes in the middle: packets
+				    before are not known there            */
 	uint32_t tick;           /* when it last ran                      */
 	uint32_t rate;           /* of the audio in `prev`, `gather` [Hz]  */
 	size_t fill;             /* in `gather` [samples]                 */

@@ -108,6 +108,10 @@ bool sender_passes(const struct sender *s, const struct sender_key *key,
 	if (!t->frame)
 		return false;
 
+	/* whoever comes in the middle has not got the frames before */
+	if (s->alone && !s->silent && !sender_stateless(key->fmt.codec))
+		return false;
+
 	/* a frame that is lost leaves a gap for the far end to conceal */
 	if (!t->frame->len)
 		return s->pass == t->who && !sender_stateless(key->fmt.codec);

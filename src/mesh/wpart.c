@@ -194,7 +194,8 @@ void wpart_speak(struct wpart *part, int level)
 {
 	const bool on = part->entry.speaking;
 
-	if (on == part->spoken)
+	/* of whom another server tells, nothing is told here */
+	if (on == part->spoken || part->tx.hush)
 		return;
 
 	/* tried again if main is busy: what counts is the latest */

@@ -139,7 +139,8 @@ void wpart_resume(struct wpart *part, const struct mesh_stream *st,
 	part->rtcp.lsr            = st->lsr;
 	part->rtcp.lsr_at         = st->lsr ? now - st->lsr_age : 0;
 
-	scheduler_resume(part->sched, &rx);
+	scheduler_resume(part->sched, &rx, (uint8_t)
+			 (127 - min(st->loud, (uint8_t)127)));
 }
 
 
