@@ -125,7 +125,7 @@ static void stream_fill(struct seat_stream *to, const struct member *m)
 		.rx_ext_seq = st.rx_ext_seq, .rx_expected = st.rx_expected,
 		.rx_lost = st.rx_lost, .rx_late = st.rx_late,
 		.rx_dup = st.rx_dup, .rx_jitter = st.rx_jitter,
-		.concealed = st.concealed,
+		.concealed = st.concealed, .loud = st.loud,
 		.expected_prior = st.expected_prior,
 		.lost_prior = st.lost_prior, .lsr = st.lsr,
 		.lsr_age = st.lsr_age,

@@ -102,6 +102,7 @@ static const struct field stream_fields[] = {
 	U32("rx_expected", rx_expected), U32("rx_lost", rx_lost),
 	U32("rx_late", rx_late), U32("rx_dup", rx_dup),
 	U32("rx_jitter", rx_jitter), U32("concealed", concealed),
+	F(seat_stream, "loud", FIELD_U8, loud, 0, 127),
 	U32("expected_prior", expected_prior),
 	U32("lost_prior", lost_prior), U32("lsr", lsr),
 	U64("lsr_age", lsr_age),

@@ -82,6 +82,7 @@ struct seat_stream {
 	uint32_t rx_ssrc, rx_ext_seq;
 	uint32_t rx_expected, rx_lost, rx_late, rx_dup;
 	uint32_t rx_jitter, concealed;
+	uint8_t loud;              /* of the talk, 0: none, 127 is full     */
 	uint32_t expected_prior, lost_prior, lsr;
 	uint64_t lsr_age;          /* [us]                                  */
 };

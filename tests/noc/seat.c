@@ -47,7 +47,7 @@ static struct seat seat_make(void)
 			.rx_packets = 7, .rx_bytes = 8, .rx_ssrc = 9,
 			.rx_ext_seq = 10, .rx_expected = 11, .rx_lost = 12,
 			.rx_late = 13, .rx_dup = 14, .rx_jitter = 15,
-			.concealed = 16, .expected_prior = 17,
+			.concealed = 16, .loud = 97, .expected_prior = 17,
 			.lost_prior = 18, .lsr = 19, .lsr_age = 20,
 		},
 	};
