@@ -229,6 +229,10 @@ static enum move_error may_come(const struct move *mv,
 	    mv->disp->state(mv->disp->d) != CAPACITY_IN_SERVICE)
 		return MOVE_OUT;
 
+	/* it gives away itself */
+	if (mv->punt.on)
+		return MOVE_FULL;
+
 	if (mv->isolated || list_count(&mv->inl) >= INS_MAX ||
 	    out_find(mv, msg->conference))
 		return MOVE_RETRY;

@@ -441,6 +441,79 @@ START_TEST(test_source_dies)
 END_TEST
 
 
+/* m2 dies, and m3 is faster than m1 to take over: what m1 has goes there */
+static bool some_at_2(void)
+{
+	return mphones_at(1, "a") + mphones_at(2, "a") >= 6;
+}
+
+
+static void drain_in_part(void)
+{
+	(void)movers_command(0, "drain", "on", "yes", NULL, NULL);
+	movers_until(some_at_2);
+}
+
+
+static bool all_at_other(void)
+{
+	return mphones_at(movers.resv[63], "a") == 21 && idle();
+}
+
+
+static void half_way_3(void)
+{
+	const int target = mphones_at(1, "a") ? 1 : 2;
+	const int other = 3 - target;
+
+	ck_assert_uint_gt(mphones_at(0, "a"), 0);
+	movers.resv[63] = other;
+	movers_kill(target);
+	movers_down_seen(target, other);
+	movers_until(all_at_other);
+}
+
+
+START_TEST(test_third_takes)
+{
+	RUN(3, "move.window 3\n", join_slow, drain_in_part, half_way_3,
+	    settle);
+}
+END_TEST
+
+
+/* a conference that runs at two servers becomes one */
+static void join_both(void)
+{
+	join_20();
+	mphones_join(1, "a", 5);
+}
+
+
+static void merge(void)
+{
+	ck_assert_uint_eq(5, mphones_at(1, "a"));
+	res = movers_command(1, "move", "conference", "a", "server", "m1");
+	movers_until(answered);
+}
+
+
+static void merged(void)
+{
+	ck_assert_int_eq(0, *res);
+	ck_assert_uint_eq(26, mphones_at(0, "a"));
+	ck_assert(!movers.mediav[1].roomv[0].here);
+	movers_until(idle);
+}
+
+
+START_TEST(test_merge)
+{
+	RUN(2, "", join_both, merge, merged, settle);
+}
+END_TEST
+
+
 /* The bus is away in the middle of a move, and comes back */
 static void cut_1(void)
 {
@@ -927,6 +1000,8 @@ static void add_moves(TCase *tc)
 	tcase_add_test(tc, test_late_join);
 	tcase_add_test(tc, test_target_dies);
 	tcase_add_test(tc, test_source_dies);
+	tcase_add_test(tc, test_third_takes);
+	tcase_add_test(tc, test_merge);
 	tcase_add_test(tc, test_bus_away);
 	tcase_add_test(tc, test_junk);
 	tcase_add_test(tc, test_messages);
