@@ -203,15 +203,32 @@ static void participants_h(struct command_req *req,
 }
 
 
-static void member_do(struct member *m, enum action action)
+/* What would be done to somebody who is on its way to another server right
+   now would be lost; false: try again. */
+static bool member_do(struct member *m, enum action action)
 {
 	if (action == ACTION_KICK) {
 		member_bye(m, LEAVE_KICKED);
-		return;
+		return true;
 	}
+
+	if (m->frozen || m->adoption)
+		return false;
 
 	member_mute(m, action == ACTION_MUTE, true);
 	m->muted_by_operator = m->muted;
+
+	return true;
+}
+
+
+static void answer(struct command_req *req, bool ok)
+{
+	if (ok)
+		command_ok(req, NULL);
+	else
+		command_fail(req, EAGAIN, "moving to another server: try"
+			     " again");
 }
 
 
@@ -223,6 +240,7 @@ static void member_cmd(struct command_req *req, const struct odict *args,
 	const char *user;
 	uint64_t id = 0;
 	struct member *m;
+	bool ok = true;
 	struct le *le;
 
 	if (!room)
@@ -235,17 +253,15 @@ static void member_cmd(struct command_req *req, const struct odict *args,
 		for (le = room->memberl.head; le; ) {
 			m = le->data;
 			le = le->next;
-			member_do(m, action);
+			ok &= member_do(m, action);
 		}
-		command_ok(req, NULL);
+		answer(req, ok);
 		goto out;
 	}
 
 	m = room_member(room, (unsigned)id, user);
-	if (m) {
-		member_do(m, action);
-		command_ok(req, NULL);
-	}
+	if (m)
+		answer(req, member_do(m, action));
 	else if (!id && !user)
 		command_fail(req, EINVAL, "user: say whom, by user or id");
 	else

@@ -2,7 +2,6 @@
  * @file connect.c  What connect services share: the client host's events
  *                  become rooms and members
  */
-#include <stddef.h>
 #include <string.h>
 #include <sys/time.h>
 #include <re.h>
@@ -379,44 +378,6 @@ static bool stopping_h(const struct event *ev, void *arg)
 }
 
 
-static double stat_metric(void *arg, size_t offset)
-{
-	const struct connect *c = arg;
-	struct seatwriter_stats st;
-
-	seatwriter_stats(c->writer, &st);
-
-	return (double)*(const uint64_t *)(const void *)
-		((const uint8_t *)&st + offset);
-}
-
-
-static double written_metric(void *arg)
-{
-	return stat_metric(arg, offsetof(struct seatwriter_stats, written));
-}
-
-
-static double failed_metric(void *arg)
-{
-	return stat_metric(arg, offsetof(struct seatwriter_stats, failed));
-}
-
-
-static double lost_metric(void *arg)
-{
-	return stat_metric(arg, offsetof(struct seatwriter_stats, lost));
-}
-
-
-static double waiting_metric(void *arg)
-{
-	const struct connect *c = arg;
-
-	return seatwriter_waiting(c->writer);
-}
-
-
 static int start_offers(struct connect *c)
 {
 	static const struct offer_listener lsnv[] = {
@@ -434,18 +395,6 @@ static int start_offers(struct connect *c)
 		{"client.leave", EVENT_PRIO_CONNECT, leave_h, false},
 		{"server.stopping", EVENT_PRIO_CONNECT, stopping_h, false},
 	};
-	static const struct offer_metric metricv[] = {
-		{METRIC_COUNTER, "junctor_seats_written_total", NULL,
-		 "seats and rooms written to the bus", written_metric, NULL},
-		{METRIC_COUNTER, "junctor_seats_failed_total", NULL,
-		 "seats and rooms that had to be written again",
-		 failed_metric, NULL},
-		{METRIC_COUNTER, "junctor_seats_lost_total", NULL,
-		 "participants that another server has taken over",
-		 lost_metric, NULL},
-		{METRIC_GAUGE, "junctor_seats_waiting", NULL,
-		 "seats and rooms not on the bus yet", waiting_metric, NULL},
-	};
 	struct server *srv = service_server(c->svc);
 	int err;
 
@@ -455,8 +404,7 @@ static int start_offers(struct connect *c)
 	if (!err)
 		err = connect_commands(c);
 	if (!err)
-		err = offers_metrics(c->offers, metricv, ARRAY_SIZE(metricv),
-				     c);
+		err = connect_metrics(c);
 
 	return err;
 }

@@ -442,7 +442,8 @@ void member_key(struct member *m, char digit)
 	m->key = digit;
 	m->key_jfs = now;
 
-	if (star && digit == '6')
+	/* what is said here would be lost on the way to another server */
+	if (star && digit == '6' && !m->frozen)
 		member_mute(m, !m->muted, true);
 }
 

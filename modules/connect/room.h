@@ -238,6 +238,15 @@ int  room_unlink(struct connect *c, const char *conference);
 void room_leaving(struct room *room, const char *to);
 void rooms_end(struct connect *c);
 
+/* restore.c */
+uint64_t seat_age(const struct seat *s);
+int  member_restore(struct member **mp, struct room *room, struct client *cl,
+		    const struct seat *s, bool crash);
+void member_arrives(const struct member *m, const struct seat *s);
+
+/* metrics.c */
+int  connect_metrics(struct connect *c);
+
 /* adopt.c */
 int  leg_adopt(struct connect *c, const struct odict *seat, bool crash,
 	       connect_adopt_h *h, void *arg);

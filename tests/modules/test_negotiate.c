@@ -212,6 +212,58 @@ START_TEST(our_offer)
 END_TEST
 
 
+/* Once more, from another server: nothing may change but the address. */
+START_TEST(what_was_agreed)
+{
+	struct media_desc answer, again;
+	struct mesh_media media, same;
+	enum mesh_codec mc;
+	char codec[16];
+
+	ck_assert_int_eq(agree(&media, &answer, codec, HEAD
+		"m=audio 4000 RTP/AVP 111 0 102\r\n"
+		"a=rtpmap:111 opus/48000/2\r\na=rtcp-mux\r\n"
+		"a=rtpmap:102 telephone-event/48000\r\n"
+		"a=extmap:3 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n"
+		"a=ptime:40\r\n", ALL), 0);
+
+	memset(&again, 0, sizeof again);
+	ck_assert_int_eq(negotiate_again(&again, &media, 48000, ALL), 0);
+	ck_assert_uint_eq(again.codecc, 2);
+	ck_assert_str_eq(again.codecv[0].name, "opus");
+	ck_assert_uint_eq(again.codecv[0].pt, 111);
+	ck_assert_uint_eq(again.codecv[0].ch, 2);
+	ck_assert_uint_eq(again.codecv[1].pt, 102);
+	ck_assert_uint_eq(again.codecv[1].srate, 48000);
+	ck_assert_uint_eq(again.ptime, 40);
+	ck_assert_uint_eq(again.ext_level, 3);
+	ck_assert_uint_eq(again.ext_mixer, 0);
+	ck_assert(again.rtcp_mux);
+
+	/* who answers what we offer agrees on the same */
+	again.rtp = media.rtp;
+	again.dir = SDP_SENDRECV;
+	ck_assert_int_eq(negotiate_media(&same, NULL, codec, sizeof codec,
+					 &again, ALL), 0);
+	ck_assert_int_eq(same.tx.codec, media.tx.codec);
+	ck_assert_uint_eq(same.tx.pt, media.tx.pt);
+	ck_assert_uint_eq(same.telev_rx, media.telev_rx);
+
+	/* the other server does not allow it */
+	ck_assert_int_eq(negotiate_again(&again, &media, 0, "PCMU"), ENOENT);
+	ck_assert_int_eq(negotiate_again(NULL, &media, 0, ALL), EINVAL);
+	media.tx.codec = MESH_L16;
+	ck_assert_int_eq(negotiate_again(&again, &media, 0, ALL), ENOENT);
+
+	ck_assert_int_eq(negotiate_codec(&mc, "g722"), 0);
+	ck_assert_int_eq(mc, MESH_G722);
+	ck_assert_int_eq(negotiate_codec(&mc, "L16"), ENOENT);
+	ck_assert_str_eq(negotiate_name(MESH_G722), "G722");
+	ck_assert_ptr_null(negotiate_name(MESH_L16));
+}
+END_TEST
+
+
 int main(void)
 {
 	Suite *su = suite_create("negotiate");
@@ -225,6 +277,7 @@ int main(void)
 	tcase_add_loop_test(tc, directions, 0, ARRAY_SIZE(dirv));
 	tcase_add_test(tc, events_and_levels);
 	tcase_add_test(tc, our_offer);
+	tcase_add_test(tc, what_was_agreed);
 	suite_add_tcase(su, tc);
 
 	sr = srunner_create(su);

@@ -7,6 +7,7 @@
 #include <re.h>
 #include "noc/client.h"
 #include "noc/roster.h"
+#include "noc/seat.h"
 
 
 enum { INTERVAL = 10, DOCS_MAX = 64 };     /* [ms] */
@@ -317,6 +318,180 @@ START_TEST(bad_arguments)
 END_TEST
 
 
+/* watchers that come from another server's roster */
+
+static void save(const struct sub *s, struct seat_watch *sw)
+{
+	ck_assert_int_eq(roster_watch_save(roster, s->client, sw), 0);
+}
+
+
+/* The roster of the other server, which says the same. */
+static struct roster *other_make(bool speaking)
+{
+	struct roster *r;
+
+	ck_assert_int_eq(roster_alloc(&r, "room@host", INTERVAL), 0);
+	for (unsigned id = 2; id; id--)
+		ck_assert_int_eq(roster_user_set(r, id, &(struct roster_user){
+			.user = id == 1 ? "alice@a" : "bob@b",
+			.name = id == 1 ? "Alice" : "Bob",
+			.joined_usec = 1000000, .ssrc = 7,
+			.speaking = speaking && id == 1}), 0);
+
+	return r;
+}
+
+
+static void two_enter(void)
+{
+	enter(1, "alice@a", "Alice");
+	enter(2, "bob@b", "Bob");
+}
+
+
+START_TEST(who_knows_all_is_told_nothing)
+{
+	struct seat_watch sw;
+	struct roster *other;
+	struct sub s;
+
+	two_enter();
+	sub_open(&s);
+	enter(3, "carol@c", "Carol");
+	roster_user_del(roster, 3);
+	roster_watch_flush(roster, s.client);
+	save(&s, &sw);
+	ck_assert_uint_eq(sw.version, s.docc);
+	ck_assert_uint_eq(strlen(sw.digest), 16);
+
+	other = other_make(false);
+	ck_assert_int_eq(roster_watch_load(other, s.client, &sw), 0);
+	ck_assert_int_eq(roster_watch_load(other, s.client, &sw), EEXIST);
+	run(3 * INTERVAL);
+	ck_assert_uint_eq(s.docc, sw.version);
+
+	/* and its documents go on counting */
+	roster_lock(other, true);
+	run(3 * INTERVAL);
+	ck_assert_uint_eq(s.docc, sw.version + 1);
+	ck_assert(has(&s, 2, "state=\"partial\" version=\"3\""));
+	ck_assert(!has(&s, 2, "alice"));
+	mem_deref(other);
+	sub_close(&s);
+}
+END_TEST
+
+
+START_TEST(who_speaks_is_told_alone)
+{
+	struct seat_watch sw;
+	struct roster *other;
+	struct sub s;
+
+	two_enter();
+	sub_open(&s);
+	save(&s, &sw);
+	ck_assert_uint_eq(sw.speakingc, 0);
+
+	other = other_make(true);
+	ck_assert_int_eq(roster_watch_load(other, s.client, &sw), 0);
+	run(3 * INTERVAL);
+	ck_assert_uint_eq(s.docc, 2);
+	ck_assert(has(&s, 1, "state=\"partial\" version=\"2\""));
+	ck_assert(has(&s, 1, "alice"));
+	ck_assert(!has(&s, 1, "bob"));
+	mem_deref(other);
+	sub_close(&s);
+}
+END_TEST
+
+
+START_TEST(another_roster_is_told_in_full)
+{
+	static const struct seat_watch old = {.version = 70000};
+	struct seat_watch sw;
+	struct roster *other;
+	struct sub s;
+
+	two_enter();
+	enter(3, "carol@c", "Carol");
+	sub_open(&s);
+	save(&s, &sw);
+	other = other_make(false);
+	ck_assert_int_eq(roster_watch_load(other, s.client, &sw), 0);
+	run(3 * INTERVAL);
+	ck_assert_uint_eq(s.docc, 2);
+	ck_assert(has(&s, 1, "state=\"full\" version=\"2\""));
+	ck_assert(!has(&s, 1, "carol"));
+
+	/* one of whom nothing is known but what it may have had */
+	ck_assert(roster_unwatch(other, s.client));
+	ck_assert_int_eq(roster_watch_load(other, s.client, &old), 0);
+	run(3 * INTERVAL);
+	ck_assert_uint_eq(s.docc, 3);
+	ck_assert(has(&s, 2, "state=\"full\" version=\"70001\""));
+	mem_deref(other);
+	sub_close(&s);
+}
+END_TEST
+
+
+/* While a conference arrives nobody is told half of it. */
+START_TEST(paused_until_all_are_there)
+{
+	struct seat_watch sw;
+	struct roster *other;
+	struct sub s;
+
+	two_enter();
+	sub_open(&s);
+	save(&s, &sw);
+
+	ck_assert_int_eq(roster_alloc(&other, "room@host", INTERVAL), 0);
+	roster_pause(other, true);
+	ck_assert_int_eq(roster_user_set(other, 2, &(struct roster_user){
+		.user = "bob@b", .name = "Bob", .joined_usec = 1000000,
+		.ssrc = 7}), 0);
+	ck_assert_int_eq(roster_watch_load(other, s.client, &sw), 0);
+	run(3 * INTERVAL);
+	ck_assert_uint_eq(s.docc, 1);
+
+	ck_assert_int_eq(roster_user_set(other, 1, &(struct roster_user){
+		.user = "alice@a", .name = "Alice", .joined_usec = 1000000,
+		.ssrc = 7}), 0);
+	roster_pause(other, false);
+	run(3 * INTERVAL);
+	ck_assert_uint_eq(s.docc, 1);
+
+	roster_user_del(other, 1);
+	run(3 * INTERVAL);
+	ck_assert_uint_eq(s.docc, 2);
+	ck_assert(has(&s, 1, "leg=1\" state=\"deleted\""));
+	mem_deref(other);
+	sub_close(&s);
+}
+END_TEST
+
+
+START_TEST(behind_or_unknown)
+{
+	struct seat_watch sw;
+	struct sub s, none = {.client = NULL};
+
+	two_enter();
+	sub_open(&s);
+	enter(3, "carol@c", "Carol");
+	save(&s, &sw);
+	ck_assert_str_eq(sw.digest, "");
+	ck_assert_int_eq(roster_watch_save(roster, none.client, &sw), EINVAL);
+	(void)roster_unwatch(roster, s.client);
+	ck_assert_int_eq(roster_watch_save(roster, s.client, &sw), ENOENT);
+	sub_close(&s);
+}
+END_TEST
+
+
 int main(void)
 {
 	Suite *su = suite_create("roster");
@@ -335,6 +510,11 @@ int main(void)
 	tcase_add_test(tc, lock_and_end_are_told);
 	tcase_add_test(tc, refresh_gets_all_again);
 	tcase_add_test(tc, bad_arguments);
+	tcase_add_test(tc, who_knows_all_is_told_nothing);
+	tcase_add_test(tc, who_speaks_is_told_alone);
+	tcase_add_test(tc, another_roster_is_told_in_full);
+	tcase_add_test(tc, paused_until_all_are_there);
+	tcase_add_test(tc, behind_or_unknown);
 	suite_add_tcase(su, tc);
 
 	sr = srunner_create(su);
