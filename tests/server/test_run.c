@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include <signal.h>
+#include <time.h>
 #include <sys/wait.h>
 #include <check.h>
 #include <re.h>
@@ -23,6 +24,35 @@ static bool told_event(const struct event *ev, void *arg)
 
 	return false;
 }
+
+
+static void clock_nothing(void *arg)
+{
+	(void)arg;
+}
+
+
+/* Nobody sets the clock that libre's timers go by. */
+START_TEST(test_clock)
+{
+	struct timespec ts;
+	struct tmr tmr;
+	uint64_t now;
+
+	ck_assert_int_eq(0, libre_init());
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	now = tmr_jiffies();
+	ck_assert_uint_le((uint64_t)ts.tv_sec, now % 1000000000000 / 1000);
+	ck_assert_uint_ge((uint64_t)ts.tv_sec + 5,
+			  now % 1000000000000 / 1000);
+	tmr_init(&tmr);
+	tmr_start(&tmr, 1000, clock_nothing, NULL);
+	ck_assert_uint_ge(tmr.jfs, now + 1000);
+	ck_assert_uint_lt(tmr.jfs, now + 2000);
+	tmr_cancel(&tmr);
+	libre_close();
+}
+END_TEST
 
 
 START_TEST(test_busy)
@@ -229,6 +259,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, fixture_setup, fixture_teardown);
 	tcase_set_timeout(tc, 20);
+	tcase_add_test(tc, test_clock);
 	tcase_add_test(tc, test_busy);
 	tcase_add_test(tc, test_busy_for_ever);
 	tcase_add_test(tc, test_signal);
