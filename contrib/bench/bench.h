@@ -49,6 +49,7 @@ struct opts {
 	uint32_t retry;                 /* a refused join waits [ms] */
 	uint32_t retries;               /* at most */
 	char capacity[512];             /* command that prints capacities */
+	char each[256];                 /* file for every participant */
 	char but[64];                   /* threads that do not count */
 	int buspidv[PIDS_MAX];
 	size_t buspidc;

@@ -192,6 +192,32 @@ static void count_tell(struct move *mv)
 }
 
 
+/* Every participant for itself, so that one can see who and not only how
+ * many. */
+static int each_write(const struct move *mv, const char *path)
+{
+	FILE *f = fopen(path, "w");
+
+	if (!f)
+		return errno;
+
+	fprintf(f, "participant,conference,member,in,moved,dropped,heard,"
+		"before_ms,silence_ms,missing_ms,back_ms\n");
+	for (uint32_t i = 0; i < mv->c->n; i++) {
+		const struct call *call = calls_get(mv->c->calls, i);
+		const uint32_t confs = mv->c->o->conferences;
+
+		fprintf(f, "b%u,%u,%u,%d,%u,%d,%d,%.1f,%.1f,%.1f,%.1f\n", i,
+			i % confs, i / confs, mv->upv[i], call->moves,
+			is_dropped(mv, i), mv->gapv[i].heard,
+			silence0(mv, i), silence1(mv, i), missing1(mv, i),
+			back(mv, i));
+	}
+
+	return fclose(f) ? errno : 0;
+}
+
+
 static void fault_tell(struct move *mv)
 {
 	const struct stalls *st = media_stalls(mv->c->media);
@@ -323,6 +349,8 @@ static int run(struct move *mv)
 		err = gaps_take(mv);
 		if (!err)
 			tell(mv);
+		if (!err && b->o.each[0])
+			err = each_write(mv, b->o.each);
 	}
 	if (!ok)
 		b->failed = true;

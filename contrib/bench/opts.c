@@ -42,6 +42,8 @@ static const struct option_def defv[] = {
 	 0, 0},
 	{"capacity",    TEXT, FIELD(capacity),
 	 sizeof(((struct opts *)0)->capacity), 0, 0},
+	{"each",        TEXT, FIELD(each),    sizeof(((struct opts *)0)->each),
+	 0, 0},
 	{"but-threads", TEXT, FIELD(but),     sizeof(((struct opts *)0)->but),
 	 0, 0},
 	{"conf",        TEXT, FIELD(conf),   sizeof(((struct opts *)0)->conf),

@@ -246,6 +246,7 @@ static void move(struct figures *f, enum stub_event event, uint32_t gap)
 	o.before = 1;
 	o.seconds = 2;
 	snprintf(o.act, sizeof(o.act), "exit 7");
+	snprintf(o.each, sizeof(o.each), "/dev/null");
 	ck_assert_int_eq(stub_alloc(&s, 0, 0), 0);
 	stub_event(s, event, 1700, gap);
 	measure(f, bench_move, &o, s);

@@ -45,6 +45,7 @@ const char usage_text[] =
 "While it runs\n"
 "  --do COMMAND       move, failover: shell command   (none)\n"
 "  --before S         when it is run                   (5)\n"
+"  --each FILE        move: one line for every participant, CSV\n"
 "  --retry MS         failover: a phone waits          (500)\n"
 "  --retries N        failover: and tries again, at most (20)\n"
 "  --capacity COMMAND spread: prints a JSON array of media servers with\n"
