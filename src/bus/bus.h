@@ -70,6 +70,8 @@ struct bus_nats_conf {
 	const char *tls_key;       /* file                                  */
 	uint32_t replicas;         /* of buckets, 0: 1                      */
 	uint32_t kv_timeout;       /* of operations on keys, 0: 5000 [ms]   */
+	uint32_t mark_life;        /* deletions can be heard of for, for who
+				      was away; 0: 60000 [ms]               */
 };
 
 struct bus_stats {

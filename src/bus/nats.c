@@ -22,6 +22,7 @@
 
 enum {
 	TARGET_BUCKETS = 4096,
+	NATS_MARK_MS = 60000,
 	INBOX_SID = 1,             /* the only number that stays the same   */
 };
 
@@ -505,6 +506,7 @@ int bus_alloc_nats(struct bus **busp, const struct bus_nats_conf *conf,
 	nb->id        = INBOX_SID;
 	nb->replicas  = conf->replicas ? conf->replicas : 1;
 	nb->kv_ms     = conf->kv_timeout ? conf->kv_timeout : NATS_API_MS;
+	nb->mark_ms   = conf->mark_life ? conf->mark_life : NATS_MARK_MS;
 	siphash_key_random(&nb->hkey);
 	rand_str(nb->name, sizeof(nb->name));
 

@@ -93,6 +93,7 @@ static void bucket_destructor(void *arg)
 	struct kvbucket *b = arg;
 
 	natswatch_close(b);
+	mem_deref(b->sweep);
 	target_stop(&b->t);
 	due_stop(&b->nb->due, &b->due);
 	list_unlink(&b->le);
@@ -122,6 +123,7 @@ static void ready(struct kvbucket *b)
 	due_stop(&b->nb->due, &b->due);
 	natswatch_ready(b);
 	natskv_ready(b);
+	natssweep_ready(b->sweep);
 }
 
 
@@ -336,6 +338,11 @@ int kvbucket_get(struct kvbucket **bp, struct natsbus *nb, const char *name)
 	b->nb = nb;
 	b->due.h = due_handler;
 	b->due.arg = b;
+	if (natssweep_alloc(&b->sweep, b)) {
+		mem_deref(b);
+		return ENOMEM;
+	}
+
 	list_append(&nb->bucketl, &b->le, b);
 	if (nb->bus.state == BUS_UP)
 		bucket_next(b, BUCKET_FIND);
@@ -357,6 +364,7 @@ void kvbucket_lost(struct kvbucket *b)
 		return;
 
 	natswatch_down(b);
+	natssweep_down(b->sweep);
 	natsreap_flush(b->nb);
 	pause_start(b);
 }
@@ -378,6 +386,7 @@ void kvbucket_down(struct natsbus *nb)
 		due_stop(&nb->due, &b->due);
 		b->state = BUCKET_CLOSED;
 		natswatch_down(b);
+		natssweep_down(b->sweep);
 	}
 }
 

@@ -24,6 +24,7 @@ struct kvbucket {
 	char made[40];             /* when: tells streams of one name apart */
 	uint64_t last;             /* sequence number when it was found     */
 	struct list watchl;
+	struct natssweep *sweep;
 
 	/* Its clock minus ours is at least this [ns]: greatest of the last
 	   and the present half a minute */

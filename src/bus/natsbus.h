@@ -6,6 +6,7 @@
  *   natsbucket.c  buckets: made, found again, and what time it is there
  *   natswatch.c   watches
  *   natsreap.c    what nobody needs any more is really removed
+ *   natssweep.c   what was left behind is found
  *   natsjs.c      what JetStream says
  */
 #ifndef JUNCTOR_BUS_NATSBUS_H
@@ -15,6 +16,7 @@ struct natslink;
 struct kvbucket;
 struct kvjob;
 struct natsbus;
+struct natssweep;
 struct target;
 struct natshdr;
 
@@ -23,7 +25,6 @@ enum {
 	NATS_SUBJECT_MAX = BUS_SUBJECT_MAX + 128,
 	NATS_WAITING_MAX = 65536,  /* requests and operations               */
 	NATS_RETRY_MS = 200,       /* what failed for a moment is tried anew */
-	NATS_MARK_MS = 60000,      /* deletions can be heard of for         */
 	NATS_API_MS = 5000,        /* then a question to JetStream is lost  */
 };
 
@@ -42,6 +43,7 @@ struct natsbus {
 	struct natslink *link;
 	uint32_t replicas;
 	uint32_t kv_ms;
+	uint32_t mark_ms;          /* deletions can be heard of for         */
 	char inbox[NATS_INBOX_MAX];      /* of this connection              */
 	char name[17];             /* random, of this bus                   */
 	uint64_t id;               /* given last                            */
@@ -89,5 +91,10 @@ void natswatch_close(struct kvbucket *b);
 /* natsreap.c */
 void natsreap_add(struct kvbucket *b, uint64_t seq, uint32_t delay);
 void natsreap_flush(struct natsbus *nb);
+
+/* natssweep.c */
+int  natssweep_alloc(struct natssweep **swp, struct kvbucket *b);
+void natssweep_ready(struct natssweep *sw);
+void natssweep_down(struct natssweep *sw);
 
 #endif

@@ -310,7 +310,7 @@ static void reply_stored(struct kvjob *j, unsigned code,
 	}
 
 	if (j->cmd == JOB_DELETE)
-		natsreap_add(j->q->b, seq, NATS_MARK_MS);
+		natsreap_add(j->q->b, seq, j->q->b->nb->mark_ms);
 
 	job_finish(j, 0, seq, NULL);
 }

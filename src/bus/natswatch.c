@@ -6,9 +6,11 @@
  *        +------ a message is missing, or nothing comes any more ------+
  *
  * A consumer of JetStream sends us the last message of every key, and then
- * what is stored from then on. Whenever that breaks off we start anew with
- * another consumer and compare what it tells with what we have told: values
- * of the same revision are not told again, and what does not come is gone.
+ * what is stored from then on. When that breaks off we ask another one for
+ * what was stored since. If that was too long ago (deletions can be heard of
+ * for a minute), or the server has lost its store, we start anew and compare
+ * what comes with what we have told: values of the same revision are not told
+ * again, and what does not come is gone.
  *
  * Values that live for a limited time expire by our own timer: from when a
  * change came in, or by the age that the server gives what was stored before.
@@ -62,6 +64,11 @@ struct bus_watch {
 	uint32_t hsize, toldc;
 	unsigned round;
 	bool current;              /* all that was stored has been told     */
+	bool resumed;              /* the consumer tells what we missed     */
+	uint64_t seq;              /* in the stream, of what came last      */
+	uint64_t heard_at;         /* when we missed nothing [ms]           */
+	char stream[40];           /* that we have heard: when it was made  */
+	bool complete;             /* all up to seq has been told           */
 	bool running;              /* a consumer was asked for              */
 	bool heard;                /* of it, since we looked last           */
 	uint64_t nth;              /* of its messages came last             */
@@ -256,7 +263,7 @@ static void value_tell(struct bus_watch *w, const char *key,
 struct stale {
 	struct told **tv;
 	size_t n;
-	unsigned round;
+	const struct bus_watch *w;
 };
 
 
@@ -265,20 +272,29 @@ static bool stale_handler(struct le *le, void *arg)
 	struct told *t = le->data;
 	struct stale *st = arg;
 
-	if (t->round != st->round)
+	if (t->round == st->w->round)
+		return false;
+
+	if (st->w->resumed)
+		told_life(t, t->ttl);
+	else
 		st->tv[st->n++] = t;
 
 	return false;
 }
 
 
-/* All that is stored has come: what has not is gone. */
+/* All that is stored has come: what has not is gone; or if only news have come,
+   it is as it was. */
 static void caught_up(struct bus_watch *w)
 {
-	struct stale st = { .round = w->round };
+	struct stale st = { .w = w };
 	size_t i;
 
 	w->current = true;
+	w->heard_at = tmr_jiffies();
+	w->complete = true;
+	str_ncpy(w->stream, w->b->made, sizeof(w->stream));
 
 	st.tv = mem_zalloc((w->toldc + 1) * sizeof(*st.tv), NULL);
 	if (st.tv)
@@ -376,6 +392,8 @@ static void sent_handler(struct target *target, natsMsg *msg)
 	struct natsval val;
 
 	w->heard = true;
+	if (w->current)
+		w->heard_at = tmr_jiffies();
 	if (control(w, msg) || natsjs_push_decode(&p, natsMsg_GetReply(msg)))
 		return;
 
@@ -385,14 +403,16 @@ static void sent_handler(struct target *target, natsMsg *msg)
 		return;
 	}
 	w->nth = p.nth;
+	w->seq = p.seq;
+	w->b->last = max(w->b->last, p.seq);
 
 	mem_ref(w);
 	value_get(&val, msg, &p);
 	if (w->current)
 		kvbucket_stamp(w->b, p.stamp);
 	else if (val.deleted &&
-		 kvbucket_age(w->b, val.stamp) > NATS_MARK_MS)
-		natsreap_add(w->b, val.seq, NATS_MARK_MS);
+		 kvbucket_age(w->b, val.stamp) > w->b->nb->mark_ms)
+		natsreap_add(w->b, val.seq, w->b->nb->mark_ms);
 
 	if (key)
 		value_tell(w, key, &val);
@@ -464,19 +484,23 @@ static int create_send(struct bus_watch *w, const char *deliver)
 {
 	struct natsbus *nb = w->b->nb;
 	char subject[NATS_SUBJECT_MAX], json[NATS_SUBJECT_MAX + 768];
+	char from[96] = "\"deliver_policy\":\"last_per_subject\"";
 
+	if (w->resumed)
+		(void)re_snprintf(from, sizeof(from), "\"deliver_policy\":"
+				  "\"by_start_sequence\","
+				  "\"opt_start_seq\":%llu", w->seq + 1);
 	(void)re_snprintf(subject, sizeof(subject),
 			  "$JS.API.CONSUMER.CREATE.KV_%s", w->b->name);
 	if (re_snprintf(json, sizeof(json),
 			"{\"stream_name\":\"KV_%s\",\"config\":{"
-			"\"deliver_policy\":\"last_per_subject\","
-			"\"ack_policy\":\"none\",\"max_deliver\":1,"
+			"%s,\"ack_policy\":\"none\",\"max_deliver\":1,"
 			"\"replay_policy\":\"instant\","
 			"\"filter_subject\":\"$KV.%s.%H\","
 			"\"deliver_subject\":\"%s\","
 			"\"flow_control\":true,\"idle_heartbeat\":%u000000,"
 			"\"num_replicas\":1,\"mem_storage\":true}}",
-			w->b->name, w->b->name, utf8_encode, w->pattern,
+			w->b->name, from, w->b->name, utf8_encode, w->pattern,
 			deliver, HEARTBEAT_MS) < 0)
 		return ENAMETOOLONG;
 
@@ -492,6 +516,10 @@ static void watch_start(struct bus_watch *w)
 
 	consumer_drop(w);
 
+	w->resumed = w->complete && w->seq <= w->b->last &&
+		!strcmp(w->stream, w->b->made) &&
+		tmr_jiffies() - w->heard_at < nb->mark_ms / 2;
+	w->complete = w->resumed;
 	++w->round;
 	w->nth = 0;
 	w->current = w->heard = false;
