@@ -21,10 +21,7 @@
 #include "mesh/worker.h"
 #include "mesh/mesh_priv.h"
 
-enum {
-	PTIME     = 10,          /* [ms]                                  */
-	EXT_MIXER = 1,           /* levels of those who are heard         */
-};
+enum { PTIME = 10 };             /* [ms]                                  */
 
 
 /* Both sides know this, nothing is agreed but the addresses */
@@ -44,7 +41,7 @@ static void media_make(struct mesh_media *media, const struct sa *peer)
 	/* of what is sent, the rate follows that of the mix */
 	media->tx = media->rxv[0];
 	media->ptime = PTIME;
-	media->ext_mixer = EXT_MIXER;
+	media->ext_mixer = WLINK_EXT_MIXER;
 	media->rtcp_mux = true;
 	media->send = media->recv = true;
 	if (peer)

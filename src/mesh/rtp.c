@@ -281,3 +281,43 @@ size_t rtp_mixer_encode(uint8_t buf[RTP_SHARED_MAX], uint8_t *first,
 
 	return pos + words * 4;
 }
+
+
+/**
+ * Who is heard in a packet of a mixer, as rtp_mixer_encode() says it
+ *
+ * @param csrcv     Set to the contributing sources
+ * @param levelv    Set to their levels, 127 if they are not told [-dBov]
+ * @param buf       Datagram
+ * @param len       Its length [bytes]
+ * @param ext_mixer Id of the mixer-to-client extension (RFC 6465), 1..14
+ *
+ * @return How many they are, 0 also if the packet is malformed
+ */
+unsigned rtp_mixer_decode(uint32_t csrcv[RTP_CSRC_MAX],
+			  uint8_t levelv[RTP_CSRC_MAX], const uint8_t *buf,
+			  size_t len, uint8_t ext_mixer)
+{
+	const unsigned n = len < RTP_FIXED ? 0 : buf[0] & 0x0f;
+	const size_t pos = RTP_FIXED + 4 * (size_t)n;
+	const uint8_t *ext = buf + pos;
+
+	if (!n || pos > len)
+		return 0;
+
+	for (unsigned i = 0; i < n; i++)
+		csrcv[i] = get32(buf + RTP_FIXED + 4 * i);
+	memset(levelv, 127, n);
+
+	/* it comes first, and has a level for each of them */
+	if (!(buf[0] & 0x10) || pos + 5 + n > len ||
+	    get16(ext) != PROFILE_ONE_BYTE ||
+	    (size_t)get16(ext + 2) * 4 < 1 + n ||
+	    ext[4] != (ext_mixer << 4 | (n - 1)))
+		return n;
+
+	for (unsigned i = 0; i < n; i++)
+		levelv[i] = ext[5 + i] & 0x7f;
+
+	return n;
+}

@@ -22,6 +22,9 @@ int  rtp_packet_decode(struct scheduler_packet *pkt, const uint8_t *buf,
 		       size_t len, uint8_t ext_level);
 void rtp_fixed_encode(uint8_t hdr[RTP_FIXED], uint8_t first, uint8_t pt,
 		      bool marker, uint16_t seq, uint32_t ts, uint32_t ssrc);
+unsigned rtp_mixer_decode(uint32_t csrcv[RTP_CSRC_MAX],
+			  uint8_t levelv[RTP_CSRC_MAX], const uint8_t *buf,
+			  size_t len, uint8_t ext_mixer);
 size_t rtp_mixer_encode(uint8_t buf[RTP_SHARED_MAX], uint8_t *first,
 			const uint32_t *csrcv, const uint8_t *levelv,
 			unsigned csrcc, uint8_t ext_mixer);

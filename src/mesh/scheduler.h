@@ -7,7 +7,8 @@
  *
  * What of a tick is neither fetched as a frame nor as PCM is skipped: time
  * goes on. After ticks of which only the frame was fetched, scheduler_pcm
- * decodes some of what went out, and scheduler_past tells how it ended. A participant that does not talk costs a look at the header.
+ * decodes some of what went out, and scheduler_past tells how it ended. A
+ * participant that does not talk costs a look at the header.
  */
 #ifndef JUNCTOR_MESH_SCHEDULER_H
 #define JUNCTOR_MESH_SCHEDULER_H

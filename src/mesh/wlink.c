@@ -38,7 +38,6 @@ enum {
 	PT_CN     = 13,
 	PT_FIRST  = 96,
 	TICK_TS   = 960,         /* of the time stamp, whatever the rate  */
-	EXT_MIXER = 1,           /* levels, RFC 6465                      */
 };
 
 
@@ -60,30 +59,15 @@ uint8_t wlink_pt(uint32_t rate)
  * Note who is in what has come
  *
  * @param part Link
- * @param buf  RTP packet, decoded before without an error
+ * @param buf  RTP packet
  * @param len  Its length [bytes]
  */
 void wlink_rx(struct wpart *part, const uint8_t *buf, size_t len)
 {
 	struct wpart_link *link = &part->link;
-	const unsigned n = buf[0] & 0x0f;
-	const uint8_t *p = buf + RTP_FIXED, *ext = p + 4 * n;
-	size_t i;
 
-	link->csrcc = n;
-	memset(link->levelv, 127, sizeof(link->levelv));
-
-	for (i = 0; i < n; i++, p += 4)
-		link->csrcv[i] = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-			(uint32_t)p[2] << 8 | p[3];
-
-	/* the levels, as rtp_mixer_encode() puts them */
-	if (!(buf[0] & 0x10) || (size_t)(ext - buf) + 5 + n > len ||
-	    ext[4] != (EXT_MIXER << 4 | (n - 1)))
-		return;
-
-	for (i = 0; i < n; i++)
-		link->levelv[i] = ext[5 + i] & 0x7f;
+	link->csrcc = rtp_mixer_decode(link->csrcv, link->levelv, buf, len,
+				       WLINK_EXT_MIXER);
 }
 
 

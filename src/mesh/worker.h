@@ -243,6 +243,7 @@ void wpart_latch(struct wpart *part, const struct sa *src);
 struct wpart *worker_adopt(struct worker *w, const struct sa *src,
 			   uint32_t ssrc);
 void wpart_send(struct wpart *part, const struct sender *s);
+enum { WLINK_EXT_MIXER = 1 };    /* levels of who is heard, RFC 6465      */
 void wlink_rx(struct wpart *part, const uint8_t *buf, size_t len);
 void wlink_listen(struct wpart *part);
 bool wlink_fetch(struct wpart *part, struct filter_talker *t);

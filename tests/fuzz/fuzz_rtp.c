@@ -3,7 +3,8 @@
  *
  * The input is a row of packets, each behind two bytes: flags and length.
  * Flags: 1 a tick before it, 2 fetch the frame, 4 fetch the audio, 8 60 ms
- * pass, 0x30 rate of the audio.
+ * pass, 0x30 rate of the audio; of the first, 0x40 it is a link, 0x80 the
+ * stream began elsewhere.
  */
 #include <re.h>
 #include <stdlib.h>
@@ -36,6 +37,8 @@ static void media_set(struct mesh_media *m)
 		{ .codec = MESH_PCMA, .pt = 8,   .rate = 8000 },
 		{ .codec = MESH_G722, .pt = 9,   .rate = 16000 },
 		{ .codec = MESH_OPUS, .pt = 111, .rate = 48000, .fec = true },
+		{ .codec = MESH_L16,  .pt = 96,  .rate = 8000 },
+		{ .codec = MESH_L16,  .pt = 99,  .rate = 48000 },
 	};
 
 	memset(m, 0, sizeof(*m));
@@ -63,16 +66,23 @@ static void tick(struct scheduler *s, unsigned flags, uint64_t *now)
 	    (!frame.p || frame.len > CODEC_PAYLOAD_MAX))
 		abort();
 
-	if (flags & 4)
+	if (flags & 4) {
 		(void)scheduler_pcm(s, sampv, ratev[flags >> 4 & 3]);
+		(void)scheduler_past(s, sampv, ratev[flags >> 4 & 3]);
+	}
 }
 
 
 static void packet(struct scheduler *s, const uint8_t *p, size_t len,
 		   uint64_t now)
 {
+	uint32_t csrcv[RTP_CSRC_MAX];
+	uint8_t levelv[RTP_CSRC_MAX];
 	struct scheduler_packet pkt;
 	struct rtcp_seen seen;
+
+	if (rtp_mixer_decode(csrcv, levelv, p, len, 1) > RTP_CSRC_MAX)
+		abort();
 
 	switch (packet_classify(p, len)) {
 
@@ -98,6 +108,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct codec_pool *pool = NULL;
 	struct scheduler *s = NULL;
+	const struct scheduler_stats was = {
+		.ssrc = 1, .ext_seq = 0xfffe, .expected = 100, .lost = 2,
+	};
+	struct scheduler_config cfg = {0};
 	struct scheduler_stats st;
 	struct mesh_media media;
 	uint64_t now = 1000000;
@@ -110,8 +124,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		(void)codec_pool_fill(pool, (enum codec_obj)i,
 				      i == CODEC_OBJ_SLOT ? 32 : 2);
 
-	if (scheduler_alloc(&s, pool, NULL, &media, key_handler, NULL))
+	cfg.link = size && data[0] & 0x40;
+	if (scheduler_alloc(&s, pool, &cfg, &media, key_handler, NULL))
 		goto out;
+	if (size && data[0] & 0x80)
+		scheduler_resume(s, &was, 20);
 
 	for (unsigned n = 0; size > 2 && n < PACKETS_MAX; n++) {
 

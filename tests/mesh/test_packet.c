@@ -191,6 +191,47 @@ START_TEST(test_rtp_encode)
 END_TEST
 
 
+/* Who is in a packet is read as it was written; less is no harm */
+START_TEST(test_rtp_mixer)
+{
+	const uint32_t csrcv[] = {0x01020304, 0xfffefdfc, 5};
+	const uint8_t levelv[] = {3, 127, 20};
+	uint8_t buf[RTP_FIXED + RTP_SHARED_MAX], first, lv[RTP_CSRC_MAX];
+	uint32_t cv[RTP_CSRC_MAX];
+	size_t n;
+
+	n = RTP_FIXED + rtp_mixer_encode(buf + RTP_FIXED, &first, csrcv,
+					 levelv, 3, 4);
+	rtp_fixed_encode(buf, first, 96, false, 1, 2, 3);
+	ck_assert_uint_eq(rtp_mixer_decode(cv, lv, buf, n, 4), 3);
+	ck_assert_mem_eq(cv, csrcv, sizeof(csrcv));
+	ck_assert_mem_eq(lv, levelv, sizeof(levelv));
+
+	/* levels under another id, cut off, or in another form */
+	ck_assert_uint_eq(rtp_mixer_decode(cv, lv, buf, n, 5), 3);
+	ck_assert_uint_eq(lv[0], 127);
+	ck_assert_uint_eq(rtp_mixer_decode(cv, lv, buf, n - 1, 4), 3);
+	ck_assert_uint_eq(lv[0], 127);
+	buf[RTP_FIXED + 12] = 0x10;
+	ck_assert_uint_eq(rtp_mixer_decode(cv, lv, buf, n, 4), 3);
+	ck_assert_uint_eq(lv[0], 127);
+	buf[RTP_FIXED + 12] = 0xbe;
+	buf[RTP_FIXED + 15] = 0;
+	ck_assert_uint_eq(rtp_mixer_decode(cv, lv, buf, n, 4), 3);
+	ck_assert_uint_eq(lv[0], 127);
+
+	/* sources cut off; none; no packet */
+	ck_assert_uint_eq(rtp_mixer_decode(cv, lv, buf, RTP_FIXED + 11, 4),
+			  0);
+	ck_assert_uint_eq(rtp_mixer_decode(cv, lv, buf, RTP_FIXED + 12, 4),
+			  3);
+	ck_assert_uint_eq(rtp_mixer_decode(cv, lv, buf, 11, 4), 0);
+	buf[0] = 0x90;
+	ck_assert_uint_eq(rtp_mixer_decode(cv, lv, buf, n, 4), 0);
+}
+END_TEST
+
+
 static size_t report(uint8_t *buf, bool sender, bool bye)
 {
 	const struct rtcp_report rep = {
@@ -513,6 +554,7 @@ static Suite *suite(void)
 	tcase_add_test(t, test_rtp_good);
 	tcase_add_test(t, test_rtp_bad);
 	tcase_add_test(t, test_rtp_encode);
+	tcase_add_test(t, test_rtp_mixer);
 	tcase_add_test(t, test_rtcp_libre);
 	tcase_add_test(t, test_rtcp_own);
 	tcase_add_test(t, test_rtcp_bad);
