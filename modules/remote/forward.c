@@ -20,6 +20,7 @@
 #include "noc/name.h"
 #include "noc/seal.h"
 #include "noc/wire.h"
+#include "remote/feed.h"
 #include "remote/forward_int.h"
 
 
@@ -512,6 +513,7 @@ static void forward_destructor(void *arg)
 
 	mem_deref(f->offers);
 	mem_deref(f->sub);
+	feeds_stop(f);
 
 	/* whoever waits is told, and may not ask again */
 	while (f->callsl.head)
@@ -562,6 +564,8 @@ int forward_alloc(struct forward **fp, struct server *srv)
 		err = offers_alloc(&f->offers, srv);
 	if (!err)
 		err = farm_commands(f);
+	if (!err)
+		err = feeds_offer(f);
 
 	if (err)
 		mem_deref(f);

@@ -30,6 +30,7 @@ struct forward {
 	struct offers *offers;
 	struct list callsl;        /* struct call, waiting for answers      */
 	struct list ownerl;        /* struct owner, likewise                */
+	struct list sourcel;       /* struct source, feed.c                 */
 	struct seen seenv[SEEN_MAX];
 	unsigned seenc;
 };

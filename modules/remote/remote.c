@@ -186,6 +186,7 @@ static void remote_stop(struct service *svc)
 {
 	struct remote *r = service_data(svc);
 
+	watch_alone(r);
 	r->forward = mem_deref(r->forward);
 	if (r->addr_file)
 		(void)unlink(r->addr_file);

@@ -45,6 +45,7 @@ void api_answer(int err, const char *reason, const struct odict *result,
 bool route_command(struct remote *r, struct httpd_req *req, const char *name,
 		   const struct odict *args, bool found, bool read);
 
+void watch_alone(struct remote *r);
 void watch_start(struct remote *r, struct httpd_req *req,
 		 const struct http_msg *msg);
 

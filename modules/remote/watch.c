@@ -9,22 +9,19 @@
 #include <re.h>
 #include "server/event.h"
 #include "server/server.h"
+#include "remote/feed.h"
 #include "remote/http.h"
 #include "noc/json.h"
 #include "remote/token.h"
 #include "remote/remote.h"
 
-enum {
-	NAMES_MAX = 16,          /* events that one watcher names          */
-	NAME_SIZE = 64,          /* [bytes]                                */
-};
-
 struct watch {
 	struct le le;
 	struct httpd_req *req;
 	struct listener *listener;
-	char namev[NAMES_MAX][NAME_SIZE];
-	size_t namec;            /* 0: all events                          */
+	struct feed *feed;       /* of other servers, or NULL              */
+	const char *origin;      /* this server, if there are others       */
+	struct event_filter filter;
 };
 
 static void watch_destructor(void *arg)
@@ -32,6 +29,7 @@ static void watch_destructor(void *arg)
 	struct watch *w = arg;
 
 	list_unlink(&w->le);
+	mem_deref(w->feed);
 	mem_deref(w->listener);
 	mem_deref(w->req);
 }
@@ -41,71 +39,63 @@ static void gone_handler(void *arg)
 	mem_deref(arg);
 }
 
-static bool wanted(const struct watch *w, const char *name)
+static void line_write(struct watch *w, const struct odict *od)
 {
-	size_t i;
+	struct mbuf *mb = mbuf_alloc(512);
 
-	for (i = 0; i < w->namec; i++) {
-		const size_t len = strlen(w->namev[i]);
-
-		if (len && w->namev[i][len - 1] == '*'
-		    ? !strncmp(w->namev[i], name, len - 1)
-		    : !strcmp(w->namev[i], name))
-			return true;
-	}
-
-	return !w->namec;
+	if (mb && !mbuf_printf(mb, "%H\n", json_print, od))
+		(void)httpd_stream_write(w->req, (const char *)mb->buf,
+					 mb->end);
+	mem_deref(mb);
 }
 
 static bool event_handler(const struct event *ev, void *arg)
 {
 	struct watch *w = arg;
 	struct odict *od = NULL;
-	struct mbuf *mb;
 
-	if (!wanted(w, ev->name))
+	if (!event_filter_match(&w->filter, ev->name))
 		return false;
 
-	mb = mbuf_alloc(512);
-	if (!mb)
-		return false;
-
-	if (!event_odict(&od, ev) &&
-	    !mbuf_printf(mb, "%H\n", json_print, od))
-		(void)httpd_stream_write(w->req, (const char *)mb->buf,
-					 mb->end);
-
+	if (!event_odict(&od, ev)) {
+		if (w->origin)
+			(void)odict_entry_add(od, "origin", ODICT_STRING,
+					      w->origin);
+		line_write(w, od);
+	}
 	mem_deref(od);
-	mem_deref(mb);
+
 	return false;
 }
 
-/* names=a,b; a name may end in `*`; none: all events */
-static int names_decode(struct watch *w, const char *names)
+static void feed_handler(const struct odict *od, void *arg)
 {
-	struct pl rest;
-	int err = 0;
+	line_write(arg, od);
+}
 
-	pl_set_str(&rest, names ? names : "");
+/* Also what happens at the other servers of the farm */
+static int farm_watch(struct watch *w, struct remote *r, const char *names)
+{
+	w->origin = server_name(r->srv);
 
-	while (!err && rest.l) {
+	return r->forward ? feed_alloc(&w->feed, r->forward, names,
+				       feed_handler, w) : ENOSYS;
+}
 
-		const char *comma = memchr(rest.p, ',', rest.l);
-		struct pl pl = rest;
+/**
+ * Hear no other servers any more: the way to them goes
+ *
+ * @param r Service
+ */
+void watch_alone(struct remote *r)
+{
+	struct le *le;
 
-		if (comma)
-			pl.l = (size_t)(comma - rest.p);
-		pl_advance(&rest, (ssize_t)pl.l + (comma ? 1 : 0));
-		if (!pl.l)
-			continue;
+	LIST_FOREACH(&r->watchl, le) {
+		struct watch *w = le->data;
 
-		if (w->namec >= NAMES_MAX || pl.l >= NAME_SIZE)
-			return EOVERFLOW;
-
-		err = pl_strcpy(&pl, w->namev[w->namec++], NAME_SIZE);
+		w->feed = mem_deref(w->feed);
 	}
-
-	return err;
 }
 
 /**
@@ -113,13 +103,15 @@ static int names_decode(struct watch *w, const char *names)
  *
  * @param r   Service
  * @param req Request
- * @param msg Its head: `names`, separated by commas, says which events
+ * @param msg Its head: `names`, separated by commas, says which events;
+ *            `all`: also those of other servers of the farm
  */
 void watch_start(struct remote *r, struct httpd_req *req,
 		 const struct http_msg *msg)
 {
 	struct odict *args = NULL;
 	struct watch *w = NULL;
+	const char *names;
 	int err;
 
 	err = args_decode(&args, &msg->prm);
@@ -132,9 +124,16 @@ void watch_start(struct remote *r, struct httpd_req *req,
 		goto out;
 	}
 
-	err = names_decode(w, odict_string(args, "names"));
+	names = odict_string(args, "names");
+	err = event_filter_decode(&w->filter, names);
 	if (err)
 		goto out;
+
+	if (odict_lookup(args, "all")) {
+		err = farm_watch(w, r, names);
+		if (err)
+			goto out;
+	}
 
 	/* One listener and our own look at the names: the server keeps what
 	   it is asked to listen to, and these are a stranger's words. */
@@ -154,7 +153,8 @@ void watch_start(struct remote *r, struct httpd_req *req,
 	if (err) {
 		mem_deref(w);
 		api_fail(req, err, "events: %s", err == EAGAIN
-			 ? "too many watchers" : strerror(err));
+			 ? "too many watchers" : err == ENOSYS
+			 ? "this server is in no farm" : strerror(err));
 	}
 	mem_deref(args);
 }

@@ -57,7 +57,7 @@ static int line_handler(const char *line, size_t len, void *arg)
 	return fflush(stdout) ? ECANCELED : 0;
 }
 
-static int path_make(char **pathp, int argc, char **argv)
+static int path_make(char **pathp, bool all, int argc, char **argv)
 {
 	struct mbuf *mb = mbuf_alloc(256);
 	int i, err;
@@ -65,7 +65,7 @@ static int path_make(char **pathp, int argc, char **argv)
 	if (!mb)
 		return CLI_FAILED;
 
-	err = mbuf_write_str(mb, "/v1/events");
+	err = mbuf_write_str(mb, all ? "/v1/events?all=1" : "/v1/events");
 	for (i = 0; i < argc; i++) {
 
 		if (!argv[i][0] ||
@@ -77,7 +77,8 @@ static int path_make(char **pathp, int argc, char **argv)
 			return CLI_USAGE;
 		}
 
-		err |= mbuf_printf(mb, "%s%s", i ? "," : "?names=", argv[i]);
+		err |= mbuf_printf(mb, "%s%s", i ? "," : all ? "&names="
+				   : "?names=", argv[i]);
 	}
 
 	mb->pos = 0;
@@ -125,9 +126,9 @@ int cmd_events(struct cli *cli, int argc, char **argv)
 	char *path = NULL;
 	int ret;
 
-	ret = only_here(cli, "events");
+	ret = cli->server ? only_here(cli, "events") : CLI_OK;
 	if (!ret)
-		ret = path_make(&path, argc, argv);
+		ret = path_make(&path, cli->all, argc, argv);
 	if (!ret)
 		ret = http_open(&conn, cli->dir);
 	if (!ret)

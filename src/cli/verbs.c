@@ -149,7 +149,8 @@ static const char *more_help(const char *name)
 		 "  log level LEVEL  error, warn, notice, info or debug"},
 		{"events", "NAME is an event such as connect.joined; "
 		 "without one all are shown.\n"
-		 "With --json one object a line."},
+		 "With --json one object a line; with --all of all "
+		 "servers of the farm."},
 		{"top", "  -n COUNT      leave after COUNT pictures\n"
 		 "  -d SECONDS    between pictures (default 1)\n"
 		 "q leaves."},

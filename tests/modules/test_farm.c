@@ -338,6 +338,70 @@ START_TEST(test_all)
 END_TEST
 
 
+static void hello_fire(unsigned ix, const char *name)
+{
+	const struct event ev = {.name = name};
+
+	(void)event_fire(server_events(farm.srvv[ix]), &ev);
+}
+
+
+static bool heard_all(void *arg)
+{
+	const char *file = arg;
+	char text[8192];
+	ssize_t n;
+	int fd;
+
+	/* whoever watches has to be known at the others first */
+	hello_fire(0, "test.hello");
+	hello_fire(1, "test.hello");
+	hello_fire(1, "other.hello");
+
+	fd = open(file, O_RDONLY);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n < 0 ? 0 : n] = '\0';
+	ck_assert(!strstr(text, "other.hello"));
+
+	return strstr(text, "\"origin\":\"a\"") &&
+		strstr(text, "\"origin\":\"b\"");
+}
+
+
+/* Events of all servers, as long as somebody watches. */
+START_TEST(test_events)
+{
+	struct job job = {0};
+	char out[128], dir[128];
+	int fd;
+
+	farm_make();
+	re_snprintf(out, sizeof(out), "%s/events", farm.dir);
+	re_snprintf(dir, sizeof(dir), "%s/a", farm.dir);
+	job.pid = fork();
+	ck_assert_int_ge(job.pid, 0);
+	if (!job.pid) {
+		fd = open(out, O_WRONLY | O_CREAT, 0600);
+		dup2(fd, 1);
+		execl("src/junctor", "junctor", "--dir", dir, "--all",
+		      "--json", "events", "test.*", (char *)NULL);
+		_exit(127);
+	}
+
+	ck_assert(farm_wait(heard_all, out, 8000));
+	ck_assert_int_eq(0, kill(job.pid, SIGTERM));
+	ck_assert(farm_wait(job_done, &job, 5000));
+
+	ask("a", "run events.feed subject=x", 1, "for other servers only");
+	ask("a", "events --server b", 2, "only of the server in --dir");
+	farm_close(&farm);
+}
+END_TEST
+
+
 static bool is_raw(void *arg)
 {
 	struct termios tio;
@@ -513,6 +577,7 @@ int main(void)
 	tcase_add_test(tc, test_server);
 	tcase_add_test(tc, test_route);
 	tcase_add_test(tc, test_all);
+	tcase_add_test(tc, test_events);
 	tcase_add_loop_test(tc, test_top, 0, 3);
 	tcase_add_test(tc, test_forged);
 	suite_add_tcase(s, tc);
