@@ -506,7 +506,7 @@ unsigned connect_busy(const struct service *svc)
 {
 	const struct connect *c = service_data(svc);
 
-	return c->memberc + seatwriter_waiting(c->writer);
+	return c->memberc + seatwriter_busy(c->writer);
 }
 
 

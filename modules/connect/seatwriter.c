@@ -174,6 +174,19 @@ int seatwriter_alloc(struct seatwriter **wp, struct connect *c)
 
 
 /**
+ * How much is on its way to the bus: what waits for a bus that is away is not
+ *
+ * @param w Writer, or NULL
+ *
+ * @return Records that are to be written or deleted
+ */
+unsigned seatwriter_busy(const struct seatwriter *w)
+{
+	return w && bus_state(w->bus) == BUS_UP ? seatwriter_waiting(w) : 0;
+}
+
+
+/**
  * How much is not on the bus yet
  *
  * @param w Writer, or NULL

@@ -16,6 +16,7 @@ struct seatwriter_stats {
 };
 
 int  seatwriter_alloc(struct seatwriter **wp, struct connect *c);
+unsigned seatwriter_busy(const struct seatwriter *w);
 unsigned seatwriter_waiting(const struct seatwriter *w);
 void seatwriter_stats(const struct seatwriter *w,
 		      struct seatwriter_stats *st);

@@ -28,7 +28,8 @@
 enum {
 	BUSY_MAX = 32,             /* operations at a time                  */
 	RETRY    = 2000,           /* after no answer [ms]                  */
-	TTL      = 14 * 86400 * 1000,  /* of a mark [ms]                    */
+	TTL_MOVED = 86400 * 1000,  /* of a mark [ms]: who gave a leg away   */
+	TTL_CRASH = 14 * TTL_MOVED,/* knows it, who died may be away long   */
 };
 
 static const char bucket[] = "legs";
@@ -38,6 +39,7 @@ struct job {
 	struct adopted *a;
 	struct bus_kvop *op;
 	bool mark;                 /* else: look                            */
+	bool crash;                /* marked for a server that died         */
 	char leg[USAGE_LEG_MAX];
 };
 
@@ -76,7 +78,8 @@ static void adopted_destructor(void *data)
 }
 
 
-static void job_add(struct adopted *a, const char *leg, bool mark)
+static void job_add(struct adopted *a, const char *leg, bool mark,
+		    bool crash)
 {
 	struct job *j = mem_zalloc(sizeof *j, job_destructor);
 
@@ -85,6 +88,7 @@ static void job_add(struct adopted *a, const char *leg, bool mark)
 
 	j->a = a;
 	j->mark = mark;
+	j->crash = crash;
 	str_ncpy(j->leg, leg, sizeof j->leg);
 
 	/* marks are in a hurry */
@@ -194,7 +198,7 @@ static int mark_begin(struct adopted *a, struct job *j)
 		err = seal_odict(&buf, &len, a->key, place, od);
 	if (!err)
 		err = bus_kv_put(&j->op, a->bus, bucket, j->leg, buf, len,
-				 TTL, kv_h, j);
+				 j->crash ? TTL_CRASH : TTL_MOVED, kv_h, j);
 
 	mem_deref(od);
 	mem_deref(buf);
@@ -244,7 +248,7 @@ static void work_h(void *arg)
 
 static void earlier_h(const char *leg, void *arg)
 {
-	job_add(arg, leg, false);
+	job_add(arg, leg, false, false);
 }
 
 
@@ -294,15 +298,16 @@ int adopted_alloc(struct adopted **ap, struct service *svc,
 /**
  * We have taken a leg over: its record is ours
  *
- * @param a   Object, or NULL
- * @param leg The leg
+ * @param a     Object, or NULL
+ * @param leg   The leg
+ * @param crash A server that had it has died: it may run again much later
  */
-void adopted_mark(struct adopted *a, const char *leg)
+void adopted_mark(struct adopted *a, const char *leg, bool crash)
 {
 	if (!a)
 		return;
 
-	job_add(a, leg, true);
+	job_add(a, leg, true, crash);
 	if (!tmr_isrunning(&a->tmr))
 		tmr_start(&a->tmr, 0, work_h, a);
 }

@@ -10,7 +10,7 @@ struct usage_store;
 
 int  adopted_alloc(struct adopted **ap, struct service *svc,
 		   struct usage_store *store);
-void adopted_mark(struct adopted *a, const char *leg);
+void adopted_mark(struct adopted *a, const char *leg, bool crash);
 unsigned adopted_waiting(const struct adopted *a);
 
 #endif

@@ -47,6 +47,7 @@ struct uleg {
 	struct le he;
 	unsigned id;                /* of the participant                   */
 	char leg[USAGE_LEG_MAX];
+	bool crashed;               /* a server that had it has died        */
 };
 
 static const struct setting settings[] = {
@@ -202,7 +203,7 @@ static bool joined_h(const struct event *ev, void *arg)
 
 	leg_push(u, ev, USAGE_JOIN, l);
 	if (ce->moved)
-		adopted_mark(u->adopted, l->leg);
+		adopted_mark(u->adopted, l->leg, l->crashed);
 
 	return false;
 }
@@ -250,7 +251,9 @@ static bool save_h(const struct event *ev, void *arg)
 	if (!l || odict_alloc(&od, 4))
 		return false;
 
-	if (!odict_entry_add(od, "leg", ODICT_STRING, l->leg))
+	if (!odict_entry_add(od, "leg", ODICT_STRING, l->leg) &&
+	    (!l->crashed || !odict_entry_add(od, "crashed", ODICT_BOOL,
+					     true)))
 		(void)odict_entry_add(se->x, "usage", ODICT_OBJECT, od);
 	mem_deref(od);
 
@@ -264,12 +267,20 @@ static bool load_h(const struct event *ev, void *arg)
 	struct usage *u = arg;
 	const struct odict_entry *e;
 	const char *leg;
+	bool crashed;
+	struct uleg *l;
 
 	e = se ? odict_get_type(se->x, ODICT_OBJECT, "usage") : NULL;
 	leg = e ? odict_string(e->u.odict, "leg") : NULL;
 
-	if (leg_valid(leg) && !uleg_find(u, se->id))
-		(void)uleg_make(u, se->id, leg);
+	if (!leg_valid(leg) || uleg_find(u, se->id))
+		return false;
+
+	l = uleg_make(u, se->id, leg);
+	if (l)
+		l->crashed = se->crash ||
+			(odict_get_boolean(e->u.odict, &crashed, "crashed") &&
+			 crashed);
 
 	return false;
 }
