@@ -196,7 +196,7 @@ int move_adopt(struct siphost *sh, struct client **clp,
 	if (!sh || !clp || !join || !dialog)
 		return EINVAL;
 
-	if (!sh->stack)
+	if (!sh->stack || sh->closing)
 		return ENOTCONN;
 
 	d = mem_alloc(sizeof(*d), NULL);

@@ -39,9 +39,9 @@ struct siphost_api {
 	 * server may have used since then, and versions of its SDP.
 	 * *clp is not a reference.
 	 * EBADMSG: no dialog. EEXIST: we have it. ENOTCONN: the client can be
-	 * reached over the other server's connection only. EOVERFLOW: too
-	 * many calls. If it turns out later that no dialog can be made of it,
-	 * "client.leave" is fired. */
+	 * reached over the other server's connection only, or this server
+	 * stops. EOVERFLOW: too many calls. If it turns out later that no
+	 * dialog can be made of it, "client.leave" is fired. */
 	int (*adopt)(struct siphost *sh, struct client **clp,
 		     const struct join *join, const char *dialog, size_t len,
 		     unsigned skip);

@@ -94,6 +94,7 @@ struct sipcall *sipcall_find(const struct calls *calls, uint64_t id)
 
 struct find {
 	const char *callid;
+	const char *ltag;
 	bool subscription;
 };
 
@@ -105,6 +106,8 @@ static bool callid_h(struct le *le, void *arg)
 
 	return !strcmp(call->callid, f->callid) &&
 		(call->type == WIRE_SUBSCRIBE) == f->subscription &&
+		(!f->ltag || !call->ltag ||
+		 !str_casecmp(call->ltag, f->ltag)) &&
 		call->type != WIRE_TEXT_OUT;
 }
 
@@ -114,14 +117,16 @@ static bool callid_h(struct le *le, void *arg)
  *
  * @param calls        Tables
  * @param callid       Call-ID
+ * @param ltag         Local tag, or NULL: any; that of a call may not be known
  * @param subscription A subscription, not a call
  *
  * @return Call, or NULL
  */
 struct sipcall *sipcall_find_callid(const struct calls *calls,
-				    const char *callid, bool subscription)
+				    const char *callid, const char *ltag,
+				    bool subscription)
 {
-	struct find f = {callid, subscription};
+	struct find f = {callid, ltag, subscription};
 
 	return list_ledata(hash_lookup(calls->callidh,
 				       hash_joaat_str(callid), callid_h, &f));

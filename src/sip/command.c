@@ -1,6 +1,7 @@
 /**
  * @file command.c  What the main thread tells a signalling thread
  */
+#include <errno.h>
 #include <stdlib.h>
 #include "sip/leg.h"
 
@@ -44,10 +45,21 @@ static void refuse_any(struct leg *lg, const struct wire *w)
 
 static void offer(struct leg *lg, const struct wire *w)
 {
-	if (lg->kind != LEG_CALL || !offer_keep(lg, w))
+	if (lg->kind != LEG_CALL)
 		return;
 
-	lg->offer_told = true;
+	if (lg->orq && lg->offered && lg->offer_asked)
+		lg->offer_next = true;
+	else
+		lg->offer_told = true;
+
+	if (!offer_propose(lg, w)) {
+		if (!lg->offer_next)
+			retry_tell(lg, 500, ENOMEM);
+		lg->offer_next = false;
+		return;
+	}
+
 	lg->tries      = 0;
 	reinvite_send(lg);
 }

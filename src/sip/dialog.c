@@ -218,6 +218,8 @@ void leg_free(struct leg *lg)
 	su_free(NULL, lg->local);
 	su_free(NULL, lg->remote);
 	free(lg->sdp);
+	free(lg->sdp_before);
+	free(lg->sdp_out);
 	free(lg);
 }
 

@@ -77,6 +77,10 @@ struct leg {
 	char *event_id;                /* of a subscription, or NULL        */
 	char *sdp;                     /* ours, last sent, or NULL          */
 	size_t sdplen;
+	char *sdp_before;              /* in force until sdp is answered, or
+					  NULL                              */
+	char *sdp_out;                 /* the one that is out, if sdp is to
+					  be offered next, or NULL          */
 	uint64_t offer_hash;           /* of the last SDP received, 0: none */
 	struct wire *waitl;            /* NOTIFYs or MESSAGEs that wait     */
 	unsigned waitc;
@@ -100,7 +104,10 @@ struct leg {
 	bool bye_wanted:1;             /* BYE as soon as allowed            */
 	bool offer_wanted:1;           /* re-INVITE as soon as allowed      */
 	bool offer_told:1;             /* the main thread waits for what
-					  becomes of our re-INVITE          */
+					  becomes of its offer              */
+	bool offer_asked:1;            /* that is the re-INVITE that is out,
+					  which else only refreshes         */
+	bool offer_next:1;             /* and it has another one already    */
 	bool offer_again:1;            /* offer_timer: try again            */
 	bool freeze_wanted:1;          /* as soon as nothing is under way   */
 	bool adopted:1;                /* of another server, which might
@@ -262,6 +269,7 @@ bool recent_had(const struct recent *r, const char *callid, const char *tag,
 /* reinvite.c */
 uint64_t offer_hash(const char *p, size_t len);
 bool offer_keep(struct leg *lg, const struct wire *w);
+bool offer_propose(struct leg *lg, const struct wire *w);
 void reinvite_refuse(struct leg *lg, const struct wire *w);
 void reinvite_recv(struct leg *lg, nta_incoming_t *irq, sip_t const *sip);
 void reinvite_accept(struct leg *lg, const struct wire *w);

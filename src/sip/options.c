@@ -51,6 +51,9 @@ static void dead(struct leg *lg, unsigned scode)
 	if (w)
 		w->scode = scode;
 	wireq_push(lg->ag->out, w);
+
+	if (!lg->se)
+		timer_start(lg, agent_now());
 	leg_quiet(lg);
 }
 

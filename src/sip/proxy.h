@@ -20,7 +20,8 @@ int  sipcall_alloc(struct sipcall **callp, struct calls *calls,
 		   enum wire_type type);
 struct sipcall *sipcall_find(const struct calls *calls, uint64_t id);
 struct sipcall *sipcall_find_callid(const struct calls *calls,
-				    const char *callid, bool subscription);
+				    const char *callid, const char *ltag,
+				    bool subscription);
 void sipcall_adopting(struct sipcall *call);
 void sipcall_adopted(struct sipcall *call, struct calls *calls, uint64_t id);
 int  sipcall_tags_set(struct sipcall *call, const char *ltag,

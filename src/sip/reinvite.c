@@ -59,6 +59,60 @@ bool offer_keep(struct leg *lg, const struct wire *w)
 
 
 /**
+ * Keep our SDP that is to be offered; what is in force remains known until it
+ * is answered
+ *
+ * @param lg Leg
+ * @param w  Message whose body it is
+ *
+ * @return true if kept
+ */
+bool offer_propose(struct leg *lg, const struct wire *w)
+{
+	char **to = lg->sdp_before ? lg->offer_next && !lg->sdp_out
+		? &lg->sdp_out : NULL : &lg->sdp_before;
+	char *sdp = lg->sdp;
+
+	if (!to)
+		return offer_keep(lg, w);
+
+	lg->sdp = NULL;
+	if (!offer_keep(lg, w)) {
+		lg->sdp = sdp;
+		return false;
+	}
+
+	*to = sdp;
+
+	return true;
+}
+
+
+/* What is in force now: what was offered, or what was before. */
+static void offer_settle(struct leg *lg, bool taken)
+{
+	if (lg->sdp_out) {
+		free(taken ? lg->sdp_before : lg->sdp_out);
+		if (taken)
+			lg->sdp_before = lg->sdp_out;
+		lg->sdp_out = NULL;
+		return;
+	}
+
+	if (!taken && lg->sdp_before) {
+		free(lg->sdp);
+		lg->sdp    = lg->sdp_before;
+		lg->sdplen = strlen(lg->sdp);
+	}
+	else {
+		free(lg->sdp_before);
+	}
+
+	lg->sdp_before = NULL;
+}
+
+
+/**
  * Print what offers and answers of ours say besides
  *
  * @param lg      Leg
@@ -190,10 +244,13 @@ void reinvite_accept(struct leg *lg, const struct wire *w)
 	if (!lg->irq || nta_incoming_status(lg->irq) >= 200)
 		return;
 
-	if (!w->strv[WIRE_BODY] || offer_keep(lg, w))
+	if (!w->strv[WIRE_BODY] || offer_keep(lg, w)) {
+		offer_settle(lg, true);
 		answer_send(lg, true);
-	else
+	}
+	else {
 		reinvite_refuse(lg, w);
+	}
 }
 
 
@@ -239,6 +296,20 @@ static void gone(struct leg *lg, uint16_t scode)
 }
 
 
+/* The main thread knows what became of its offer. */
+static void asked_end(struct leg *lg, bool taken)
+{
+	if (!lg->offer_asked)
+		return;
+
+	offer_settle(lg, taken);
+
+	lg->offer_told  = lg->offer_next;
+	lg->offer_asked = false;
+	lg->offer_next  = false;
+}
+
+
 /* The phone took our offer. */
 static void accepted(struct leg *lg, sip_t const *sip)
 {
@@ -253,12 +324,13 @@ static void accepted(struct leg *lg, sip_t const *sip)
 	if (sip->sip_contact)
 		nta_leg_client_reroute(lg->nl, NULL, sip->sip_contact, 0);
 
-	if (pl && pl->pl_len && pl->pl_len <= LEG_SDP_MAX)
+	/* what answers a refresh changes nothing */
+	if (lg->offer_asked && pl && pl->pl_len && pl->pl_len <= LEG_SDP_MAX)
 		leg_tell(lg, WIRE_ANSWER, sdp_type, pl->pl_data, pl->pl_len);
-	else
+	else if (lg->offer_asked)
 		retry_tell(lg, 488, 0);
 
-	lg->offer_told = false;
+	asked_end(lg, true);
 	nta_outgoing_destroy(lg->orq);
 	lg->orq = NULL;
 	timer_start(lg, agent_now());
@@ -285,7 +357,9 @@ static void refused(struct leg *lg, uint16_t scode, sip_t const *sip)
 	}
 
 	lg->tries = 0;
-	retry_tell(lg, scode, here ? ENOTCONN : 0);
+	if (lg->offer_asked)
+		retry_tell(lg, scode, here ? ENOTCONN : 0);
+	asked_end(lg, false);
 	timer_start(lg, agent_now());
 	leg_quiet(lg);
 }
@@ -356,6 +430,7 @@ void reinvite_send(struct leg *lg)
 	retry_cancel(lg);
 	lg->offer_wanted = false;
 	lg->offered = true;
+	lg->offer_asked = lg->offer_told;
 	++lg->tries;
 	lg->orq = request_send(lg, &rq, responded);
 	if (!lg->orq) {

@@ -57,7 +57,11 @@ int replace_find(struct replace *rep, const struct calls *calls,
 {
 	struct sipcall *call;
 
-	call = sipcall_find_callid(calls, w->strv[WIRE_REPLACES], false);
+	call = sipcall_find_callid(calls, w->strv[WIRE_REPLACES],
+				   w->strv[WIRE_LTAG], false);
+	if (!call)
+		call = sipcall_find_callid(calls, w->strv[WIRE_REPLACES],
+					   NULL, false);
 
 	if (!call) {
 		ev->scode = has_ended(rep, w->strv[WIRE_REPLACES]) ? 603 : 0;

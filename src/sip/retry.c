@@ -73,7 +73,7 @@ static void strike(struct agent *ag, su_timer_t *t, struct leg *lg)
 	}
 
 	/* who asked decides: a late answer is still taken */
-	if (lg->orq && lg->offered)
+	if (lg->orq && lg->offered && lg->offer_asked)
 		retry_tell(lg, 408, ETIMEDOUT);
 }
 

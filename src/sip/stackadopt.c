@@ -33,7 +33,7 @@ static struct agent *agent_of(const struct sipstack *st,
  * @param callp Set to the call, established and answered; not a reference
  * @param d     Dialog, as it was read
  *
- * @return 0; EEXIST if there is a dialog of this kind with this Call-ID;
+ * @return 0; EEXIST if there is this dialog already;
  *         ENOTCONN if the phone can be reached over the other server's
  *         connection only; EOVERFLOW if there are too many calls; otherwise
  *         errorcode
@@ -51,7 +51,7 @@ int sipstack_adopt(struct sipstack *st, struct sipcall **callp,
 	if (!st || !callp || !d)
 		return EINVAL;
 
-	if (sipcall_find_callid(&st->calls, d->callid,
+	if (sipcall_find_callid(&st->calls, d->callid, d->local_tag,
 				!dialogtext_is_call(d)))
 		return EEXIST;
 

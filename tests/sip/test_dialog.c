@@ -517,12 +517,43 @@ START_TEST(timer_ours)
 	ck_assert(phone_has(&p, "Session-Expires", "4;refresher=uac"));
 	phone_answer(&p, 200, "Session-Expires: 4;refresher=uac\r\n", NULL);
 
+	/* an answer to a refresh is nobody's business */
 	ck_assert(phone_request(&p, "UPDATE"));
 	phone_answer(&p, 405, NULL, NULL);
 	ck_assert(phone_request(&p, "INVITE"));
+	phone_answer(&p, 200, "Session-Expires: 4;refresher=uac\r\n",
+		     phone_sdp);
+	ck_assert(phone_request(&p, "ACK"));
+	fix_told(&fx, "join established");
+
+	/* nor is it one to what is offered meanwhile */
+	ck_assert(phone_request(&p, "INVITE"));
+	ck_assert(!sipcall_offer(fx.call, our_sdp2, strlen(our_sdp2)));
+	loop_run(50);
+	phone_answer(&p, 200, "Session-Expires: 4;refresher=uac\r\n",
+		     phone_sdp);
+	ck_assert(phone_request(&p, "ACK"));
+	ck_assert(phone_request(&p, "INVITE"));
+	ck_assert(phone_says(&p, "m=audio 20002"));
+	fix_told(&fx, "join established");
+	ck_assert(!sipcall_offer(fx.call, fix_sdp, strlen(fix_sdp)));
+	loop_run(50);
+	phone_answer(&p, 200, "Session-Expires: 4;refresher=uac\r\n",
+		     hold_sdp);
+	ck_assert(phone_request(&p, "ACK"));
+	ck_assert(phone_request(&p, "INVITE"));
+	fix_told(&fx, "join established answer");
+	phone_answer(&p, 488, NULL, NULL);
+	ck_assert(phone_request(&p, "ACK"));
+	fix_told(&fx, "join established answer refused:488");
+	fx.log[0] = '\0';
+
+	/* what was refused is not in force; no answer at all ends the call */
+	ck_assert(phone_request(&p, "INVITE"));
+	ck_assert(phone_says(&p, "m=audio 20002"));
 	phone_answer(&p, 408, NULL, NULL);
 	ck_assert(phone_request(&p, "ACK"));
-	fix_told(&fx, "join established end:408");
+	fix_told(&fx, "end:408");
 
 	end(&fx, &p);
 }
