@@ -2,7 +2,7 @@
 # own, joined by a bridge that lives in one more, so nothing outside is touched.
 #
 #   sw      the bridge
-#   nats    10.77.0.2     bus
+#   nats    10.77.0.2     bus; nats2 and nats3 join it in a cluster
 #   d1 d2   10.77.0.11/12 dispatch (and registry)
 #   standby 10.77.0.13
 #   m1..m3  10.77.0.21..  media
@@ -26,6 +26,7 @@ fi
 net=10.77.0
 hosts=()
 declare -A pidof=() confof=() hostof=()
+declare -A skew=()             # what a server is run by, if anything
 
 # on HOST COMMAND...: runs it there
 on() {
@@ -66,7 +67,7 @@ farm_begin() {
 	trap farm_clean EXIT
 	ip -n "$ns-sw" link add br0 type bridge
 	ip -n "$ns-sw" link set br0 up
-	host nats 2
+	host nats 2; host nats2 3; host nats3 4
 	host d1 11; host d2 12; host standby 13
 	host m1 21; host m2 22; host m3 23
 	host ph 31
@@ -91,12 +92,48 @@ farm_clean() {
 	e2e_clean
 }
 
+bus_url=nats://$net.2:4222
+
 nats_start() {
 	exec_on nats nats-server -a "$(addr nats)" -p 4222 -js \
 		-sd "$work/nats" >>"$work/nats.log" 2>&1 </dev/null &
 	natspid=$!
 	pids+=("$natspid")
 	until_ok 10 on nats bash -c ": </dev/tcp/$(addr nats)/4222"
+}
+
+# Three of them that share what they store; their processes are in natspidof
+declare -A natspidof=()
+nats_cluster_start() {
+	local h
+	for h in nats nats2 nats3; do
+		cat > "$work/$h.conf" <<-CONF
+		server_name: $h
+		listen: $(addr $h):4222
+		jetstream { store_dir: "$work/$h" }
+		cluster {
+		  name: noc
+		  listen: $(addr $h):6222
+		  routes: [
+		    nats://$(addr nats):6222
+		    nats://$(addr nats2):6222
+		    nats://$(addr nats3):6222
+		  ]
+		}
+		CONF
+		exec_on $h nats-server -c "$work/$h.conf" \
+			>>"$work/$h.log" 2>&1 </dev/null &
+		natspidof[$h]=$!
+		pids+=($!)
+	done
+	bus_url=nats://$(addr nats):4222,nats://$(addr nats2):4222
+	bus_url=$bus_url,nats://$(addr nats3):4222
+	for h in nats nats2 nats3; do
+		until_ok 10 on $h bash -c ": </dev/tcp/$(addr $h)/4222" ||
+			return 1
+	done
+	until_ok 20 grep -q 'JetStream cluster new metadata leader' \
+		"$work/nats.log" "$work/nats2.log" "$work/nats3.log"
 }
 
 # server NAME HOST ROLE [KEY=VALUE...]: starts a junctord with
@@ -113,14 +150,15 @@ server() {
 		echo "server.name	$name"
 		echo "server.dir	$dir"
 		echo "noc.key	$work/noc.key"
-		echo "bus.url	nats://$(addr nats):4222"
+		echo "bus.url	$bus_url"
 		echo "sip.listen	$(addr "$host"):5060"
 		[ "$role" != media ] || echo "mesh.listen	$(addr "$host")"
 	} > "$dir/junctord.conf"
 	for kv; do args+=(--set "$kv"); done
 	rm -f "$work/ready.$name"
 	mkfifo "$work/ready.$name"
-	exec_on "$host" "$builddir/src/junctord" -f "$dir/junctord.conf" \
+	# shellcheck disable=SC2086
+	exec_on "$host" ${skew[$name]:-} "$builddir/src/junctord" -f "$dir/junctord.conf" \
 		--modules "$builddir/modules" "${args[@]}" \
 		--ready-fd 9 9>"$work/ready.$name" \
 		>>"$dir/console.log" 2>>"$dir/errors.log" </dev/null &
@@ -165,6 +203,10 @@ at() {
 # The usual farm: bus, two dispatch servers with registry, three media.
 farm_start() {
 	nats_start || { note "no nats-server"; exit 1; }
+	servers_start "$@"
+}
+
+servers_start() {
 	server d1 d1 dispatch "$@"
 	server d2 d2 dispatch "$@"
 	server m1 m1 media "$@"
