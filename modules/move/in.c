@@ -12,13 +12,17 @@
 #include <string.h>
 #include <re.h>
 #include "server/event.h"
+#include "server/service.h"
 #include "server/log.h"
+#include "bus/bus.h"
+#include "heartbeat/heartbeat.h"
 #include "noc/wire.h"
 #include "move/mover.h"
 
 
 enum {
 	LEASE_TIME = 15000,        /* without a word of the other [ms]      */
+	EXCUSES_MAX = 4,           /* leases, if it is there nevertheless   */
 	INS_MAX    = 4096,
 };
 
@@ -31,6 +35,7 @@ struct in {
 	struct tmr tmr;            /* the other is silent                   */
 	uint64_t started;          /* [ms]                                  */
 	unsigned moved, failed;
+	unsigned excused;          /* times in a row                        */
 	bool linked;
 	bool dead;                 /* the other is gone                     */
 	char link[MOVE_LINK_MAX];  /* ours                                  */
@@ -153,9 +158,28 @@ static void in_inherit(struct in *in)
 }
 
 
+/* Not it, but the bus may be what is silent. */
+static bool excused(struct in *in)
+{
+	const struct heartbeat_api *hb =
+		service_api(service_server(in->mv->svc), "heartbeat");
+
+	if (bus_state(in->mv->bus) == BUS_DOWN)
+		return true;
+
+	return hb && hb->state(hb->hb, in->from) == NODE_UP &&
+		++in->excused < EXCUSES_MAX;
+}
+
+
 static void silent_handler(void *arg)
 {
 	struct in *in = arg;
+
+	if (excused(in)) {
+		tmr_start(&in->tmr, LEASE_TIME, silent_handler, in);
+		return;
+	}
 
 	log_event(LOG_WARN, "move", NULL, "nothing is heard of %s from %s any"
 		  " more", in->conference, in->from);
@@ -165,6 +189,7 @@ static void silent_handler(void *arg)
 
 static void heard(struct in *in)
 {
+	in->excused = 0;
 	if (!in->dead)
 		tmr_start(&in->tmr, LEASE_TIME, silent_handler, in);
 }

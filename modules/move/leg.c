@@ -262,7 +262,7 @@ static void leg_again(struct leg *leg, int err)
 {
 	struct out *out = leg->out;
 
-	if (err == ENOENT && ++out->lost >= 3) {
+	if (out_given_up(out, err)) {
 		out_lost(out);
 		return;
 	}

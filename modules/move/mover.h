@@ -160,8 +160,10 @@ struct out {
 	uint64_t deadline;         /* of this state [ms], 0: none           */
 	unsigned legs, moved, failed;
 	unsigned lost;             /* times in a row that nobody listened   */
+	uint64_t lost_at;          /* the first of these [ms]               */
 	bool linked;
-	bool begun;                /* the other said yes once               */
+	bool begun;                /* the other said yes                    */
+	bool had;                  /* the claim is the other's              */
 	bool told;                 /* the handler was called                */
 	bool merge;                /* the other has claimed it before       */
 	move_done_h *h;
@@ -208,6 +210,7 @@ int  out_start(struct move *mv, const char *conference, const char *to,
 	       const char *why, move_done_h *h, void *arg);
 struct out *out_find(const struct move *mv, const char *conference);
 void out_check(struct out *out);
+bool out_given_up(struct out *out, int err);
 void out_lost(struct out *out);
 void out_again(struct out *out);
 void out_node_down(struct move *mv, const char *server);

@@ -18,7 +18,9 @@
 #include <string.h>
 #include <re.h>
 #include "server/event.h"
+#include "server/service.h"
 #include "server/log.h"
+#include "heartbeat/heartbeat.h"
 #include "move/mover.h"
 
 
@@ -28,7 +30,12 @@ enum {
 	CLAIM_TIME = 10000,        /* for the claim to change hands [ms]    */
 	LOOK_TIME  = 250,          /* between two looks at who is here [ms] */
 	KEEP_TIME  = 3000,         /* between two signs of life [ms]        */
+	AGAIN_TIME = 20000,        /* to begin a second time [ms]           */
+	REFUSED_AGAIN = 2000,      /* [ms]                                  */
 	OUTS_MAX   = 4096,
+	LOST_LEAST = 3,            /* times that nobody listened ...        */
+	LOST_TIME  = 500,          /* ... in at least [ms]                  */
+	LOST_MAX   = 20000,        /* though it is said to be there [ms]    */
 };
 
 static void out_begin(struct out *out);
@@ -230,6 +237,7 @@ static void keep_handler(void *arg)
 static void out_go(struct out *out)
 {
 	out->state = OUT_MOVING;
+	out->had = true;
 	out->claim = mem_deref(out->claim);
 	tmr_start(&out->keep, KEEP_TIME, keep_handler, out);
 	check_handler(out);
@@ -318,6 +326,54 @@ static void begun(struct out *out, const struct move_reply *r)
 }
 
 
+/**
+ * The other server could not be asked: is it gone? Nobody may listen because
+ * the bus was away and the other has not found back yet; as long as its
+ * heartbeats come, it is there
+ *
+ * @param out Conference
+ * @param err Why it could not be asked
+ *
+ * @return True if it is not to be asked again
+ */
+bool out_given_up(struct out *out, int err)
+{
+	const struct heartbeat_api *hb =
+		service_api(service_server(out->mv->svc), "heartbeat");
+
+	const uint64_t now = tmr_jiffies();
+
+	if (err != ENOENT)
+		return false;
+
+	if (!out->lost++)
+		out->lost_at = now;
+
+	if (hb && hb->state(hb->hb, out->to) == NODE_UP)
+		return now >= out->lost_at + LOST_MAX;
+
+	return out->lost >= LOST_LEAST && now >= out->lost_at + LOST_TIME;
+}
+
+
+static void begin_later_handler(void *arg)
+{
+	out_begin(arg);
+}
+
+
+/* It has the claim, but knows nothing of the move any more: it is asked until
+   it is willing, or gone. */
+static void begin_failed(struct out *out, int err)
+{
+	if (err && (out_given_up(out, err) || tmr_jiffies() >= out->deadline))
+		out_lost(out);
+	else
+		tmr_start(&out->tmr, err ? CLAIM_AGAIN : REFUSED_AGAIN,
+			  begin_later_handler, out);
+}
+
+
 static void begin_handler(int err, const struct move_reply *r, void *arg)
 {
 	struct out *out = arg;
@@ -326,8 +382,8 @@ static void begin_handler(int err, const struct move_reply *r, void *arg)
 
 	if (!err && r->error == MOVE_OK)
 		begun(out, r);
-	else if (out->begun && (err || r->error == MOVE_RETRY))
-		out_lost(out);
+	else if (out->had)
+		begin_failed(out, err);
 	else if (err)
 		out_fail(out, err, "the other server does not answer");
 	else
@@ -353,7 +409,7 @@ static int begin_send(struct out *out, struct move_msg *msg)
 
 	msg->op = MOVE_BEGIN;
 	msg->room = room;
-	msg->merge = out->merge;
+	msg->merge = out->merge || out->had;
 	msg->participants = c->participants(c->c, out->conference);
 	str_ncpy(msg->conference, out->conference, sizeof(msg->conference));
 	err = ask_send(&out->ask, out->mv, out->to, msg, BEGIN_TIME,
@@ -374,14 +430,10 @@ static void out_begin(struct out *out)
 	if (msg)
 		err = begin_send(out, msg);
 	mem_deref(msg);
-	if (err)
+	if (err && out->had && err != ENOENT)
+		begin_failed(out, err);
+	else if (err)
 		out_fail(out, err, "it cannot be offered");
-}
-
-
-static void begin_later_handler(void *arg)
-{
-	out_begin(arg);
 }
 
 
@@ -492,8 +544,9 @@ void out_again(struct out *out)
 	legs_unsure(out);
 	tmr_cancel(&out->keep);
 	out->begun = false;
-	tmr_start(&out->tmr, 0, begin_later_handler, out);
 	out->state = OUT_ASKING;
+	out->deadline = tmr_jiffies() + AGAIN_TIME;
+	tmr_start(&out->tmr, 0, begin_later_handler, out);
 }
 
 
@@ -513,6 +566,7 @@ static void out_follow(struct out *out, const char *server)
 	out->merge = true;
 	out->begun = false;
 	out->lost = 0;
+	out->deadline = tmr_jiffies() + AGAIN_TIME;
 	out_begin(out);
 }
 
@@ -574,7 +628,7 @@ void out_lost(struct out *out)
 	switch (out->state) {
 
 	case OUT_ASKING:
-		if (!out->begun) {
+		if (!out->had) {
 			out_fail(out, EHOSTDOWN, "the other server is gone");
 			break;
 		}

@@ -417,6 +417,31 @@ START_TEST(test_target_dies)
 END_TEST
 
 
+/* m2 starts anew before anybody notices: it takes back whom it had, and the
+   move is begun again */
+static bool all_at_2_idle(void)
+{
+	return mphones_at(1, "a") == 21 && idle();
+}
+
+
+static void restart_2(void)
+{
+	ck_assert_uint_gt(mphones_at(0, "a"), 0);
+	movers_kill(1);
+	movers_start(1, "move.window 3\n");
+	movers_until(all_at_2_idle);
+}
+
+
+START_TEST(test_target_restarts)
+{
+	RUN(2, "move.window 3\n", join_slow, move_in_part, restart_2,
+	    settle);
+}
+END_TEST
+
+
 /* m1 dies when some have moved: m2 takes the others */
 static void half_way_1(void)
 {
@@ -999,6 +1024,7 @@ static void add_moves(TCase *tc)
 	tcase_add_test(tc, test_come_and_go);
 	tcase_add_test(tc, test_late_join);
 	tcase_add_test(tc, test_target_dies);
+	tcase_add_test(tc, test_target_restarts);
 	tcase_add_test(tc, test_source_dies);
 	tcase_add_test(tc, test_third_takes);
 	tcase_add_test(tc, test_merge);
