@@ -453,6 +453,40 @@ START_TEST(adopted_crosses)
 END_TEST
 
 
+/* Given up before the signalling thread has heard of it; and once more. */
+START_TEST(adopted_given_up)
+{
+	struct farm f;
+
+	farm_open(&f);
+	freeze(&f);
+
+	for (int i = 0; i < 3; i++) {
+		adopt(&f);
+		ck_assert(!sipcall_offer(f.call, new_sdp, strlen(new_sdp)));
+		ck_assert(!sipcall_release(f.call));
+		ck_assert_int_eq(sipcall_bye(f.call, 0, NULL), ENOTCONN);
+		f.call = mem_deref(f.call);
+		fix_told(&f.b, "");
+	}
+
+	/* the re-INVITEs were cancelled, the call goes on where it was */
+	ck_assert(!sipcall_thaw(f.a.call, (uint32_t)f.d.local_cseq + 5));
+	ck_assert(!sipcall_probe(f.a.call));
+	while (phone_wait(&f.p, 1000) && f.p.msg->req &&
+	       pl_strcmp(&f.p.msg->met, "OPTIONS"))
+		;
+	ck_assert(!pl_strcmp(&f.p.msg->met, "OPTIONS"));
+	phone_answer(&f.p, 200, NULL, NULL);
+	fix_told(&f.a, "");
+
+	/* it ends while one is on its way here */
+	adopt(&f);
+	farm_close(&f);
+}
+END_TEST
+
+
 /* The phone wants longer sessions than the old server had agreed on. */
 START_TEST(adopted_timer)
 {
@@ -939,6 +973,7 @@ static Suite *move_suite(void)
 	tcase_add_loop_test(tc, adopted_refused, 0, ARRAY_SIZE(answerv));
 	tcase_add_test(tc, adopted_slow);
 	tcase_add_test(tc, adopted_crosses);
+	tcase_add_test(tc, adopted_given_up);
 	tcase_add_test(tc, adopted_timer);
 	tcase_add_test(tc, adopted_refreshes);
 	tcase_add_test(tc, adopted_route);
