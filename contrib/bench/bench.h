@@ -49,6 +49,7 @@ struct opts {
 	uint32_t retry;                 /* a refused join waits [ms] */
 	uint32_t retries;               /* at most */
 	char capacity[512];             /* command that prints capacities */
+	uint32_t stubborn;              /* phones that refuse re-INVITE [%] */
 	char each[256];                 /* file for every participant */
 	char but[64];                   /* threads that do not count */
 	int buspidv[PIDS_MAX];
@@ -202,6 +203,7 @@ struct call {
 	struct dialog *old;     /* which d is to replace, NULL for none */
 	struct sockaddr_in media;       /* the server's */
 	uint32_t moves;         /* to another media address */
+	bool referred;          /* it has followed a REFER */
 	uint32_t disorder;      /* requests of the server out of order */
 	int64_t started;        /* first INVITE [ns, monotonic] */
 	int64_t next, ival;     /* retransmission [ns], 0: none due */

@@ -394,6 +394,7 @@ static void call_answered(struct calls *cs, uint32_t i, const struct msg *m)
 		return;
 	}
 	call_media(cs, c, &m->body);
+	c->referred |= c->old != NULL;
 	refer_notify(cs, i, 200);
 	if (c->hangup)
 		call_bye(cs, i);

@@ -159,7 +159,7 @@ static void count_tell(struct move *mv)
 {
 	struct result *r = mv->b->res;
 	uint32_t up = 0, moved = 0, affected = 0, dropped = 0, heard = 0;
-	uint32_t asked = 0, anew = 0, disorder = 0, mask;
+	uint32_t asked = 0, anew = 0, disorder = 0, referred = 0, mask;
 
 	for (uint32_t i = 0; i < mv->c->n; i++) {
 		const struct call *call = calls_get(mv->c->calls, i);
@@ -168,6 +168,7 @@ static void count_tell(struct move *mv)
 			continue;
 		++up;
 		moved += call->moves > 0;
+		referred += call->referred;
 		dropped += is_dropped(mv, i);
 		disorder += call->disorder;
 		anew += media_part(mv->c->media, i)->anew;
@@ -180,6 +181,7 @@ static void count_tell(struct move *mv)
 
 	result_num(r, "participants", up, "", "participants");
 	result_num(r, "moved", moved, "", "their media moved");
+	result_num(r, "referred", referred, "", "of these by REFER");
 	result_num(r, "affected", affected, "", "moved, or away for 100 ms");
 	result_num(r, "dropped", dropped, "", "calls that were dropped");
 	result_num(r, "heard", asked ? 100.0 * heard / asked : 0, "%",

@@ -36,6 +36,7 @@ static const struct option_def defv[] = {
 	{"ptime",       NUM,  FIELD(ptime),       0, 10, 60},
 	{"payload",     NUM,  FIELD(payload),     0, 1, FRAME_MAX},
 	{"before",      NUM,  FIELD(before),      0, 0, 600},
+	{"stubborn",    NUM,  FIELD(stubborn),    0, 0, 100},
 	{"retry",       NUM,  FIELD(retry),       0, 0, 60000},
 	{"retries",     NUM,  FIELD(retries),     0, 0, 1000},
 	{"do",          TEXT, FIELD(act),     sizeof(((struct opts *)0)->act),

@@ -286,6 +286,7 @@ START_TEST(test_refer)
 
 	move(&f, STUB_REFER, 0);
 	ck_assert_msg(!f.failed, "%s", f.json);
+	ck_assert_msg(figure(&f, "referred") == 8, "%s", f.json);
 	ck_assert(figure(&f, "dropped") == 0);
 	ck_assert(figure(&f, "heard") == 100);
 	ck_assert_msg(figure(&f, "missing_max_ms") < 60, "%s", f.json);

@@ -64,6 +64,12 @@ static void reinvite(const struct request *r)
 		return;
 	}
 
+	if (str_is(&r->m->method, "INVITE") &&
+	    r->i * 37 % 100 < r->cs->o->stubborn) {
+		reply(r, 488, "Not Acceptable Here", NULL, NULL);
+		return;
+	}
+
 	if (!str_uri(&uri, &r->m->contact))
 		target_set(r->cs, r->d, &uri);
 	if (r->m->body.l)

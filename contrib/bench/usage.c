@@ -45,6 +45,8 @@ const char usage_text[] =
 "While it runs\n"
 "  --do COMMAND       move, failover: shell command   (none)\n"
 "  --before S         when it is run                   (5)\n"
+"  --stubborn PERCENT move: so many phones refuse every re-INVITE (488), and\n"
+"                     follow REFER only\n"
 "  --each FILE        move: one line for every participant, CSV\n"
 "  --retry MS         failover: a phone waits          (500)\n"
 "  --retries N        failover: and tries again, at most (20)\n"
