@@ -232,6 +232,7 @@ static int member_place(struct adoption *a, struct client *cl,
 	m->adoption = a;
 	member_enter(m);
 	member_arrives(m, s);
+	room_arriving(room);
 	room->c->rule->wire(room);
 
 	err = member_offer(m, false);

@@ -341,9 +341,7 @@ static bool leave_h(const struct event *ev, void *arg)
 	struct connect *c = arg;
 	struct member *m = member_find(c, ce->client);
 
-	if (m && m->adoption)
-		adoption_left(m);
-	else if (m)
+	if (m)
 		member_left(m, ce->cause ? LEAVE_ERROR : LEAVE_BYE,
 			    ce->reason);
 	else

@@ -344,6 +344,12 @@ void member_left(struct member *m, enum leave_cause cause,
 	if (!m)
 		return;
 
+	/* it was not ours yet */
+	if (m->adoption) {
+		adoption_left(m);
+		return;
+	}
+
 	room = mem_ref(m->room);
 
 	member_unlink(m);

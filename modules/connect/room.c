@@ -38,6 +38,8 @@ static void room_destructor(void *data)
 {
 	struct room *room = data;
 
+	tmr_cancel(&room->arrive_tmr);
+
 	if (room->he.list) {
 		hash_unlink(&room->he);
 		--room->c->roomc;
@@ -93,6 +95,7 @@ static int room_alloc(struct room **rp, struct connect *c, const char *name,
 		return ENOMEM;
 
 	room->c = c;
+	tmr_init(&room->arrive_tmr);
 	str_ncpy(room->name, name, sizeof room->name);
 	room->created_usec = connect_now();
 

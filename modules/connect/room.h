@@ -47,6 +47,7 @@ struct room {
 				     there                                  */
 	bool lost;                /* another server has taken it            */
 	unsigned holdc;           /* struct room_hold                       */
+	struct tmr arrive_tmr;    /* its roster waits for who arrives       */
 	uint64_t created_usec;    /* UTC since the epoch [us]               */
 	struct roster *roster;
 	struct mesh_part *link;   /* stands for another server, or NULL     */
@@ -236,6 +237,7 @@ int  room_link(struct connect *c, const char *conference, const char *peer,
 	       char *laddr, size_t sz);
 int  room_unlink(struct connect *c, const char *conference);
 void room_leaving(struct room *room, const char *to);
+void room_arriving(struct room *room);
 void rooms_end(struct connect *c);
 
 /* restore.c */

@@ -18,6 +18,8 @@
 #include "connect/seatwriter.h"
 
 
+enum { ARRIVE_MS = 3000 };        /* nobody comes for so long: tell [ms]  */
+
 struct room_hold {
 	struct room *room;
 };
@@ -83,10 +85,33 @@ static void hold_destructor(void *data)
 	if (!hold->room)
 		return;
 
-	if (!--hold->room->holdc)
+	if (!--hold->room->holdc) {
+		tmr_cancel(&hold->room->arrive_tmr);
 		roster_pause(hold->room->roster, false);
+	}
 
 	mem_deref(hold->room);
+}
+
+
+static void arrived_h(void *arg)
+{
+	struct room *room = arg;
+
+	roster_pause(room->roster, false);
+}
+
+
+/**
+ * Somebody arrives in a room: as long as others may follow, watchers are not
+ * told. Who cannot follow must not keep them waiting
+ *
+ * @param room Room
+ */
+void room_arriving(struct room *room)
+{
+	if (room->holdc)
+		tmr_start(&room->arrive_tmr, ARRIVE_MS, arrived_h, room);
 }
 
 
@@ -129,6 +154,7 @@ int room_load(struct connect *c, const struct odict *od,
 
 	if (!hold->room->holdc++)
 		roster_pause(hold->room->roster, true);
+	room_arriving(hold->room);
 
 	if (!have && sr.x)
 		x_fire(c, "room.load", sr.conference, (struct odict *)sr.x);

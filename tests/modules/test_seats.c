@@ -1030,6 +1030,110 @@ START_TEST(test_died)
 END_TEST
 
 
+static bool offered(void *arg)
+{
+	return ((const struct caller *)arg)->sidev[1].offers > 0;
+}
+
+
+/* Kicked out by an operator of the new server, who sees it already */
+START_TEST(test_kicked)
+{
+	const struct connect_api *old, *new;
+	struct caller *c[2];
+	struct move mv;
+	unsigned closed;
+
+	server_up(0, "m1", "");
+	server_up(1, "m2", "");
+	c[0] = caller_join(0, "room", 0, false);
+	c[1] = caller_join(0, "room", 1, false);
+	farm_nap(200);
+	old = api_of(0);
+	new = api_of(1);
+
+	move_begin(&mv, 0, 1);
+	c[0]->mode = IGNORES;
+	++mv.pending;
+	ck_assert_int_eq(0, old->leg_save(old->c, c[0]->callid, saved_h,
+					  &mv));
+	ck_assert(farm_wait(offered, c[0], 1000));
+	ck_assert_uint_eq(0, here(1));
+	ck_assert_uint_eq(0, new->legs(new->c, "room", NULL, NULL));
+	command(1, "kick", c[0]->user);
+	ck_assert(farm_wait(none_pending, &mv, 1000));
+	ck_assert_int_eq(ENOTCONN, mv.err);
+	ck_assert(c[0]->sidev[1].bye);
+	ck_assert_uint_eq(1, toldv[0].left);
+	ck_assert_uint_eq(0, toldv[1].left);
+
+	/* one that is on its way when its new server stops */
+	c[1]->mode = IGNORES;
+	++mv.pending;
+	ck_assert_int_eq(0, old->leg_save(old->c, c[1]->callid, saved_h,
+					  &mv));
+	ck_assert(farm_wait(offered, c[1], 1000));
+	mv.hold = mem_deref(mv.hold);
+	server_down(1);
+	ck_assert(c[1]->sidev[1].released);
+	ck_assert(!c[1]->sidev[1].bye);
+	ck_assert_uint_eq(1, mv.pending);
+	ck_assert_int_eq(0, old->leg_thaw(old->c, c[1]->callid, 0));
+	ck_assert_int_eq(ENOENT, old->leg_thaw(old->c, c[1]->callid, 0));
+	ck_assert_int_eq(ENOENT, old->leg_release(old->c, c[1]->callid,
+						  "m2"));
+	ck_assert_uint_eq(1, here(0));
+	caller_leave(c[1]);
+	farm_nap(300);
+	ck_assert_uint_eq(2, toldv[0].left);
+	ck_assert_uint_eq(2, usage_count(0, &closed));
+	ck_assert_uint_eq(2, closed);
+	kept_are("seats", "", 0);
+}
+END_TEST
+
+
+/* What makes no sense is refused, and nothing of it stays */
+START_TEST(test_nonsense)
+{
+	static const char *const v[] = {
+		"{}", "{\"v\":1}",
+		"{\"v\":2,\"kind\":\"leg\"}",
+		"{\"v\":1,\"kind\":\"leg\",\"conference\":\"c\","
+		"\"server\":\"m\",\"dialog\":\"d\","
+		"\"join\":{\"callid\":\"i\",\"user\":\"u\"}}",
+	};
+	const struct connect_api *new;
+	struct room_hold *hold = NULL;
+
+	server_up(0, "m1", "");
+	new = api_of(0);
+
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++) {
+		struct odict *od;
+
+		ck_assert_int_eq(0, json_decode_odict(&od, 8, v[i],
+						      strlen(v[i]), 8));
+		ck_assert_int_ne(0, new->leg_adopt(new->c, od, false,
+						   adopted_h, NULL));
+		/* the last one would do for a room */
+		if (i + 1 < ARRAY_SIZE(v))
+			ck_assert_int_ne(0, new->room_load(new->c, od,
+							   &hold));
+		mem_deref(od);
+	}
+
+	ck_assert_ptr_null(hold);
+	ck_assert_uint_eq(0, roomsof(0));
+	ck_assert_int_eq(ENOENT, new->leg_save(new->c, "nobody", saved_h,
+					       NULL));
+	ck_assert_int_eq(ENOENT, new->link(new->c, "none", NULL, NULL, 0));
+	new->leg_gone(new->c, "none", 1);
+	new->verify(new->c, "none");
+}
+END_TEST
+
+
 /* A large room: all arrive, and what one seat takes is known */
 START_TEST(test_large)
 {
@@ -1091,6 +1195,8 @@ int main(void)
 	tcase_add_test(tc, test_pace);
 	tcase_add_test(tc, test_dead);
 	tcase_add_test(tc, test_died);
+	tcase_add_test(tc, test_kicked);
+	tcase_add_test(tc, test_nonsense);
 	tcase_add_test(tc, test_large);
 	suite_add_tcase(su, tc);
 
