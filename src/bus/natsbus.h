@@ -2,9 +2,9 @@
  * @file natsbus.h  Internal to the NATS bus, main thread
  *
  *   nats.c        subjects: publish, subscribe, request
- *   natskv.c      operations on keys
+ *   natskv.c      operations on keys; natsjob.c: what becomes of them
  *   natsbucket.c  buckets: made, found again, and what time it is there
- *   natswatch.c   watches
+ *   natswatch.c   watches; natstold.c: what they have told
  *   natsreap.c    what nobody needs any more is really removed
  *   natssweep.c   what was left behind is found
  *   natsjs.c      what JetStream says
@@ -77,6 +77,8 @@ int  natskv_delete(struct bus_kvop **opp, struct bus *bus,
 		   bus_kv_h *h, void *arg);
 int  natskv_get(struct bus_kvop **opp, struct bus *bus, const char *bucket,
 		const char *key, bus_kv_h *h, void *arg);
+
+/* natsjob.c */
 void natskv_down(struct natsbus *nb);
 void natskv_ready(struct kvbucket *b);
 void natskv_close(struct natsbus *nb);

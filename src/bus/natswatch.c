@@ -11,10 +11,6 @@
  * for a minute), or the server has lost its store, we start anew and compare
  * what comes with what we have told: values of the same revision are not told
  * again, and what does not come is gone.
- *
- * Values that live for a limited time expire by our own timer: from when a
- * change came in, or by the age that the server gives what was stored before.
- * While the bus is down nothing expires.
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -32,281 +28,15 @@
 #include "bus/natsbus.h"
 #include "bus/natsbucket.h"
 #include "bus/natsjs.h"
+#include "bus/natswatch.h"
 
 
 enum {
-	HASH_MIN     = 64,
-	ENTRIES_MAX  = 1 << 20,
 	HEARTBEAT_MS = 1000,       /* of a consumer that has nothing to say */
 	SILENCE_MS   = 3500,       /* then it is gone                       */
-	REAP_MS      = 2000,       /* after an expiry                       */
-};
-
-/* What was told of a key */
-struct told {
-	struct le he;
-	struct heap_node due;
-	struct bus_watch *w;
-	uint32_t hash;
-	uint32_t ttl;              /* [ms]                                  */
-	uint64_t rev;
-	unsigned round;            /* of the consumer that told it last     */
-	char key[];
-};
-
-struct bus_watch {
-	struct target t;           /* first; what the consumer sends        */
-	struct target made;        /* the reply to CONSUMER.CREATE          */
-	struct le le;
-	struct kvbucket *b;        /* NULL once the bus is gone             */
-	struct heap_node due;      /* nothing came for too long             */
-	struct hash *told;
-	uint32_t hsize, toldc;
-	unsigned round;
-	bool current;              /* all that was stored has been told     */
-	bool resumed;              /* the consumer tells what we missed     */
-	uint64_t seq;              /* in the stream, of what came last      */
-	uint64_t heard_at;         /* when we missed nothing [ms]           */
-	char stream[40];           /* that we have heard: when it was made  */
-	bool complete;             /* all up to seq has been told           */
-	bool running;              /* a consumer was asked for              */
-	bool heard;                /* of it, since we looked last           */
-	uint64_t nth;              /* of its messages came last             */
-	char consumer[48];
-	bus_watch_h *h;
-	void *arg;
-	char pattern[];
 };
 
 static void watch_start(struct bus_watch *w);
-
-
-static uint32_t key_hash(const struct bus_watch *w, const char *key)
-{
-	return (uint32_t)siphash(&w->b->nb->hkey, key, strlen(key));
-}
-
-
-static struct told *told_find(const struct bus_watch *w, const char *key,
-			      uint32_t hash)
-{
-	struct le *le = list_head(hash_list(w->told, hash));
-
-	for (; le; le = le->next) {
-		struct told *t = le->data;
-
-		if (t->hash == hash && !strcmp(t->key, key))
-			return t;
-	}
-
-	return NULL;
-}
-
-
-static void told_destructor(void *arg)
-{
-	struct told *t = arg;
-
-	if (t->w->b)
-		due_stop(&t->w->b->nb->due, &t->due);
-	hash_unlink(&t->he);
-	--t->w->toldc;
-}
-
-
-static bool told_move_handler(struct le *le, void *arg)
-{
-	struct told *t = le->data;
-
-	hash_unlink(le);
-	hash_append(arg, t->hash, le, t);
-
-	return false;
-}
-
-
-/* Failing to grow makes the watch slower, not wrong. */
-static void told_grow(struct bus_watch *w)
-{
-	struct hash *told;
-
-	if (w->toldc < 2 * w->hsize || hash_alloc(&told, 4 * w->hsize))
-		return;
-
-	(void)hash_apply(w->told, told_move_handler, told);
-	mem_deref(w->told);
-	w->told = told;
-	w->hsize *= 4;
-}
-
-
-/* A handler may have ended the watch; then only we hold it. */
-static bool wanted(struct bus_watch *w)
-{
-	return mem_nrefs(w) > 1 && w->b;
-}
-
-
-static void told_gone(struct told *t, uint64_t rev)
-{
-	struct bus_watch *w = t->w;
-	bus_watch_h *h = w->h;
-	char key[BUS_SUBJECT_MAX + 1];
-
-	str_ncpy(key, t->key, sizeof(key));
-	mem_deref(t);
-	h(key, rev, NULL, 0, w->arg);
-}
-
-
-static void expiry_handler(void *arg)
-{
-	struct told *t = arg;
-	struct bus_watch *w = t->w;
-
-	/* perhaps it was renewed, and we have not heard of it yet */
-	if (!w->current)
-		return;
-
-	natsreap_add(w->b, t->rev, REAP_MS);
-
-	mem_ref(w);
-	told_gone(t, t->rev);
-	mem_deref(w);
-}
-
-
-static struct told *told_add(struct bus_watch *w, const char *key,
-			     uint32_t hash)
-{
-	const size_t n = strlen(key) + 1;
-	struct told *t;
-
-	if (w->toldc >= ENTRIES_MAX)
-		return NULL;
-
-	t = mem_zalloc(sizeof(*t) + n, told_destructor);
-	if (!t)
-		return NULL;
-
-	memcpy(t->key, key, n);
-	t->w = w;
-	t->hash = hash;
-	t->due.h = expiry_handler;
-	t->due.arg = t;
-	++w->toldc;
-	told_grow(w);
-	hash_append(w->told, hash, &t->he, t);
-
-	return t;
-}
-
-
-static void told_life(struct told *t, uint64_t ms)
-{
-	struct due *due = &t->w->b->nb->due;
-
-	if (t->ttl)
-		(void)due_start(due, &t->due, ms);
-	else
-		due_stop(due, &t->due);
-}
-
-
-/* The watch may be gone afterwards, but for who holds it. */
-static void value_tell(struct bus_watch *w, const char *key,
-		       const struct natsval *val)
-{
-	const uint32_t hash = key_hash(w, key);
-	struct told *t = told_find(w, key, hash);
-	uint64_t age = 0;
-
-	if (val->deleted) {
-		if (t)
-			told_gone(t, val->seq);
-		return;
-	}
-
-	/* told before, and could not be renewed while we were away */
-	if (t && t->rev == val->seq) {
-		t->round = w->round;
-		told_life(t, t->ttl);
-		return;
-	}
-
-	if (val->ttl && !w->current)
-		age = kvbucket_age(w->b, val->stamp);
-
-	if (val->ttl && age >= val->ttl) {
-		natsreap_add(w->b, val->seq, REAP_MS);
-		if (t)
-			told_gone(t, val->seq);
-		return;
-	}
-
-	if (!t)
-		t = told_add(w, key, hash);
-	if (!t) {
-		log_event(LOG_ERROR, "bus", NULL, "bucket %s: no memory to"
-			  " watch %s", w->b->name, key);
-		return;
-	}
-
-	t->rev   = val->seq;
-	t->round = w->round;
-	t->ttl   = val->ttl;
-	told_life(t, val->ttl - age);
-	w->h(key, val->seq, val->buf, val->len, w->arg);
-}
-
-
-struct stale {
-	struct told **tv;
-	size_t n;
-	const struct bus_watch *w;
-};
-
-
-static bool stale_handler(struct le *le, void *arg)
-{
-	struct told *t = le->data;
-	struct stale *st = arg;
-
-	if (t->round == st->w->round)
-		return false;
-
-	if (st->w->resumed)
-		told_life(t, t->ttl);
-	else
-		st->tv[st->n++] = t;
-
-	return false;
-}
-
-
-/* All that is stored has come: what has not is gone; or if only news have come,
-   it is as it was. */
-static void caught_up(struct bus_watch *w)
-{
-	struct stale st = { .w = w };
-	size_t i;
-
-	w->current = true;
-	w->heard_at = tmr_jiffies();
-	w->complete = true;
-	str_ncpy(w->stream, w->b->made, sizeof(w->stream));
-
-	st.tv = mem_zalloc((w->toldc + 1) * sizeof(*st.tv), NULL);
-	if (st.tv)
-		(void)hash_apply(w->told, stale_handler, &st);
-
-	for (i=0; i<st.n && wanted(w); i++)
-		told_gone(st.tv[i], st.tv[i]->rev);
-	mem_deref(st.tv);
-
-	if (wanted(w))
-		w->h(NULL, 0, NULL, 0, w->arg);
-}
 
 
 static const char *header(natsMsg *msg, const char *name)
@@ -415,9 +145,9 @@ static void sent_handler(struct target *target, natsMsg *msg)
 		natsreap_add(w->b, val.seq, w->b->nb->mark_ms);
 
 	if (key)
-		value_tell(w, key, &val);
-	if (wanted(w) && !w->current && !p.pending)
-		caught_up(w);
+		told_value(w, key, &val);
+	if (watch_wanted(w) && !w->current && !p.pending)
+		told_caught_up(w);
 	mem_deref(w);
 }
 
@@ -474,7 +204,7 @@ static void made_handler(struct target *target, natsMsg *msg)
 
 	if (!pending && !w->nth && !w->current) {
 		mem_ref(w);
-		caught_up(w);
+		told_caught_up(w);
 		mem_deref(w);
 	}
 }
@@ -565,8 +295,7 @@ static void watch_destructor(void *arg)
 		consumer_drop(w);
 	}
 
-	hash_flush(w->told);
-	mem_deref(w->told);
+	told_close(w);
 	list_unlink(&w->le);
 }
 
@@ -606,10 +335,9 @@ int natskv_watch(struct bus_watch **wp, struct bus *bus, const char *bucket,
 	w->arg = arg;
 	w->due.h = silence_handler;
 	w->due.arg = w;
-	w->hsize = HASH_MIN;
 	list_append(&b->watchl, &w->le, w);
 
-	err = hash_alloc(&w->told, w->hsize);
+	err = told_alloc(w);
 	if (err) {
 		mem_deref(w);
 		return err;
@@ -658,16 +386,6 @@ void natswatch_ready(struct kvbucket *b)
 }
 
 
-static bool told_quiet_handler(struct le *le, void *arg)
-{
-	struct told *t = le->data;
-
-	due_stop(arg, &t->due);
-
-	return false;
-}
-
-
 /**
  * A bucket goes away under those who watch it
  *
@@ -683,7 +401,7 @@ void natswatch_close(struct kvbucket *b)
 		list_unlink(le);
 		consumer_drop(w);
 		due_stop(&b->nb->due, &w->due);
-		(void)hash_apply(w->told, told_quiet_handler, &b->nb->due);
+		told_quiet(w);
 		w->b = NULL;
 	}
 }
