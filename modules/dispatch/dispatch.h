@@ -23,6 +23,7 @@ struct service;
 struct siphost_api;
 struct tables;
 struct ticket_key;
+struct wire_place;
 
 /* "dispatch.created":  a conference was given to a server
  * "dispatch.rejected": a client was turned away: user, reason, scode
@@ -186,8 +187,14 @@ void pending_flush(struct dispatch *d);
 
 /* bank.c */
 int  bank_open(struct dispatch *d, const struct tables_config *cfg);
+
+/* ask.c */
 void bank_join(struct dispatch *d, const struct join *join, bool only);
 void bank_flush(struct dispatch *d);
+
+/* learned.c */
+int  bank_learn(struct dispatch *d, const char *name, size_t namelen,
+		const char *bank, const struct wire_place *wp);
 int  dispatch_subject(const struct dispatch *d, const char *server,
 		      char *subject, size_t sz);
 

@@ -28,45 +28,8 @@
 #include "noc/wire.h"
 #include "noc/tables.h"
 #include "dispatch/dispatch.h"
+#include "dispatch/pending.h"
 
-
-enum {
-	TRIES_MAX = 4,             /* servers that may refuse               */
-	RACES_MAX = 3,             /* times the claim may change under us   */
-	ASK_MAX   = 64,            /* joins in one reservation              */
-	LESS_MAX  = 16,            /* choices that may be made anew         */
-	LESS_PART = 128,           /* of what is left: too little to choose
-				      anew for                              */
-	SILENT_MAX = 2,            /* servers in a row that do not answer:
-				      it is the bus                         */
-};
-
-struct waiting {
-	struct le le;
-	struct client *client;     /* referenced                            */
-};
-
-struct pending {
-	struct le he;
-	struct dispatch *d;
-	struct list waitl;         /* struct waiting, oldest first          */
-	unsigned asked;            /* of these, in the reservation          */
-	unsigned granted;
-	unsigned media;
-	bool known;                /* its server is asked for more room     */
-	bool held;                 /* tables count a reservation for us     */
-	struct conf_route route;   /* server that is asked                  */
-	char triedv[TRIES_MAX][NAME_SERVER_MAX];
-	unsigned triedc;
-	unsigned races;
-	unsigned lessc;            /* choices that were made anew           */
-	unsigned silentc;          /* servers that did not answer           */
-	uint64_t rev;              /* of the claim to replace, 0: none      */
-	struct bus_req *req;
-	struct bus_kvop *op;
-	size_t namelen;
-	char name[CLIENT_CONFERENCE_MAX];
-};
 
 static void pending_select(struct pending *p);
 static void pending_claim(struct pending *p);
@@ -79,15 +42,6 @@ static void waiting_destructor(void *arg)
 
 	list_unlink(&w->le);
 	mem_deref(w->client);
-}
-
-
-static void pending_release(struct pending *p)
-{
-	if (p->held)
-		tables_release(p->d->tables, p->route.server, 1,
-			       tmr_jiffies());
-	p->held = false;
 }
 
 
@@ -149,7 +103,13 @@ static void pending_again(struct pending *p)
 }
 
 
-static void pending_fail(struct pending *p, int err)
+/**
+ * Turn away everybody who waits
+ *
+ * @param p   Pending, released
+ * @param err Why
+ */
+void pending_fail(struct pending *p, int err)
 {
 	struct le *le;
 
@@ -190,67 +150,6 @@ static void pending_created(struct pending *p)
 	++p->d->countv[COUNT_CREATED];
 	dispatch_fire(p->d, "dispatch.created", NULL, &de);
 	pending_done(p);
-}
-
-
-static int reserve_encode(struct pending *p, bool release, uint8_t *buf,
-			  size_t sz, size_t *len)
-{
-	const uint32_t next = p->route.next;
-	const struct wire_reserve r = {
-		.create = !p->known, .media = p->media,
-		.least = p->known || p->lessc >= LESS_MAX ? 0 :
-			next - next / LESS_PART,
-		.release = release,
-	};
-	struct le *le;
-	size_t n, total;
-	unsigned joinc = 0;
-	int err;
-
-	err = wire_reserve_encode(buf, sz, &total, &r);
-	if (err)
-		return err;
-
-	LIST_FOREACH(&p->waitl, le) {
-		const struct waiting *w = le->data;
-		const struct willcall_join j =
-			join_willcall(client_join(w->client));
-
-		if (joinc == (release ? p->granted : ASK_MAX))
-			break;
-
-		err = wire_join_encode(buf + total, sz - total, &n, &j);
-		if (err)
-			return err;
-
-		total += n;
-		++joinc;
-	}
-
-	if (!release)
-		p->asked = joinc;
-	*len = total;
-
-	return 0;
-}
-
-
-/* Places that were reserved for nothing: the server need not keep them. */
-static void pending_giveback(struct pending *p)
-{
-	uint8_t buf[64 + ASK_MAX * WIRE_JOIN_MAX];
-	char subject[2 * NAME_KEY_MAX];
-	size_t n;
-
-	/* those that were granted are the first ones */
-	if (!p->granted || reserve_encode(p, true, buf, sizeof(buf), &n) ||
-	    dispatch_subject(p->d, p->route.server, subject,
-				       sizeof(subject)))
-		return;
-
-	/* if it is lost, they end by themselves */
-	(void)bus_publish(p->d->bus, subject, buf, n);
 }
 
 
@@ -393,104 +292,20 @@ static void pending_refused(struct pending *p, int err)
 }
 
 
-static int verdict_errno(enum wire_verdict verdict)
+/**
+ * What became of a reservation
+ *
+ * @param p   Pending
+ * @param err 0: p->granted joins have a place; else nobody has
+ */
+void pending_reserved(struct pending *p, int err)
 {
-	switch (verdict) {
-
-	case WIRE_GRANT: return 0;
-	case WIRE_FULL:  return ENOSPC;
-	case WIRE_OUT:   return ENOENT;
-	case WIRE_LESS:  return EAGAIN;
-	default:         return EPROTO;
-	}
-}
-
-
-static void reserve_handler(int err, const uint8_t *buf, size_t len, void *arg)
-{
-	struct pending *p = arg;
-	struct wire_granted g = { .granted = 0 };
-
-	if (!err)
-		err = wire_granted_decode(&g, buf, len);
-	else if (err == ENOENT)
-		tables_server_lost(p->d->tables, p->route.server);
-
-	if (!err) {
-		(void)tables_server_granted(p->d->tables, p->route.server,
-					    g.unused, g.seq, tmr_jiffies());
-		err = verdict_errno(g.verdict);
-	}
-
-	/* a full server may have had room for some of them */
-	p->granted = min(g.granted, p->asked);
-
-	if (!p->granted) {
-		log_trace("dispatch", NULL, "%s does not take %s: %s",
-			  p->route.server, p->name, strerror(err));
-		pending_refused(p, err ? err : ENOSPC);
-	}
-	else if (p->known) {
-		pending_done(p);
-	}
-	else {
-		pending_claim(p);
-	}
-}
-
-
-static void pending_reserve(struct pending *p)
-{
-	uint8_t buf[64 + ASK_MAX * WIRE_JOIN_MAX];
-	char subject[2 * NAME_KEY_MAX];
-	size_t n;
-	int err;
-
-	err = reserve_encode(p, false, buf, sizeof(buf), &n);
-	if (!err)
-		err = dispatch_subject(p->d, p->route.server, subject,
-				       sizeof(subject));
 	if (err)
-		goto out;
-
-	err = bus_request(&p->req, p->d->bus, subject, buf, n,
-			  p->d->conf.reserve_ms, reserve_handler, p);
-
- out:
-	if (err == ENOTCONN)
 		pending_refused(p, err);
-	else if (err)
-		pending_fail(p, err);
-}
-
-
-/* Choose a server, and count a reservation there */
-static int pending_choose(struct pending *p)
-{
-	const char *notv[TRIES_MAX];
-	struct select_req req = {
-		.conf = p->name, .conflen = p->namelen,
-		.media = p->media, .notv = notv, .notc = p->triedc,
-		.now = tmr_jiffies(), .utc = (uint64_t)time(NULL),
-	};
-	unsigned i;
-	int err;
-
-	for (i=0; i<p->triedc; i++)
-		notv[i] = p->triedv[i];
-
-	err = tables_select(p->d->tables, &req, &p->route);
-
-	/* video is a wish: better heard than not let in */
-	if (err == ENOTSUP && p->media & MEDIA_AUDIO &&
-	    p->media != MEDIA_AUDIO) {
-		req.media = p->media = MEDIA_AUDIO;
-		err = tables_select(p->d->tables, &req, &p->route);
-	}
-
-	p->held = !err;
-
-	return err;
+	else if (p->known)
+		pending_done(p);
+	else
+		pending_claim(p);
 }
 
 

@@ -31,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct wire_granted granted;
 		struct wire_user user;
 		struct wire_plan plan;
+		struct wire_place place;
 	} u;
 	uint8_t buf[WIRE_SMALL_MAX];
 	unsigned joinc;
@@ -50,6 +51,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (!wire_plan_decode(&u.plan, data, size) &&
 	    wire_plan_encode(buf, sizeof(buf), &n, &u.plan))
+		abort();
+	if (!wire_place_decode(&u.place, data, size) &&
+	    wire_place_encode(buf, sizeof(buf), &n, &u.place))
 		abort();
 	(void)wire_reserve_decode(&u.reserve, &joinc, data, size,
 				  join_handler, NULL);

@@ -32,6 +32,10 @@ START_TEST(test_wire_there_and_back)
 	struct wire_claim c;
 	struct wire_granted g;
 	struct wire_user u;
+	struct wire_place place = {
+		WIRE_GRANT, "m1", "127.0.0.1:5060", 7, 8, 9, 10
+	};
+	struct wire_place pl;
 	struct wire_plan p;
 	uint8_t buf[WIRE_SMALL_MAX];
 	size_t n;
@@ -56,6 +60,21 @@ START_TEST(test_wire_there_and_back)
 	ck_assert_int_eq(0, wire_user_encode(buf, sizeof(buf), &n, &user));
 	ck_assert_int_eq(0, wire_user_decode(&u, buf, n));
 	ck_assert(!memcmp(&user, &u, sizeof(u)));
+
+	ck_assert_int_eq(0, wire_place_encode(buf, sizeof(buf), &n, &place));
+	ck_assert_int_eq(0, wire_place_decode(&pl, buf, n));
+	ck_assert(!memcmp(&place, &pl, sizeof(pl)));
+
+	/* granted, but where? it would become part of a URI */
+	place.contact[0] = '>';
+	ck_assert_int_eq(0, wire_place_encode(buf, sizeof(buf), &n, &place));
+	ck_assert_int_eq(EBADMSG, wire_place_decode(&pl, buf, n));
+	place.contact[0] = place.server[0] = '\0';
+	ck_assert_int_eq(0, wire_place_encode(buf, sizeof(buf), &n, &place));
+	ck_assert_int_eq(EBADMSG, wire_place_decode(&pl, buf, n));
+	place.verdict = WIRE_OUT;
+	ck_assert_int_eq(0, wire_place_encode(buf, sizeof(buf), &n, &place));
+	ck_assert_int_eq(0, wire_place_decode(&pl, buf, n));
 
 	ck_assert_int_eq(0, wire_plan_encode(buf, sizeof(buf), &n, &plan));
 	ck_assert_int_eq(0, wire_plan_decode(&p, buf, n));
