@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <time.h>
 #include <unistd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <re.h>
 #include "noc/hmac.h"
@@ -25,7 +26,10 @@
 #include "heartbeat/beater_int.h"
 
 
-enum { BYES = 2 };                 /* copies of a goodbye                   */
+enum {
+	BYES = 2,                  /* copies of a goodbye                   */
+	NICE = -10,                /* priority of the thread                */
+};
 
 
 static uint64_t now_usec(void)
@@ -154,6 +158,10 @@ static void *thread_main(void *arg)
 	uint64_t next = now_usec();
 
 	(void)pthread_setname_np(pthread_self(), "heartbeat");
+
+	/* if we may: a machine that is busy is not dead */
+	(void)setpriority(PRIO_PROCESS, 0, NICE);
+
 	pthread_mutex_lock(&b->lock);
 	while (!b->quit) {
 		struct timespec ts;

@@ -133,11 +133,16 @@ static void put_handler(int err, uint64_t rev, const uint8_t *buf, size_t len,
 			void *arg)
 {
 	struct target *t = arg;
-	(void)rev;
 	(void)buf;
 	(void)len;
 
-	/* somebody else was faster: the watch tells what is so now */
+	/* somebody else was faster: the watch tells what is so now, or, if the
+	   bus has forgotten, this does */
+	if (err == ESTALE || err == EEXIST)
+		t->mark_rev = rev;
+	else if (err == ENOENT)
+		t->mark_rev = 0;
+
 	if (err && err != ESTALE && err != EEXIST && err != ENOENT)
 		log_event(LOG_DEBUG, "registry", NULL,
 			  "cannot mark %s: %s", t->name, strerror(err));

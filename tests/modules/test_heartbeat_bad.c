@@ -1,6 +1,7 @@
 /**
- * @file test_heartbeat_bad.c  Heartbeats and records that are forged or broken,
- *                             and a process that does not run for a while
+ * @file test_heartbeat_bad.c  Heartbeats and records that are forged or broken
+ *
+ * ... and a process that does not run for a while.
  */
 #include <string.h>
 #include <signal.h>
