@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <sofia-sip/hostdomain.h>
 #include "sip/leg.h"
 #include "sip/dialogtext.h"
 
@@ -124,29 +128,86 @@ int adopt_leg(struct leg *lg, const struct dialogtext *d)
 }
 
 
-/* Ours that speaks the peer's transport and kind of address */
+/* Where the next request goes: "1.2.3.4" or "::1" of a URI; false if that is
+ * a name, or too long */
+static bool host_get(char *buf, size_t sz, const struct dialogtext *d)
+{
+	const char *uri = d->hop[0] ? d->hop : d->routec ? d->routev[0] + 1
+		: d->target;
+	const char *p = strchr(uri, '@');
+	size_t n;
+
+	p = p ? p + 1 : uri + strcspn(uri, ":") + 1;
+	n = *p == '[' ? strcspn(++p, "]") : strcspn(p, ":;?>");
+	if (n >= sz)
+		return false;
+
+	memcpy(buf, p, n);
+	buf[n] = '\0';
+
+	return true;
+}
+
+
+/* The address of ours from which packets go there */
+static bool local_get(char *buf, size_t sz, const char *host)
+{
+	const bool six = strchr(host, ':') != NULL;
+	const int af = six ? AF_INET6 : AF_INET;
+	union wire_addr to = {.s = {.sa_family = (sa_family_t)af}};
+	socklen_t len = six ? sizeof(to.in6) : sizeof(to.in);
+	bool ok;
+	int fd;
+
+	to.in.sin_port = htons(9);
+	if (inet_pton(af, host, six ? (void *)&to.in6.sin6_addr
+		      : (void *)&to.in.sin_addr) != 1)
+		return false;
+
+	fd = socket(af, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+
+	/* sends nothing */
+	ok = !connect(fd, &to.s, len) && !getsockname(fd, &to.s, &len) &&
+		inet_ntop(af, six ? (void *)&to.in6.sin6_addr
+			  : (void *)&to.in.sin_addr, buf, (socklen_t)sz);
+	(void)close(fd);
+
+	return ok;
+}
+
+
+/* Ours that speaks the peer's transport and kind of address, best the one
+ * that packets to the peer come from anyway */
 static tport_t *tport_pick(const struct agent *ag,
 			   const struct dialogtext *d)
 {
-	tport_t *tp = tport_primaries(nta_agent_tports(ag->nta));
-	const char *uri = d->hop[0] ? d->hop : d->routec ? d->routev[0] + 1
-		: d->target;
-	const char *host = strchr(uri, '@');
+	tport_t *tp = tport_primaries(nta_agent_tports(ag->nta)), *any = NULL;
+	char host[DIALOGTEXT_URI_MAX] = "", local[INET6_ADDRSTRLEN] = "";
 	bool six;
 
-	host = host ? host + 1 : uri + strcspn(uri, ":") + 1;
-	six  = *host == '[';
+	if (!host_get(host, sizeof(host), d) ||
+	    !local_get(local, sizeof(local), host))
+		local[0] = '\0';
+
+	six = strchr(host, ':') != NULL;
 
 	for (; tp; tp = tport_next(tp)) {
 
 		const tp_name_t *tpn = tport_name(tp);
 
-		if (!strcasecmp(tpn->tpn_proto, d->transport) &&
-		    six == (strchr(tpn->tpn_canon, ':') != NULL))
+		if (strcasecmp(tpn->tpn_proto, d->transport) ||
+		    six != (strchr(tpn->tpn_canon, ':') != NULL))
+			continue;
+
+		if (!host_cmp(tpn->tpn_canon, local))
 			return tp;
+
+		any = any ? any : tp;
 	}
 
-	return NULL;
+	return any;
 }
 
 

@@ -592,6 +592,37 @@ START_TEST(adopted_route)
 END_TEST
 
 
+/* The new server has several addresses, and says the one that the phone can
+   reach. */
+START_TEST(adopted_addresses)
+{
+	struct sipstack_conf conf, other;
+	char contact[64];
+	struct farm f;
+	struct sa sa;
+
+	fix_conf(&conf, "127.0.0.1");
+	memset(&f, 0, sizeof(f));
+	fix_open(&f.a, &conf);
+	fix_conf(&other, "127.0.0.9");
+	ck_assert(!sa_set_str(&other.laddrv[1], "::1", 0));
+	ck_assert(!sa_set_str(&other.laddrv[2], "127.0.0.1", 0));
+	other.laddrc = 3;
+	fix_start(&f.b, &other);
+	ck_assert(!sipstack_laddr(f.b.st, 2, &sa));
+	phone_open(&f.p, &f.a.laddr, false, "room");
+	fix_join(&f.a, &f.p);
+	freeze(&f);
+	adopt(&f);
+	ck_assert(!sipcall_offer(f.call, new_sdp, strlen(new_sdp)));
+	ck_assert(phone_request(&f.p, "INVITE"));
+	(void)re_snprintf(contact, sizeof(contact), "sip:room@%J", &sa);
+	ck_assert(phone_has(&f.p, "Contact", contact));
+	farm_close(&f);
+}
+END_TEST
+
+
 /* After a crash: numbers were used that nobody wrote down. */
 START_TEST(adopted_after_crash)
 {
@@ -977,6 +1008,7 @@ static Suite *move_suite(void)
 	tcase_add_test(tc, adopted_timer);
 	tcase_add_test(tc, adopted_refreshes);
 	tcase_add_test(tc, adopted_route);
+	tcase_add_test(tc, adopted_addresses);
 	tcase_add_test(tc, adopted_after_crash);
 	tcase_add_test(tc, adopted_tcp);
 	tcase_add_test(tc, adopted_nat);
