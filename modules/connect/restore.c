@@ -12,7 +12,7 @@
 
 
 enum {
-	SKIP_PACKETS = 150,        /* after a crash, for clocks that differ   */
+	SKIP_PACKETS = 150,        /* after a crash, for clocks that differ */
 	AGE_MAX      = 86400,      /* a stream that is older begins anew [s]  */
 };
 
