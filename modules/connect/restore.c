@@ -13,7 +13,7 @@
 
 enum {
 	SKIP_PACKETS = 150,        /* after a crash, for clocks that differ */
-	AGE_MAX      = 86400,      /* a stream that is older begins anew [s]  */
+	AGE_MAX      = 86400,      /* a stream that is older begins anew [s] */
 };
 
 
