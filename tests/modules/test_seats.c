@@ -79,8 +79,9 @@ static void server_up(unsigned ix, const char *name, const char *more)
 	char conf[512];
 
 	(void)re_snprintf(conf, sizeof conf, "service siphost\nservice mesh\n"
-			  "service groups\nservice usage\nmesh.workers 1\n"
-			  "%s%s", strstr(more, "connect.seats ") ? "" :
+			  "%sservice usage\nmesh.workers 1\n%s%s",
+			  strstr(more, "service ") ? "" : "service groups\n",
+			  strstr(more, "connect.seats ") ? "" :
 			  "connect.seats yes\n", more);
 	callers.starting = ix;
 	callers.srvv[ix] = farm_start(&farm, ix, name, conf,
@@ -943,6 +944,43 @@ START_TEST(test_dead)
 END_TEST
 
 
+/* Two who hear each other, and nobody else, wherever they are */
+START_TEST(test_pair)
+{
+	struct caller *cv[2];
+	struct move mv;
+
+	server_up(0, "m1", "service pointtopoint\n");
+	server_up(1, "m2", "service pointtopoint\n");
+	cv[0] = caller_join(0, "room", 0, true);
+	cv[1] = caller_join(0, "room", 1, true);
+	farm_nap(300);
+
+	/* one after the other: the link stands for who is not there yet */
+	cv[1]->mode = REFUSES;
+	cv[1]->scode = 500;
+	move_begin(&mv, 0, 1);
+	legs_move(&mv);
+	ck_assert_uint_eq(1, here(0));
+	ck_assert_uint_eq(1, here(1));
+	farm_nap(1200);
+	ck_assert(caller_hears(cv[0], 1));
+	ck_assert(caller_hears(cv[1], 0));
+	ck_assert(!caller_hears(cv[0], 0));
+
+	cv[1]->mode = ANSWERS;
+	legs_move(&mv);
+	move_end(&mv);
+	farm_nap(1000);
+	ck_assert_uint_eq(2, here(1));
+	ck_assert(caller_hears(cv[0], 1));
+	ck_assert(caller_hears(cv[1], 0));
+	ck_assert(!caller_hears(cv[1], 1));
+	ck_assert_uint_eq(486, caller_join(1, "room", 2, false)->rejected);
+}
+END_TEST
+
+
 /* A run of m1 that dies with four legs up, in a process of its own */
 static void die_with_legs(void)
 {
@@ -1190,6 +1228,7 @@ int main(void)
 	tcase_add_test(tc, test_move);
 	tcase_add_test(tc, test_refused);
 	tcase_add_test(tc, test_hangs_up);
+	tcase_add_test(tc, test_pair);
 	tcase_add_test(tc, test_taken);
 	tcase_add_test(tc, test_bus_away);
 	tcase_add_test(tc, test_pace);
