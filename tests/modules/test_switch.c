@@ -1,5 +1,5 @@
 /**
- * @file test_switch.c  dispatchswitch: whose turn it is, and who lives
+ * @file test_switch.c  dispatchswitch: who lives, and gets joins
  */
 #include <string.h>
 #include <stdlib.h>
@@ -11,7 +11,6 @@
 #include "noc/name.h"
 #include "noc/node.h"
 #include "sip/ping.h"
-#include "dispatchswitch/turn.h"
 #include "noc.h"
 
 
@@ -19,86 +18,6 @@
 	step_h *const stepv_[] = { __VA_ARGS__ }; \
 	noc_run(conf, stepv_, ARRAY_SIZE(stepv_)); \
 } while (0)
-
-
-static const struct turn_member memberv[] = {
-	{1, 0, "127.0.0.1:1"}, {2, 0, "127.0.0.1:2"}, {7, 0, "127.0.0.1:7"},
-};
-
-
-/* Number of the port that is next */
-static unsigned next(struct turn *t, uint64_t tag)
-{
-	char contact[128];
-	size_t n;
-
-	if (turn_next(t, tag, contact, sizeof(contact), &n))
-		return 0;
-
-	ck_assert_uint_eq(11, n);
-
-	return (unsigned)(contact[10] - '0');
-}
-
-
-START_TEST(test_turn)
-{
-	unsigned countv[8] = {0}, i, first;
-	struct turn *t;
-	char contact[4];
-	size_t n;
-
-	ck_assert_int_eq(0, turn_alloc(&t, TURN_ROUND_ROBIN));
-	ck_assert_uint_eq(0, next(t, 1));
-	ck_assert_int_eq(EINVAL, turn_set(t, memberv, TURN_MAX + 1));
-	ck_assert_int_eq(0, turn_set(t, memberv, 3));
-	ck_assert_int_eq(EOVERFLOW, turn_next(t, 5, contact, sizeof(contact),
-					      &n));
-
-	for (i=0; i<300; i++)
-		++countv[next(t, 0x123400000000u + ((uint64_t)i << 16) + i)];
-	ck_assert_uint_eq(100, countv[1]);
-	ck_assert_uint_eq(100, countv[2]);
-	ck_assert_uint_eq(100, countv[7]);
-
-	/* a copy goes where the first one went, also when others have come */
-	first = next(t, 0xabc0000000000001);
-	for (i=0; i<50; i++) {
-		(void)next(t, 0xdef0000000000000 + 2 * i);
-		ck_assert_uint_eq(first, next(t, 0xabc0000000000001));
-	}
-
-	/* ... as long as that one lives */
-	ck_assert_int_eq(0, turn_set(t, &memberv[first == 1 ? 1 : 0], 1));
-	ck_assert_uint_ne(first, next(t, 0xabc0000000000001));
-	ck_assert_int_eq(0, turn_set(t, NULL, 0));
-	ck_assert_uint_eq(0, next(t, 0xabc0000000000001));
-	mem_deref(t);
-}
-END_TEST
-
-
-START_TEST(test_turn_load)
-{
-	unsigned countv[8] = {0}, i;
-	struct turn *t;
-
-	ck_assert_int_eq(0, turn_alloc(&t, TURN_LOAD));
-	ck_assert_int_eq(0, turn_set(t, memberv, 3));
-	turn_load(t, 1, 100);
-	turn_load(t, 2, 40);
-	turn_load(t, 7, 0);
-	turn_load(t, 9, 0);
-
-	/* up to the same for all: 100 = 40 + 60 = 100 */
-	for (i=0; i<160; i++)
-		++countv[next(t, (uint64_t)(i + 1) * 0x10003)];
-	ck_assert_uint_eq(0, countv[1]);
-	ck_assert_uint_eq(60, countv[2]);
-	ck_assert_uint_eq(100, countv[7]);
-	mem_deref(t);
-}
-END_TEST
 
 
 static const struct {
@@ -367,8 +286,6 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_test(tc, test_turn);
-	tcase_add_test(tc, test_turn_load);
 	tcase_add_test(tc, test_response);
 	tcase_add_test(tc, test_switch);
 	tcase_add_test(tc, test_fixed);
