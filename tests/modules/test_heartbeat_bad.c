@@ -98,6 +98,83 @@ START_TEST(test_forged)
 END_TEST
 
 
+static void states_handler(unsigned ix, uint64_t instance,
+			   enum beater_state st, bool bye, void *arg)
+{
+	enum beater_state *state = arg;
+	(void)ix;
+	(void)instance;
+	(void)bye;
+
+	*state = st;
+}
+
+
+static bool is_heard(void *arg)
+{
+	return *(enum beater_state *)arg == BEATER_HEARD;
+}
+
+
+static bool is_quiet(void *arg)
+{
+	return *(enum beater_state *)arg == BEATER_QUIET;
+}
+
+
+static bool is_silent(void *arg)
+{
+	return *(enum beater_state *)arg == BEATER_SILENT;
+}
+
+
+/* That a port is closed is a reason to ask at once, but no proof. */
+START_TEST(test_refused)
+{
+	static const char *const addrv[] = {"127.0.0.1", "::1"};
+	enum beater_state statev[2] = {BEATER_NEW, BEATER_NEW};
+	struct beater *bv[2];
+	struct beater_stats st;
+	struct sa sav[2];
+	unsigned i, ix;
+	uint64_t t;
+	int err;
+
+	farm_open(&farm);
+	for (i=0; i<2; i++) {
+		struct beater_conf conf = {
+			.secret = farm.key, .instance = 1 + i,
+			.interval = 100, .timeout = 1000, .stuck = 60000,
+		};
+
+		ck_assert_int_eq(0, sa_set_str(&conf.laddr, addrv[_i], 0));
+		err = beater_alloc(&bv[i], &conf, states_handler, &statev[i]);
+		if (err == EADDRNOTAVAIL || err == EAFNOSUPPORT) {
+			farm_close(&farm);          /* a host without IPv6 */
+			return;
+		}
+		ck_assert_int_eq(0, err);
+		ck_assert_int_eq(0, beater_laddr(bv[i], &sav[i]));
+	}
+	ck_assert_int_eq(0, beater_peer_add(bv[0], &ix, 2, &sav[1]));
+	ck_assert_int_eq(0, beater_peer_add(bv[1], &ix, 1, &sav[0]));
+	ck_assert(farm_wait(is_heard, &statev[0], 3000));
+
+	t = farm_clock();
+	mem_deref(bv[1]);
+	ck_assert(farm_wait(is_quiet, &statev[0], 3000));
+	ck_assert_uint_lt(farm_clock() - t, 500000);
+	ck_assert(farm_wait(is_silent, &statev[0], 3000));
+	ck_assert_uint_ge(farm_clock() - t, 800000);
+	beater_stats(bv[0], &st);
+	ck_assert_uint_gt(st.refused, 0);
+	ck_assert_uint_eq(0, st.bad);
+	mem_deref(bv[0]);
+	farm_close(&farm);
+}
+END_TEST
+
+
 START_TEST(test_bad_records)
 {
 	static const char *const badv[] = {
@@ -273,6 +350,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, test_forged, 0, 5);
+	tcase_add_loop_test(tc, test_refused, 0, 2);
 	tcase_add_test(tc, test_bad_records);
 	tcase_add_test(tc, test_pause);
 	suite_add_tcase(s, tc);
