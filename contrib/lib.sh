@@ -15,6 +15,13 @@ as_root() {
 	fi
 }
 
+# nats_unit VERB...: Debian would start a nats-server that is open to everybody
+# as soon as the package is there; those of contrib/up are private.
+nats_unit() {
+	[ ! -d /run/systemd/system ] ||
+		as_root systemctl "$@" nats-server.service >&2
+}
+
 # packages KIND...: install those of contrib/packages that are missing.
 packages() {
 	local want missing kind
@@ -30,10 +37,18 @@ packages() {
 	[ -n "$missing" ] || return 0
 	say "installing packages:" $missing
 	as_root apt-get update -q >&2 || die "apt-get update failed"
+	case " $(echo $missing) " in
+	*" nats-server "*) nats_unit mask --runtime ;;
+	esac
 	# shellcheck disable=SC2086
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
 		--no-install-recommends $missing >&2 ||
 		die "apt-get install failed"
+	case " $(echo $missing) " in
+	*" nats-server "*)
+		nats_unit unmask --runtime
+		nats_unit disable ;;
+	esac
 }
 
 # build DIR [CONFIGURE-OPTION...]: make everything in DIR; says nothing when

@@ -72,9 +72,11 @@ static void failure(struct natsconn *nc, const char *url, const char *reason)
 {
 	char text[sizeof(nc->told)];
 
-	/* once per kind of failure, not once per attempt */
-	if (re_snprintf(text, sizeof(text), "%s: %s", url, reason) < 0 ||
-	    !strcmp(text, nc->told))
+	if (re_snprintf(text, sizeof(text), "%s: %s", url, reason) < 0)
+		return;
+
+	/* the same again: after twice as many attempts each time */
+	if (!strcmp(text, nc->told) && nc->failures & (nc->failures - 1))
 		return;
 
 	str_ncpy(nc->told, text, sizeof(nc->told));

@@ -904,6 +904,16 @@ START_TEST(test_password)
 	ck_assert_int_eq(BUS_DOWN, bus_state(fix.near));
 	fix.near = mem_deref(fix.near);
 
+	/* credentials that are none */
+	conf.credentials = fix.nd.dir;
+	conf.user = conf.password = NULL;
+	bus_conf(&fix.near, &conf);
+	run(800);
+	ck_assert_int_eq(BUS_DOWN, bus_state(fix.near));
+	fix.near = mem_deref(fix.near);
+
+	conf.credentials = NULL;
+	conf.user = "junctor";
 	conf.password = "secret";
 	bus_conf(&fix.near, &conf);
 	until(near_up);
