@@ -43,6 +43,7 @@ struct usage_store {
 
 	/* writer thread, once it runs */
 	struct usage_db *wr;
+	bool last;                    /* the last try                        */
 };
 
 
@@ -118,8 +119,10 @@ static bool take(struct usage_store *s, struct list *batch, bool *heartbeat,
 	more = *heartbeat || batch->head;
 
 	/* who stops has one more try */
-	if (failed && s->quit)
-		more = false;
+	if (failed && s->quit) {
+		more &= !s->last;
+		s->last = true;
+	}
 
 	s->heartbeat = false;
 	s->queued = 0;

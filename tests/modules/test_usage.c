@@ -199,6 +199,152 @@ START_TEST(crash_closes_at_last_heartbeat)
 END_TEST
 
 
+/* The record goes with the leg: away, and perhaps back again. */
+START_TEST(moves_away_and_back)
+{
+	const struct usage_filter all = {.limit = 100};
+	struct usage_store *s;
+	struct odict *od;
+	uint64_t n;
+
+	ck_assert_int_eq(usage_store_alloc(&s, &usage_sqlite, file, "srv",
+					   false), 0);
+	push(s, USAGE_JOIN, 1, 1000);
+	push(s, USAGE_JOIN, 2, 1000);
+	push(s, USAGE_JOIN, 3, 1000);
+	push(s, USAGE_LEAVE, 3, 1000);
+	push(s, USAGE_MOVED, 1, 1000);
+	push(s, USAGE_MOVED, 2, 1000);
+	/* one that has left is a record, whoever asks for it */
+	push(s, USAGE_MOVED, 3, 1000);
+	push(s, USAGE_JOIN, 2, 1000);
+	push(s, USAGE_JOIN, 2, 1000);
+	push(s, USAGE_LEAVE, 2, 1000);
+	mem_deref(s);
+
+	od = read_all(&all);
+	ck_assert_uint_eq(odict_count(od, false), 2);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert(odict_get_number(record(od, i), &n, "leave_time"));
+		ck_assert_str_eq(odict_string(record(od, i), "cause"),
+				 "bye");
+	}
+	mem_deref(od);
+}
+END_TEST
+
+
+static void leg_h(const char *leg, void *arg)
+{
+	ck_assert_str_eq(leg, "leg-1");
+	++*(unsigned *)arg;
+}
+
+
+/* Others may have what an earlier run left open: it stays until that is
+   known. */
+START_TEST(kept_open_until_known)
+{
+	const struct usage_filter all = {.limit = 100};
+	struct usage_store *s;
+	struct odict *od;
+	unsigned n = 0;
+	uint64_t left;
+
+	die_with_open_leg();
+	ck_assert_int_eq(usage_store_alloc(&s, &usage_sqlite, file, "srv",
+					   true), 0);
+	push(s, USAGE_JOIN, 7, 1000);
+	ck_assert_int_eq(usage_store_earlier(s, leg_h, &n), 0);
+	ck_assert_uint_eq(n, 1);
+	push(s, USAGE_DIED, 1, 0);
+	/* not of an earlier run */
+	push(s, USAGE_DIED, 7, 0);
+	mem_deref(s);
+
+	od = read_all(&all);
+	ck_assert_uint_eq(odict_count(od, false), 3);
+	ck_assert_str_eq(odict_string(record(od, 0), "cause"),
+			 "server died");
+	ck_assert(odict_get_number(record(od, 0), &left, "leave_time"));
+	ck_assert_int_eq(odict_lookup(record(od, 2), "leave_time")->type,
+			 ODICT_NULL);
+	mem_deref(od);
+}
+END_TEST
+
+
+/* A file of an earlier version knows no names of legs. */
+START_TEST(earlier_version)
+{
+	const struct usage_filter all = {.limit = 100};
+	struct odict *od;
+	char cmd[1000];
+
+	(void)re_snprintf(cmd, sizeof cmd, "sqlite3 %s \"CREATE TABLE legs ("
+		"seq INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL,"
+		" id INTEGER NOT NULL, account TEXT, conference TEXT,"
+		" user TEXT, 'from' TEXT, 'to' TEXT, callid TEXT,"
+		" join_time INTEGER, leave_time INTEGER, media TEXT,"
+		" packets_in INTEGER, packets_out INTEGER, lost_in INTEGER,"
+		" lost_out INTEGER, jitter_us INTEGER, cause TEXT,"
+		" UNIQUE (run, id)); INSERT INTO legs (run, id, conference,"
+		" join_time) VALUES (5, 1, 'old', 7), (5, 2, 'old', 8)\"",
+		file);
+	if (system(cmd))
+		return;              /* no sqlite3 here */
+
+	od = read_all(&all);
+	ck_assert_uint_eq(odict_count(od, false), 2);
+	ck_assert_str_eq(odict_string(record(od, 1), "conference"), "old");
+	mem_deref(od);
+}
+END_TEST
+
+
+/* A database that is away for a while: its batch is written again. */
+
+static unsigned failures;
+
+
+static int commit_fails(struct usage_db *db)
+{
+	if (failures) {
+		--failures;
+		return EIO;
+	}
+
+	return usage_sqlite.commit(db);
+}
+
+
+START_TEST(written_again)
+{
+	const struct usage_filter all = {.limit = 100};
+	struct usage_db_ops ops = usage_sqlite;
+	struct usage_store *s;
+	struct odict *od;
+
+	failures = 1;
+	ops.commit = commit_fails;
+	ck_assert_int_eq(usage_store_alloc(&s, &ops, file, "srv", false), 0);
+	push(s, USAGE_JOIN, 1, 1000);
+	usleep(200000);
+	push(s, USAGE_LEAVE, 1, 1000);
+	usleep(200000);
+	failures = 1;
+	push(s, USAGE_JOIN, 2, 1000);
+	mem_deref(s);
+	ck_assert_uint_eq(failures, 0);
+
+	od = read_all(&all);
+	ck_assert_uint_eq(odict_count(od, false), 2);
+	ck_assert_str_eq(odict_string(record(od, 0), "cause"), "bye");
+	mem_deref(od);
+}
+END_TEST
+
+
 START_TEST(not_a_database)
 {
 	struct usage_store *s = NULL;
@@ -230,6 +376,10 @@ int main(void)
 	tcase_add_test(tc, one_record_per_leg);
 	tcase_add_test(tc, filters);
 	tcase_add_test(tc, crash_closes_at_last_heartbeat);
+	tcase_add_test(tc, moves_away_and_back);
+	tcase_add_test(tc, kept_open_until_known);
+	tcase_add_test(tc, earlier_version);
+	tcase_add_test(tc, written_again);
 	tcase_add_test(tc, not_a_database);
 	suite_add_tcase(su, tc);
 
