@@ -140,6 +140,23 @@ static void join_hold(struct dispatch *d, const struct join *join)
 }
 
 
+/* A known conference whose server seems full, and cannot be asked: nobody has
+   told of those who left since the bus went. It counts for itself. */
+static void join_anyway(struct dispatch *d, const struct join *join)
+{
+	struct conf_route cr;
+	int err;
+
+	err = tables_lookup(d->tables, join->conference,
+			    strlen(join->conference), NULL, tmr_jiffies(),
+			    &cr);
+	if (err)
+		join_reject(d, join->client, err);
+	else
+		join_send(d, join->client, &cr);
+}
+
+
 /**
  * Find a server for a join that the tables cannot answer
  *
@@ -175,6 +192,8 @@ void join_answer(struct dispatch *d, const struct join *join)
 
 	if (!err)
 		redirect(d, join->client, uri, n);
+	else if (err == ENOSPC && d->degraded)
+		join_anyway(d, join);
 	else if (err == ENOENT && held_orphan(d, j.conference))
 		join_hold(d, join);
 	else if (err == ENOENT || err == ENOSPC)

@@ -637,7 +637,8 @@ static int select_among(struct tables *t, const struct select_req *req,
 		}
 
 		left = server_left(t, s, req->now);
-		if (!left) {
+		/* blind, nobody tells of those who left: it may have room */
+		if (!left && !t->blind) {
 			err = ENOSPC;
 			continue;
 		}

@@ -510,6 +510,21 @@ START_TEST(test_degraded)
 	ck_assert_uint_eq(3, t.created);
 	ck_assert_uint_eq(2, t.dv[0]->countv[COUNT_BLIND]);
 
+	/* nobody tells that participants left: the server itself is asked by
+	   whoever comes */
+	tables_server_taken(t.dv[0]->tables,
+			    tables_conf_server(t.dv[0]->tables, "known", 5),
+			    100);
+	for (i=0; i<5; i++)
+		call(0, "known", 100 + i);
+	run(50);
+	for (i=0; i<4; i++)
+		tables_server_taken(t.dv[0]->tables, t.mv[i]->name, 100);
+	call(0, "newer", 200);
+	run(50);
+	ck_assert_uint_eq(48, t.farm->st.in);
+	ck_assert_uint_eq(0, t.farm->st.rejected);
+
 	/* one of them was claimed by somebody else meanwhile */
 	claim_put("raced", "m9");
 	run(20);

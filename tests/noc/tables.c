@@ -569,6 +569,123 @@ static void wake_handler(void *arg)
 }
 
 
+/* What nobody can be heard of stays as it is. */
+START_TEST(test_blind)
+{
+	struct select_req req = {
+		.conf = "new", .conflen = 3, .media = MEDIA_AUDIO,
+		.now = 10 * CONTACT,
+	};
+	struct tables *t;
+	struct conf_route cr;
+	uint32_t room;
+	uint64_t seq;
+
+	ck_assert_int_eq(0, tables_alloc(&t, &config));
+	add(t, "a", MEDIA_AUDIO, 10);
+	add(t, "b", MEDIA_AUDIO, 5);
+	ck_assert_int_eq(0, tables_conf_set(t, "c", 1, "a"));
+	ck_assert_int_eq(ENOENT, tables_select(t, &req, &cr));
+
+	tables_blind(t, true, req.now);
+	ck_assert_int_eq(0, tables_select(t, &req, &cr));
+	ck_assert_str_eq("a", cr.server);
+	ck_assert_uint_eq(5, cr.next);
+	tables_release(t, "a", 1, req.now);
+
+	tables_server_taken(t, "a", 7);
+	ck_assert_int_eq(0, tables_server_room(t, "a", req.now, &room, &seq));
+	ck_assert_uint_eq(3, room);
+	ck_assert_int_eq(ENOENT, tables_server_room(t, "x", req.now, &room,
+						    &seq));
+	tables_server_taken(t, "a", 100);
+	tables_server_taken(t, "b", 100);
+	tables_server_taken(t, "x", 1);
+	ck_assert_int_eq(0, tables_select(t, &req, &cr));
+
+	/* one that said goodbye is gone all the same */
+	tables_server_lost(t, "b");
+	ck_assert_int_eq(0, tables_select(t, &req, &cr));
+	ck_assert_str_eq("a", cr.server);
+
+	/* then everybody has the usual time to be heard of */
+	tables_blind(t, false, req.now);
+	ck_assert_int_eq(ENOSPC, tables_select(t, &req, &cr));
+	ck_assert(!tables_conf_orphan(t, "c", 1, req.now + CONTACT - 1));
+	mem_deref(t);
+}
+END_TEST
+
+
+/* An orphan's server is silent while others are not. */
+START_TEST(test_orphan)
+{
+	struct wire_server b = report("b", MEDIA_AUDIO, 5);
+	struct tables *t;
+
+	ck_assert_int_eq(0, tables_alloc(&t, &config));
+	add(t, "a", MEDIA_AUDIO, 10);
+	ck_assert_int_eq(0, tables_server_report(t, &b, 0));
+	ck_assert_int_eq(0, tables_conf_set(t, "c", 1, "a"));
+	ck_assert_str_eq("a", tables_conf_server(t, "c", 1));
+	ck_assert_ptr_null(tables_conf_server(t, "d", 1));
+	ck_assert(!tables_conf_orphan(t, "c", 1, 0));
+	ck_assert(!tables_conf_orphan(t, "d", 1, 0));
+
+	/* nobody is heard of: the trouble is ours */
+	ck_assert(!tables_conf_orphan(t, "c", 1, CONTACT));
+	++b.seq;
+	ck_assert_int_eq(0, tables_server_report(t, &b, CONTACT));
+	ck_assert(tables_conf_orphan(t, "c", 1, CONTACT));
+	tables_server_lost(t, "b");
+	ck_assert_int_eq(0, tables_conf_set(t, "c", 1, "b"));
+	ck_assert(tables_conf_orphan(t, "c", 1, CONTACT));
+	mem_deref(t);
+}
+END_TEST
+
+
+/* Who is asked for the same conference by the same tables agrees; different
+   conferences like different servers. */
+START_TEST(test_agree)
+{
+	struct select_req req = { .media = MEDIA_AUDIO };
+	unsigned countv[8] = {0}, i, k;
+	struct conf_route cr, cr2;
+	struct tables *t, *t2;
+	char name[16];
+
+	ck_assert_int_eq(0, tables_alloc(&t, &config));
+	ck_assert_int_eq(0, tables_alloc(&t2, &config));
+	for (i=0; i<8; i++) {
+		re_snprintf(name, sizeof(name), "s%u", i);
+		add(t, name, MEDIA_AUDIO, 1000);
+		re_snprintf(name, sizeof(name), "s%u", 7 - i);
+		add(t2, name, MEDIA_AUDIO, 1000);
+	}
+
+	for (i=0; i<400; i++) {
+		req.conf = name;
+		req.conflen = (size_t)re_snprintf(name, sizeof(name), "c%u",
+						  i);
+		ck_assert_int_eq(0, tables_select(t, &req, &cr));
+		ck_assert_int_eq(0, tables_select(t2, &req, &cr2));
+		ck_assert_str_eq(cr.server, cr2.server);
+		tables_release(t, cr.server, 1, 0);
+		tables_release(t2, cr2.server, 1, 0);
+		k = (unsigned)(cr.server[1] - '0');
+		++countv[k];
+	}
+
+	for (k=0; k<8; k++)
+		ck_assert_msg(countv[k] > 25 && countv[k] < 80, "%u: %u", k,
+			      countv[k]);
+	mem_deref(t);
+	mem_deref(t2);
+}
+END_TEST
+
+
 START_TEST(test_route)
 {
 	static const uint8_t secret[32] = "secret";
@@ -722,6 +839,9 @@ TCase *case_tables(void)
 	tcase_add_test(tc, test_instances);
 	tcase_add_test(tc, test_marked);
 	tcase_add_test(tc, test_bounds);
+	tcase_add_test(tc, test_blind);
+	tcase_add_test(tc, test_orphan);
+	tcase_add_test(tc, test_agree);
 	tcase_add_test(tc, test_route);
 	tcase_add_test(tc, test_threads);
 
