@@ -3,8 +3,17 @@
  */
 #include <string.h>
 #include <stdlib.h>
+#include <time.h>
 #include <check.h>
+#include <nats/nats.h>
 #include <re.h>
+#include "server/siphash.h"
+#include "bus/bus.h"
+#include "bus/ops.h"
+#include "bus/heap.h"
+#include "bus/due.h"
+#include "bus/natsbus.h"
+#include "bus/natsbucket.h"
 #include "bus/natsjs.h"
 
 
@@ -204,6 +213,52 @@ START_TEST(test_value)
 END_TEST
 
 
+static uint64_t utc(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+
+START_TEST(test_age)
+{
+	/* the server's clock is right, 2 s ahead, 2 s behind, of another
+	   century: ages are the same */
+	static const int64_t aheadv[] = { 0, 2, -2, 3000000000LL, -900000000 };
+	const int64_t s = 1000000000;
+	size_t i;
+
+	for (i=0; i<ARRAY_SIZE(aheadv); i++) {
+		struct kvbucket b = { .clock = false };
+		const uint64_t now = utc() + (uint64_t)(aheadv[i] * s);
+		uint64_t age;
+
+		kvbucket_stamp(&b, now);
+		age = kvbucket_age(&b, now - (uint64_t)(5 * s));
+		ck_assert_uint_ge(age, 5000);
+		ck_assert_uint_lt(age, 5500);
+		ck_assert_uint_lt(kvbucket_age(&b, now), 500);
+		ck_assert_uint_eq(0, kvbucket_age(&b, now +
+						  (uint64_t)(9 * s)));
+
+		/* a stamp that was long on its way says nothing new, one that
+		   was faster does */
+		kvbucket_stamp(&b, now - (uint64_t)(3 * s));
+		age = kvbucket_age(&b, now - (uint64_t)(5 * s));
+		ck_assert_uint_ge(age, 5000);
+		ck_assert_uint_lt(age, 5500);
+		kvbucket_stamp(&b, now + (uint64_t)s);
+		age = kvbucket_age(&b, now - (uint64_t)(5 * s));
+		ck_assert_uint_ge(age, 6000);
+		ck_assert_uint_lt(age, 6500);
+	}
+}
+END_TEST
+
+
 int main(void)
 {
 	Suite *s = suite_create("natsjs");
@@ -216,6 +271,7 @@ int main(void)
 	tcase_add_test(tc, test_headers);
 	tcase_add_test(tc, test_reply);
 	tcase_add_test(tc, test_value);
+	tcase_add_test(tc, test_age);
 	suite_add_tcase(s, tc);
 
 	sr = srunner_create(s);
