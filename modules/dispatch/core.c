@@ -63,9 +63,56 @@ int dispatch_alloc(struct dispatch **dp)
 }
 
 
+/* The bus went down, or is back. */
+static void degraded_look(struct dispatch *d)
+{
+	const bool on = d->bus_down || d->bus_missing;
+	const struct dispatch_event de = { .on = on };
+	const bool begin = !d->bus_seen;
+
+	if (!d->tables)
+		return;
+
+	/* at the start it takes a moment until it is up */
+	d->bus_seen |= !on;
+	if (d->degraded == on)
+		return;
+
+	d->degraded = on;
+	tables_blind(d->tables, on, tmr_jiffies());
+	if (begin)
+		return;
+
+	log_event(on ? LOG_WARN : LOG_NOTICE, "dispatch", NULL, on ?
+		  "the bus is down: new conferences are placed by the tables"
+		  " as they are" : "the bus is back");
+	dispatch_fire(d, "dispatch.degraded", NULL, &de);
+
+	if (!on)
+		unclaimed_claim(d);
+}
+
+
 static void state_handler(enum bus_state state, void *arg)
 {
-	dispatch_degraded(arg, state == BUS_DOWN);
+	struct dispatch *d = arg;
+
+	d->bus_down = state == BUS_DOWN;
+	degraded_look(d);
+}
+
+
+/**
+ * Nothing comes over the bus, or something does again, whatever it says of
+ * itself
+ *
+ * @param d  Dispatcher
+ * @param on True if nothing comes
+ */
+void dispatch_bus_missing(struct dispatch *d, bool on)
+{
+	d->bus_missing = on;
+	degraded_look(d);
 }
 
 
@@ -156,7 +203,8 @@ void dispatch_close(struct dispatch *d)
 	d->key      = mem_deref(d->key);
 	d->bus      = mem_deref(d->bus);
 	d->loading  = 0;
-	d->degraded = d->bus_seen = false;
+	d->degraded = d->bus_seen = d->by_beats = false;
+	d->bus_down = d->bus_missing = false;
 }
 
 
@@ -173,38 +221,4 @@ void dispatch_fire(struct dispatch *d, const char *name, const char *callid,
 {
 	if (d->fireh)
 		d->fireh(name, callid, de, d->arg);
-}
-
-
-/**
- * The bus went down, or is back
- *
- * @param d  Dispatcher
- * @param on True if it is down
- */
-void dispatch_degraded(struct dispatch *d, bool on)
-{
-	const struct dispatch_event de = { .on = on };
-	const bool begin = !d->bus_seen;
-
-	if (!d->tables)
-		return;
-
-	/* at the start it takes a moment until it is up */
-	d->bus_seen |= !on;
-	if (d->degraded == on)
-		return;
-
-	d->degraded = on;
-	tables_blind(d->tables, on, tmr_jiffies());
-	if (begin)
-		return;
-
-	log_event(on ? LOG_WARN : LOG_NOTICE, "dispatch", NULL, on ?
-		  "the bus is down: new conferences are placed by the tables"
-		  " as they are" : "the bus is back");
-	dispatch_fire(d, "dispatch.degraded", NULL, &de);
-
-	if (!on)
-		unclaimed_claim(d);
 }

@@ -17,6 +17,7 @@
 #include "server/server.h"
 #include "server/service.h"
 #include "server/settings.h"
+#include "server/degraded.h"
 #include "server/offers.h"
 #include "server/log.h"
 #include "bus/bus.h"
@@ -120,6 +121,27 @@ static void fire(const char *name, const char *callid,
 }
 
 
+static void beats_handler(const struct node_info *ni, void *arg)
+{
+	struct dispatch *d = arg;
+
+	tables_server_mark(d->tables, ni->record->name,
+			   d->degraded && !ni->self && !ni->beats);
+}
+
+
+/* Without the bus, new conferences go where heartbeats come from. */
+static void beats_look(struct dispatch *d)
+{
+	const struct heartbeat_api *api =
+		service_api(service_server(d->svc), "heartbeat");
+
+	if (api)
+		api->apply(api->hb, beats_handler, d);
+	d->by_beats = d->degraded;
+}
+
+
 static bool join_handler(const struct event *ev, void *arg)
 {
 	struct dispatch *d = arg;
@@ -128,7 +150,23 @@ static bool join_handler(const struct event *ev, void *arg)
 	if (!join || join->admitted)
 		return false;
 
+	if (d->degraded || d->by_beats)
+		beats_look(d);
+
 	return dispatch_join(d, join);
+}
+
+
+/* Sooner than its connection is given up */
+static bool degraded_handler(const struct event *ev, void *arg)
+{
+	const struct degraded_event *de = ev->data;
+	struct dispatch *d = arg;
+
+	if (de && !strcmp(de->what, "bus"))
+		dispatch_bus_missing(d, de->on);
+
+	return false;
 }
 
 
@@ -364,6 +402,7 @@ static int listen_all(struct dispatch *d)
 		{"config.changed", EVENT_PRIO_NORMAL, changed_handler, false},
 		{"node.down", EVENT_PRIO_NORMAL, down_handler, false},
 		{"node.up", EVENT_PRIO_NORMAL, up_handler, false},
+		{"noc.degraded", EVENT_PRIO_NORMAL, degraded_handler, false},
 	};
 
 	return offers_listen(d->listeners, listenerv, ARRAY_SIZE(listenerv),

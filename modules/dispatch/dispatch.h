@@ -135,7 +135,9 @@ struct dispatch {
 	struct bus_watch *watchv[WATCHES];
 	struct bus_sub *subv[3];
 	unsigned loading;          /* set of watches that have not told all */
-	bool degraded;             /* the bus is down                       */
+	bool bus_down, bus_missing;   /* by its own word, by heartbeats'    */
+	bool degraded;             /* either                                */
+	bool by_beats;             /* servers are marked by heartbeats      */
 	bool bus_seen;             /* it has been up                        */
 
 	struct banks *banks;       /* or NULL                               */
@@ -168,7 +170,7 @@ int  dispatch_open(struct dispatch *d, const struct dispatch_params *prm);
 void dispatch_close(struct dispatch *d);
 void dispatch_fire(struct dispatch *d, const char *name, const char *callid,
 		   const struct dispatch_event *de);
-void dispatch_degraded(struct dispatch *d, bool on);
+void dispatch_bus_missing(struct dispatch *d, bool on);
 
 /* join.c */
 bool dispatch_join(struct dispatch *d, const struct join *join);

@@ -131,7 +131,8 @@ static void server_handler(const char *key, uint64_t rev, const uint8_t *buf,
 		return;
 	}
 
-	if (!name_from_key(name, sizeof(name), key))
+	/* without the bus everything that is there expires */
+	if (!d->degraded && !name_from_key(name, sizeof(name), key))
 		dispatch_server_down(d, name);
 }
 

@@ -292,3 +292,28 @@ dial_on_ph() {
 	eval "pid_$1=$!"
 	pids+=($!)
 }
+
+# part A... / B...: two groups of hosts no longer reach each other; heal again
+part() {
+	local a b side=a as=() bs=()
+	for a; do
+		if [ "$a" = / ]; then side=b
+		elif [ $side = a ]; then as+=("$a")
+		else bs+=("$a")
+		fi
+	done
+	parted=("${as[@]}" / "${bs[@]}")
+	for a in "${as[@]}"; do
+		for b in "${bs[@]}"; do
+			ip -n "$ns-$a" route add blackhole "$(addr "$b")"
+			ip -n "$ns-$b" route add blackhole "$(addr "$a")"
+		done
+	done
+}
+
+heal() {
+	local h
+	for h in "${parted[@]}"; do
+		[ "$h" = / ] || ip -n "$ns-$h" route flush type blackhole
+	done
+}
