@@ -24,6 +24,7 @@ enum {
 	NATS_INBOX_MAX = 64,
 	NATS_SUBJECT_MAX = BUS_SUBJECT_MAX + 128,
 	NATS_WAITING_MAX = 65536,  /* requests and operations               */
+	NATS_WAITING_BYTES = 64 << 20,   /* values of the latter            */
 	NATS_RETRY_MS = 200,       /* what failed for a moment is tried anew */
 	NATS_API_MS = 5000,        /* then a question to JetStream is lost  */
 };
@@ -57,6 +58,7 @@ struct natsbus {
 	struct hash *keyh;         /* struct keyq                           */
 	struct siphash_key hkey;
 	uint32_t waiting;          /* requests and operations               */
+	size_t waiting_bytes;      /* values of the latter                  */
 	struct list reapl;
 	uint32_t reapc;
 	uint64_t refused, lost;

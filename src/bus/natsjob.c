@@ -109,6 +109,7 @@ static void job_destructor(void *arg)
 	if (list_isempty(&j->q->jobl))
 		mem_deref(j->q);
 	--nb->waiting;
+	nb->waiting_bytes -= j->len;
 
 	if (j->op) {
 		j->op->job = NULL;
@@ -455,7 +456,8 @@ int job_alloc(struct kvjob **jp, struct bus *bus, enum job_cmd cmd,
 	struct kvjob *j;
 	int err;
 
-	if (nb->waiting >= NATS_WAITING_MAX)
+	if (nb->waiting >= NATS_WAITING_MAX ||
+	    nb->waiting_bytes + len > NATS_WAITING_BYTES)
 		return ENOBUFS;
 
 	err = kvbucket_get(&b, nb, bucket);
@@ -482,6 +484,7 @@ int job_alloc(struct kvjob **jp, struct bus *bus, enum job_cmd cmd,
 	j->retry.arg = j;
 	j->write = rand_u64() | 1;
 	++nb->waiting;
+	nb->waiting_bytes += len;
 	list_append(&nb->jobl, &j->le, j);
 	list_append(&j->q->jobl, &j->qle, j);
 	*jp = j;

@@ -380,7 +380,10 @@ START_TEST(test_never)
 	struct bus_nats_conf conf = {
 		.url = "nats://127.0.0.1:1", .kv_timeout = 300
 	};
+	unsigned n = 0;
+	uint8_t *big;
 	uint64_t t0;
+	int err = 0;
 
 	bus_conf(&fix.near, &conf);
 	get(fix.near, "k");
@@ -389,6 +392,20 @@ START_TEST(test_never)
 	run(200);
 	told("");
 	await("get ENOTCONN -\n");
+
+	/* what waits is bounded */
+	big = mem_zalloc(BUS_PAYLOAD_MAX, NULL);
+	while (!err && n < 1000) {
+		err = bus_kv_put(NULL, fix.near, "b", "k", big,
+				 BUS_PAYLOAD_MAX, 0, NULL, NULL);
+		++n;
+	}
+	mem_deref(big);
+	ck_assert_int_eq(ENOBUFS, err);
+	ck_assert_uint_gt(n, 100);
+	run(400);
+	ck_assert_int_eq(0, bus_kv_put(NULL, fix.near, "b", "k", NULL, 0, 0,
+				       NULL, NULL));
 
 	/* it goes away at once, with everything under way */
 	get(fix.near, "k");
