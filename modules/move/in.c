@@ -254,8 +254,9 @@ static enum move_error may_come(const struct move *mv,
 	    mv->disp->state(mv->disp->d) != CAPACITY_IN_SERVICE)
 		return MOVE_OUT;
 
-	/* it gives away itself */
-	if (mv->punt.on)
+	/* it gives away itself; but who has to leave has to go somewhere, and
+	   there was nowhere better */
+	if (mv->punt.on && msg->punt)
 		return MOVE_FULL;
 
 	if (mv->isolated || list_count(&mv->inl) >= INS_MAX ||

@@ -162,6 +162,8 @@ int move_msg_encode(struct odict **odp, const struct move_msg *msg)
 		err |= odict_entry_add(od, "abort", ODICT_BOOL, true);
 	if (msg->merge)
 		err |= odict_entry_add(od, "merge", ODICT_BOOL, true);
+	if (msg->punt)
+		err |= odict_entry_add(od, "punt", ODICT_BOOL, true);
 	err |= object_add(od, "room", msg->room);
 	err |= object_add(od, "seat", msg->seat);
 
@@ -209,6 +211,7 @@ int move_msg_decode(struct move_msg *msg, const struct odict *od)
 	err |= number_get(&msg->participants, od, "participants");
 	err |= flag_get(&msg->abort, od, "abort");
 	err |= flag_get(&msg->merge, od, "merge");
+	err |= flag_get(&msg->punt, od, "punt");
 	err |= object_get(&msg->room, od, "room");
 	err |= object_get(&msg->seat, od, "seat");
 	if (err)

@@ -42,6 +42,8 @@ struct move_msg {
 	uint32_t participants;          /* begin, keep                      */
 	bool abort;                     /* end: it stays where it was       */
 	bool merge;                     /* begin: it runs at both           */
+	bool punt;                      /* begin: from one with too much to
+					   do, who may keep it as well      */
 	const struct odict *room;       /* begin, end; within the message   */
 	const struct odict *seat;       /* seat; likewise                   */
 };

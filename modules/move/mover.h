@@ -170,6 +170,7 @@ struct out {
 	void *arg;
 	char conference[CLIENT_CONFERENCE_MAX];
 	char to[NAME_SERVER_MAX];
+	bool punt;                 /* given away, not sent away            */
 	char why[MOVE_REASON_MAX];
 };
 

@@ -410,6 +410,7 @@ static int begin_send(struct out *out, struct move_msg *msg)
 	msg->op = MOVE_BEGIN;
 	msg->room = room;
 	msg->merge = out->merge || out->had;
+	msg->punt = out->punt;
 	msg->participants = c->participants(c->c, out->conference);
 	str_ncpy(msg->conference, out->conference, sizeof(msg->conference));
 	err = ask_send(&out->ask, out->mv, out->to, msg, BEGIN_TIME,

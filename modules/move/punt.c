@@ -130,6 +130,7 @@ static void give_one(struct move *mv)
 					   "move.punt_settle");
 	struct cheapest ch = { .mv = mv };
 	char to[NAME_SERVER_MAX];
+	struct out *out;
 
 	/* one after the other, each with time to be felt */
 	if (!list_isempty(&mv->outl) || !list_isempty(&mv->inl) ||
@@ -143,8 +144,14 @@ static void give_one(struct move *mv)
 	/* room for twice as many: it is not to be in the same trouble */
 	if (target_pick(mv, 2 * ch.participants, to, sizeof(to)) ||
 	    out_start(mv, ch.conference, to, "too much to do",
-		      done_handler, mv))
+		      done_handler, mv)) {
 		mv->punt.last = tmr_jiffies();
+		return;
+	}
+
+	out = out_find(mv, ch.conference);
+	if (out)
+		out->punt = true;
 }
 
 
