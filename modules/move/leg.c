@@ -28,7 +28,7 @@ enum {
 	ASK_AGAIN  = 300,          /* [ms]                                  */
 	ASKS_MAX   = 200,          /* a minute                              */
 	TRIES_MAX  = 4,            /* then it is referred                   */
-	REFER_TIME = 40000,        /* [ms]                                  */
+	REFER_TIME = 10000,        /* to leave, once referred [ms]          */
 	WATCH_TIME = 50,           /* a watcher looks whether it may [ms]   */
 	WATCH_MAX  = 3000,         /* and goes anyway after [ms]            */
 };
@@ -202,7 +202,6 @@ static void leg_refer(struct leg *leg)
 	/* it leaves by a goodbye of its own, or it does not */
 	++mover(leg)->countv[COUNT_LEGS_REFERRED];
 	tmr_start(&leg->tmr, REFER_TIME, stay_handler, leg);
-	out_check(leg->out);
 }
 
 

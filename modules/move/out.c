@@ -174,7 +174,7 @@ static bool some_moves(const struct out *out)
 	LIST_FOREACH(&out->legl, le) {
 		const struct leg *leg = le->data;
 
-		if (leg->state != LEG_STAYS && leg->state != LEG_REFERRED)
+		if (leg->state != LEG_STAYS)
 			return true;
 	}
 
