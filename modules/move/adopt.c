@@ -22,11 +22,13 @@ enum {
 	TRIES_MAX  = 4,
 	TRY_TIME   = 500,          /* doubled with every try [ms]           */
 	SEATS_MAX  = 100000,       /* of one conference                     */
+	READING_MAX = 32,          /* conferences that are read at once     */
 	PLACE_MAX  = 512,
 };
 
 struct adopt {
 	struct le le;              /* in move.adoptl                        */
+	struct le turn;            /* in move.turnl until it is read        */
 	struct move *mv;
 	struct room_hold *hold;
 	struct bus_kvop *op;
@@ -38,6 +40,7 @@ struct adopt {
 	unsigned reads;
 	unsigned back, lost;
 	uint64_t started;          /* [ms]                                  */
+	bool reading;              /* counted in move.reading               */
 	bool all;                  /* the bus has told of all               */
 	bool taken;                /* of a dead server, not of a lost move  */
 	adopt_h *h;
@@ -91,11 +94,34 @@ static void seated_drop(struct seated *s)
 }
 
 
+/* All is read that can be: the next one's turn. */
+static void read_done(struct adopt *a)
+{
+	struct move *mv = a->mv;
+	struct le *le;
+
+	list_unlink(&a->turn);
+	if (!a->reading)
+		return;
+
+	a->reading = false;
+	--mv->reading;
+	le = list_head(&mv->turnl);
+	if (le && !mv->stopping) {
+		struct adopt *next = le->data;
+
+		list_unlink(&next->turn);
+		adopt_read(next);
+	}
+}
+
+
 static void adopt_destructor(void *arg)
 {
 	struct adopt *a = arg;
 	struct le *le;
 
+	read_done(a);
 	tmr_cancel(&a->tmr);
 	list_unlink(&a->le);
 	while ((le = list_head(&a->waitl)))
@@ -337,6 +363,7 @@ static void read_handler(void *arg)
 
 	a->watch = mem_deref(a->watch);
 	a->all = true;
+	read_done(a);
 	log_trace("move", NULL, "%s: %u seats of %s", a->conference,
 		  a->seatc, a->from);
 	adopt_next(a->mv);
@@ -429,6 +456,11 @@ static void adopt_read(struct adopt *a)
 	char key[NAME_KEY_MAX];
 	int err;
 
+	if (!a->reading) {
+		a->reading = true;
+		++a->mv->reading;
+	}
+
 	tmr_start(&a->tmr, READ_TIME, read_later_handler, a);
 	err = name_key(key, sizeof(key), a->conference,
 		       strlen(a->conference));
@@ -490,7 +522,10 @@ int adopt_run(struct move *mv, const char *conference, const char *from,
 	a->arg = arg;
 	log_event(LOG_NOTICE, "move", NULL, "%s is taken over from %s",
 		  conference, from);
-	adopt_read(a);
+	if (mv->reading < READING_MAX)
+		adopt_read(a);
+	else
+		list_append(&mv->turnl, &a->turn, a);
 
 	return 0;
 }

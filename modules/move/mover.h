@@ -90,6 +90,8 @@ struct move {
 	struct list wordl;         /* said without waiting for an answer    */
 	struct list inl;           /* struct in                             */
 	struct list adoptl;        /* struct adopt                          */
+	struct list turnl;         /* of these, wait to be read             */
+	unsigned reading;          /* of these, are read from the bus       */
 	unsigned adopting;         /* legs of these, on their way           */
 	struct list orphanl;       /* struct orphan                         */
 	struct list camel;         /* struct came: arrived lately           */

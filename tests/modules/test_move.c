@@ -779,6 +779,31 @@ START_TEST(test_crash)
 END_TEST
 
 
+/* more conferences than are read at once */
+static void join_60(void)
+{
+	char name[8];
+
+	for (int i = 0; i < 60; i++) {
+		(void)re_snprintf(name, sizeof(name), "c%d", i);
+		mphones_join(0, name, 2);
+	}
+}
+
+
+static void taken_60(void)
+{
+	ck_assert_uint_eq(120, mphones_at(1, NULL));
+}
+
+
+START_TEST(test_crash_many)
+{
+	RUN(2, "move.crash_window 5\n", join_60, kill_1, taken_60, settle);
+}
+END_TEST
+
+
 /* only one of two notices, or lives: whose turn it is does not matter */
 static void kill_1_seen_by_3(void)
 {
@@ -1058,6 +1083,7 @@ static void add_others(TCase *tc)
 	tcase_add_test(tc, test_sigterm_off);
 	tcase_add_test(tc, test_plan);
 	tcase_add_test(tc, test_crash);
+	tcase_add_test(tc, test_crash_many);
 	tcase_add_test(tc, test_crash_seen_by_one);
 	tcase_add_test(tc, test_crash_isolated);
 	tcase_add_test(tc, test_crash_deaf);
