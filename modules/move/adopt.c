@@ -234,7 +234,7 @@ static void seated_done(struct seated *s, int err, uint16_t scode)
 static void adopt_handler(int err, uint16_t scode, uint32_t cseq,
 			  const char *callid, void *arg)
 {
-	struct seated *s = arg;
+	struct seated *s = later_end(arg);
 	struct move *mv = s->mv;
 	(void)cseq;
 	(void)callid;
@@ -251,15 +251,18 @@ static void adopt_handler(int err, uint16_t scode, uint32_t cseq,
 static void seated_go(struct seated *s)
 {
 	const struct connect_api *c = s->mv->connect;
+	struct later *later;
 	int err;
 
 	list_unlink(&s->le);
 	list_append(&s->a->flyl, &s->le, s);
 	s->flying = true;
 	++s->mv->adopting;
-	err = c->leg_adopt(c->c, s->seat, true, adopt_handler, mem_ref(s));
+	later = later_begin(s->mv, s);
+	err = later ? c->leg_adopt(c->c, s->seat, true, adopt_handler, later)
+		: ENOMEM;
 	if (err) {
-		mem_deref(s);
+		mem_deref(later);
 		seated_done(s, err, 0);
 	}
 }

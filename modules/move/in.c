@@ -431,7 +431,7 @@ static void guest_in(struct guest *g)
 static void leg_adopt_handler(int err, uint16_t scode, uint32_t cseq,
 			      const char *callid, void *arg)
 {
-	struct guest *g = arg;
+	struct guest *g = later_end(arg);
 	(void)callid;
 
 	if (!g->in)
@@ -448,11 +448,17 @@ static void leg_adopt_handler(int err, uint16_t scode, uint32_t cseq,
 static void guest_adopt(struct guest *g, const struct odict *seat)
 {
 	const struct connect_api *c = g->mv->connect;
+	struct later *later = later_begin(g->mv, g);
 	int err;
 
-	err = c->leg_adopt(c->c, seat, false, leg_adopt_handler, mem_ref(g));
+	if (!later) {
+		guest_failed(g, ENOMEM, 0, 0);
+		return;
+	}
+
+	err = c->leg_adopt(c->c, seat, false, leg_adopt_handler, later);
 	if (err)
-		leg_adopt_handler(err, 0, 0, NULL, g);
+		leg_adopt_handler(err, 0, 0, NULL, later);
 }
 
 

@@ -396,7 +396,7 @@ static void saved(struct leg *leg, int err, const struct odict *seat)
 static void save_handler(int err, const char *callid,
 			 const struct odict *seat, void *arg)
 {
-	struct leg *leg = arg;
+	struct leg *leg = later_end(arg);
 	const bool wanted = leg->out && leg->state == LEG_SAVING;
 	(void)callid;
 
@@ -418,6 +418,7 @@ static void save_handler(int err, const char *callid,
 void leg_go(struct leg *leg)
 {
 	struct move *mv = mover(leg);
+	struct later *later;
 	int err;
 
 	if (!may_send(leg->out)) {
@@ -426,10 +427,11 @@ void leg_go(struct leg *leg)
 	}
 
 	leg->state = LEG_SAVING;
-	err = mv->connect->leg_save(mv->connect->c, leg->callid, save_handler,
-				    mem_ref(leg));
+	later = later_begin(mv, leg);
+	err = later ? mv->connect->leg_save(mv->connect->c, leg->callid,
+					    save_handler, later) : ENOMEM;
 	if (err) {
-		mem_deref(leg);
+		mem_deref(later);
 		saved(leg, err, NULL);
 	}
 }

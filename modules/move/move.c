@@ -212,6 +212,7 @@ static void destructor(void *arg)
 {
 	struct move *mv = arg;
 
+	list_flush(&mv->laterl);
 	mem_deref(mv->legh);
 }
 

@@ -21,6 +21,7 @@ struct bus_watch;
 struct config;
 struct event;
 struct in;
+struct later;
 struct leg;
 struct odict;
 struct offers;
@@ -87,6 +88,7 @@ struct move {
 
 	struct list outl;          /* struct out                            */
 	struct hash *legh;         /* struct leg, of all of these           */
+	struct list laterl;        /* struct later                          */
 	struct list wordl;         /* said without waiting for an answer    */
 	struct list inl;           /* struct in                             */
 	struct list adoptl;        /* struct adopt                          */
@@ -195,6 +197,10 @@ void answer(struct move *mv, struct answerer *an,
 	    const struct move_reply *r);
 void answer_error(struct move *mv, struct answerer *an,
 		  enum move_error error, const char *reason);
+
+/* later.c */
+struct later *later_begin(struct move *mv, void *obj);
+void *later_end(struct later *l);
 
 /* target.c */
 int  target_follow(struct move *mv);

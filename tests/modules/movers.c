@@ -121,13 +121,16 @@ void movers_start(int ix, const char *conf)
 		.module_path = "modules", .builtinv = builtinv,
 	};
 	struct media *m = &movers.mediav[ix];
+	unsigned life;
 	char file[128];
 
 	conf_write(file, sizeof(file), ix, conf);
 	key_write(ix);
 	opts.file = file;
+	life = m->life + 1;
 	memset(m, 0, sizeof(*m));
 	m->ix = ix;
+	m->life = life;
 	opts.bus = m->way = way_alloc(movers.bus);
 	ck_assert_int_eq(0, server_alloc(&m->srv, &opts));
 	ck_assert_int_eq(0, event_listen(&m->drained, server_events(m->srv),

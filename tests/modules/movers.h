@@ -50,6 +50,7 @@ struct mroom {
 
 struct media {
 	int ix;
+	unsigned life;             /* counts its starts                     */
 	struct server *srv;
 	struct bus *way;           /* its way to the bus                    */
 	bool dead;

@@ -30,6 +30,7 @@ struct room_hold {
 struct later {
 	struct tmr tmr;
 	struct media *m;
+	unsigned life;             /* of the server that asked              */
 	struct mphone *p;
 	connect_save_h *sh;
 	connect_adopt_h *ah;
@@ -195,6 +196,7 @@ static struct later *later_alloc(struct media *m, struct mphone *p, void *arg)
 
 	ck_assert_ptr_nonnull(l);
 	l->m = m;
+	l->life = m->life;
 	l->p = p;
 	l->arg = arg;
 
@@ -350,12 +352,24 @@ void mseat_delete(const struct mphone *p)
 }
 
 
+/* Whoever asked has died meanwhile. */
+static bool too_late(const struct later *l)
+{
+	return l->m->dead || l->life != l->m->life;
+}
+
+
 static void save_later(void *arg)
 {
 	struct later *l = arg;
 	struct mphone *p = l->p;
 	struct odict *seat = NULL;
 	int err = 0;
+
+	if (too_late(l)) {
+		mem_deref(l);
+		return;
+	}
 
 	if (!p->there || p->at != l->m->ix)
 		err = ENOTCONN;
@@ -445,7 +459,7 @@ static void adopt_later(void *arg)
 	int err = l->err;
 
 	p->adopter = 0;
-	if (l->m->dead) {
+	if (too_late(l)) {
 		mem_deref(l);
 		return;
 	}
