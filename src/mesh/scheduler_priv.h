@@ -7,6 +7,7 @@
  *   scheduler_judge.c  does an Opus sender talk?
  *   scheduler_tick.c   the state of a tick; frames for pass-through
  *   scheduler_play.c   PCM: decode, conceal, stretch
+ *   scheduler_warm.c   a decoder that has to begin in the middle
  *   scheduler_depth.c  how deep the buffer should be
  */
 #ifndef JUNCTOR_MESH_SCHEDULER_PRIV_H
@@ -200,6 +201,9 @@ void sched_talk_begin(struct scheduler *s);
 void sched_talk_end(struct scheduler *s);
 void sched_advance(struct scheduler *s, const struct sched_slot *slot);
 enum sched_turn sched_turn(struct scheduler *s, struct sched_slot **slotp);
+
+/* warm */
+int  sched_decoder_set(struct scheduler *s, const struct sched_slot *slot);
 
 /* play */
 void sched_talk_init(struct sched_talk *tk);
