@@ -153,6 +153,29 @@ static const struct odict_entry *rows_of(const struct odict *result)
 }
 
 
+/* Words, as one text; a table within a row has no place */
+static int words_copy(struct odict *to, const struct odict_entry *e)
+{
+	char text[256] = "";
+	struct le *le;
+	size_t n = 0;
+
+	for (le = e->u.odict->lst.head; le; le = le->next) {
+		const struct odict_entry *word = le->data;
+
+		if (word->type != ODICT_STRING)
+			return 0;
+
+		if (re_snprintf(text + n, sizeof(text) - n, "%s%s",
+				n ? "," : "", word->u.str) < 0)
+			break;
+		n = strlen(text);
+	}
+
+	return n ? odict_entry_add(to, e->key, ODICT_STRING, text) : 0;
+}
+
+
 static int entry_copy(struct odict *to, const struct odict_entry *e)
 {
 	switch (e->type) {
@@ -166,8 +189,10 @@ static int entry_copy(struct odict *to, const struct odict_entry *e)
 	case ODICT_BOOL:
 		return odict_entry_add(to, e->key, e->type,
 				       (int)e->u.boolean);
+	case ODICT_ARRAY:
+		return words_copy(to, e);
 	default:
-		return 0;          /* a table within a row has no place     */
+		return 0;
 	}
 }
 
