@@ -304,7 +304,7 @@ END_TEST
 
 /* A database that is away for a while: its batch is written again. */
 
-static unsigned failures;
+static _Atomic unsigned failures;    /* read by the writer's thread */
 
 
 static int commit_fails(struct usage_db *db)
