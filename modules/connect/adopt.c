@@ -271,6 +271,7 @@ static int watch_place(struct adoption *a, struct client *cl,
 		return err;
 
 	str_ncpy(w->from, s->server, sizeof w->from);
+	w->moves = seat_moves(a->c, s);
 
 	if (a->crash) {
 		sw.version += skip_of(s);

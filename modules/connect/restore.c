@@ -104,6 +104,23 @@ uint64_t seat_age(const struct seat *s)
 }
 
 
+/**
+ * How often the server of a leg will have changed once it is ours. Of two
+ * seats of a leg the one with more of it is the later one, whatever clocks
+ * say. A seat that we saved ourselves may have been adopted by another server
+ * meanwhile: we come after that one
+ *
+ * @param c Connect service
+ * @param s Seat that is taken over
+ *
+ * @return Times
+ */
+uint32_t seat_moves(const struct connect *c, const struct seat *s)
+{
+	return s->moves + (strcmp(s->server, connect_server(c)) ? 1 : 2);
+}
+
+
 /* Where the stream is now; false if that cannot be told: after a crash,
    packets may have been left out since the seat was saved. */
 static bool stream_fill(struct mesh_stream *to, const struct seat *s,
@@ -212,6 +229,7 @@ int member_restore(struct member **mp, struct room *room, struct client *cl,
 	if (err)
 		return err;
 
+	m->moves = seat_moves(room->c, s);
 	member_fill(m, s);
 	media_fill(m, &s->media);
 	err = lines_fill(m, &s->media);

@@ -84,6 +84,7 @@ struct member {
 	struct le silent_le;      /* in connect.silentl                     */
 	uint64_t asked_jfs;       /* when it was asked if it lives [ms]     */
 	struct adoption *adoption;/* it comes from another server           */
+	uint32_t moves;           /* times that its server has changed      */
 	struct seatrec *rec;      /* what the bus knows of it, or NULL      */
 };
 
@@ -102,6 +103,7 @@ struct watch {
 	struct room *room;        /* owner                                  */
 	struct client *client;    /* reference                              */
 	bool frozen;              /* it is on its way to another server     */
+	uint32_t moves;           /* times that its server has changed      */
 	struct seatrec *rec;      /* what the bus knows of it, or NULL      */
 	char from[NAME_SERVER_MAX];  /* where it comes from, or ""          */
 };
@@ -242,6 +244,7 @@ void rooms_end(struct connect *c);
 
 /* restore.c */
 uint64_t seat_age(const struct seat *s);
+uint32_t seat_moves(const struct connect *c, const struct seat *s);
 int  member_restore(struct member **mp, struct room *room, struct client *cl,
 		    const struct seat *s, bool crash);
 void member_arrives(const struct member *m, const struct seat *s);

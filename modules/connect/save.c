@@ -185,6 +185,7 @@ int member_save(struct member *m, const char *dialog, size_t len,
 	memcpy(text, dialog, len);
 	text[len] = '\0';
 	s.dialog = text;
+	s.moves = m->moves;
 	s.x = se.x;
 
 	join_fill(&s, c, m->room, client_join(m->client));
@@ -227,6 +228,7 @@ int watch_save(struct watch *w, const char *dialog, size_t len,
 	memcpy(text, dialog, len);
 	text[len] = '\0';
 	s.dialog = text;
+	s.moves = w->moves;
 
 	join_fill(&s, w->room->c, w->room, client_join(w->client));
 	err = roster_watch_save(w->room->roster, w->client, &s.watch);

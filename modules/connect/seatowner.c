@@ -22,6 +22,9 @@ void seatrec_look(struct seatrec *rec)
 {
 	if (rec && rec->work == WORK_WRITE) {
 		rec->work = WORK_LOOK;
+		/* what waits in the queue is for afterwards */
+		if (rec->le.list)
+			rec->again = true;
 		seatrec_enqueue(rec, 0);
 	}
 }
@@ -44,13 +47,15 @@ void seatrec_room_look(struct room *room)
 
 
 /**
- * A member has come, or changed: write its seat
+ * A member has come, or changed: write its seat. The first time at once: until
+ * then it dies with this server
  *
  * @param m Member that has joined
  */
 void seatwriter_member(struct member *m)
 {
 	struct seatwriter *w = m->room->c->writer;
+	uint32_t delay = SEATREC_GATHER;
 	char key[SEAT_KEY_MAX];
 
 	if (!w)
@@ -62,12 +67,26 @@ void seatwriter_member(struct member *m)
 		    seatrec_alloc(&m->rec, w, seats, key))
 			return;
 		m->rec->m = m;
+		m->rec->seat = true;
+		m->rec->moves = m->moves;
 		str_ncpy(m->rec->from, adoption_from(m),
 			 sizeof m->rec->from);
+		delay = 0;
 	}
 
 	seatwriter_room(m->room);
-	seatrec_enqueue(m->rec, SEATREC_GATHER);
+	seatrec_enqueue(m->rec, delay);
+}
+
+
+/**
+ * Look up whether another server has taken a member; then it is lost
+ *
+ * @param m Member
+ */
+void seatwriter_look(struct member *m)
+{
+	seatrec_look(m->rec);
 }
 
 
@@ -129,6 +148,7 @@ void seatwriter_forget(struct member *m)
 void seatwriter_watch(struct watch *watch)
 {
 	struct seatwriter *w = watch->room->c->writer;
+	uint32_t delay = SEATREC_GATHER;
 	char key[SEAT_KEY_MAX];
 
 	if (!w)
@@ -140,11 +160,14 @@ void seatwriter_watch(struct watch *watch)
 		    seatrec_alloc(&watch->rec, w, seats, key))
 			return;
 		watch->rec->watch = watch;
+		watch->rec->seat = true;
+		watch->rec->moves = watch->moves;
 		str_ncpy(watch->rec->from, watch->from,
 			 sizeof watch->rec->from);
+		delay = 0;
 	}
 
-	seatrec_enqueue(watch->rec, SEATREC_GATHER);
+	seatrec_enqueue(watch->rec, delay);
 }
 
 
@@ -193,6 +216,7 @@ void seatwriter_watch_forget(struct watch *watch)
 void seatwriter_room(struct room *room)
 {
 	struct seatwriter *w = room->c->writer;
+	uint32_t delay = SEATREC_GATHER;
 	char key[NAME_KEY_MAX];
 
 	if (!w || room->moved)
@@ -206,13 +230,14 @@ void seatwriter_room(struct room *room)
 		room->rec->room = room;
 		str_ncpy(room->rec->from, room->from,
 			 sizeof room->rec->from);
+		delay = 0;
 	}
 	else if (!room->changed) {
 		return;
 	}
 
 	room->changed = false;
-	seatrec_enqueue(room->rec, SEATREC_GATHER);
+	seatrec_enqueue(room->rec, delay);
 }
 
 

@@ -28,13 +28,15 @@ static int place_make(char *place, size_t sz, const struct seatrec *rec)
 }
 
 
-/* Whose name stands in what is on the bus; "" if that makes no sense. */
-static void whose(char *server, size_t sz, const struct seatrec *rec,
-		  const uint8_t *buf, size_t len)
+/* Whose name stands in what is on the bus, and is it another's who came after
+   us? "": it makes no sense. */
+static bool is_other(char *server, size_t sz, const struct seatrec *rec,
+		     const uint8_t *buf, size_t len)
 {
 	char place[PLACE_MAX];
 	struct odict *od = NULL;
 	const char *name = NULL;
+	uint64_t moves = 0;
 
 	*server = '\0';
 
@@ -42,17 +44,17 @@ static void whose(char *server, size_t sz, const struct seatrec *rec,
 	    !seal_open(&od, rec->w->key, place, buf, len))
 		name = odict_string(od, "server");
 
-	if (name)
+	if (name) {
 		str_ncpy(server, name, sz);
+		(void)odict_get_number(od, &moves, "moves");
+	}
 
 	mem_deref(od);
-}
 
+	if (!*server || !strcmp(server, connect_server(rec->w->c)))
+		return false;
 
-static bool is_other(const struct seatrec *rec, const char *server)
-{
-	return *server && strcmp(server, connect_server(rec->w->c)) &&
-		strcmp(server, rec->from);
+	return rec->seat ? moves >= rec->moves : strcmp(server, rec->from);
 }
 
 
@@ -100,29 +102,46 @@ static void room_lost(struct seatrec *rec, const char *server)
 }
 
 
+/* What a record is about is another server's now. */
+static void taken(struct seatrec *rec, const char *server)
+{
+	rec->rev = 0;
+
+	if (rec->m)
+		member_lost(rec, server);
+	else if (rec->watch)
+		watch_lost(rec);
+	else if (rec->room)
+		room_lost(rec, server);
+}
+
+
 /* Something stands in the way of what we wanted to write. */
-static int in_the_way(struct seatrec *rec, uint64_t rev, const uint8_t *buf,
-		      size_t len)
+static void in_the_way(struct seatrec *rec, uint64_t rev, const uint8_t *buf,
+		       size_t len)
 {
 	char server[NAME_SERVER_MAX];
 
-	whose(server, sizeof server, rec, buf, len);
-
-	if (is_other(rec, server)) {
-		rec->rev = 0;
-		if (rec->m)
-			member_lost(rec, server);
-		else if (rec->watch)
-			watch_lost(rec);
-		else if (rec->room)
-			room_lost(rec, server);
-		return 0;
+	if (is_other(server, sizeof server, rec, buf, len)) {
+		taken(rec, server);
+		return;
 	}
 
 	rec->rev = rev;
 	rec->again = true;
+}
 
-	return 0;
+
+static void looked(struct seatrec *rec, uint64_t rev, const uint8_t *buf,
+		   size_t len)
+{
+	char server[NAME_SERVER_MAX];
+
+	rec->rev = rev;
+	rec->work = WORK_WRITE;
+
+	if (is_other(server, sizeof server, rec, buf, len))
+		taken(rec, server);
 }
 
 
@@ -143,13 +162,7 @@ static void kv_h(int err, uint64_t rev, const uint8_t *buf, size_t len,
 
 	case 0:
 		if (work == WORK_LOOK) {
-			char server[NAME_SERVER_MAX];
-
-			whose(server, sizeof server, rec, buf, len);
-			rec->rev = rev;
-			rec->work = WORK_WRITE;
-			if (is_other(rec, server))
-				(void)in_the_way(rec, rev, buf, len);
+			looked(rec, rev, buf, len);
 		}
 		else if (work == WORK_DELETE) {
 			++rec->w->st.deleted;
@@ -165,7 +178,7 @@ static void kv_h(int err, uint64_t rev, const uint8_t *buf, size_t len,
 	case ESTALE:
 		/* what we wanted to delete is somebody else's now */
 		if (work != WORK_DELETE)
-			(void)in_the_way(rec, rev, buf, len);
+			in_the_way(rec, rev, buf, len);
 		err = 0;
 		break;
 
@@ -295,8 +308,7 @@ static void found_h(int err, uint64_t rev, const uint8_t *buf, size_t len,
 	}
 
 	if (!err) {
-		whose(server, sizeof server, rec, buf, len);
-		rec->again = !is_other(rec, server);
+		rec->again = !is_other(server, sizeof server, rec, buf, len);
 		rec->rev = rev;
 	}
 

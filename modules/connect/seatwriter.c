@@ -1,19 +1,18 @@
 /**
  * @file seatwriter.c  Seats and rooms on the bus, in case this server dies
  *
- *   member changes -> record is due in 50 ms -> dialog is looked at ->
+ *   member comes   -> record is due now --------+
+ *   member changes -> record is due in 50 ms ---+-> dialog is looked at ->
  *   seat, sealed -> create, or update of the revision that we wrote
  *                     |
- *                     +-> somebody else's name is there: the member is lost
+ *                     +-> it has moved since, to another server: the member
+ *                         is lost
  *
- * Whatever happens to a member until its record is due is written at once. So
- * many records are under way at a time, and so many are begun in a second: a
- * burst of joins is written a little later instead of flooding the bus. While
- * the bus is away records wait. Nobody who just sits and listens costs
+ * Changes until a record is due are written as one. So many records are under
+ * way at a time, and so many are begun in a second: a burst of joins is
+ * written a little later instead of flooding the bus, but before any changes.
+ * While the bus is away records wait. Nobody who just sits and listens costs
  * anything.
- *
- * A record outlives its member until it has been deleted. It is referenced by
- * its member or room, by the queue, and by what is under way.
  */
 #include <string.h>
 #include <re.h>

@@ -23,6 +23,7 @@ void seatwriter_stats(const struct seatwriter *w,
 
 /* all of them do nothing if seats are not written */
 void seatwriter_member(struct member *m);
+void seatwriter_look(struct member *m);
 void seatwriter_left(struct member *m);
 void seatwriter_forget(struct member *m);
 void seatwriter_watch(struct watch *watch);

@@ -11,7 +11,8 @@ struct bus_kvop;
 struct bus_listener;
 struct seal_key;
 
-enum { SEATREC_GATHER = 50 };  /* changes until then are one [ms]          */
+enum { SEATREC_GATHER = 50 };  /* changes until then are one, but for the
+				   first [ms]                               */
 
 enum seatrec_work { WORK_WRITE, WORK_DELETE, WORK_LOOK };
 
@@ -32,6 +33,8 @@ struct seatrec {
 	enum seatrec_work work;
 	bool busy;                 /* something is under way                */
 	bool again;                /* and then it is to be done once more   */
+	bool seat;                 /* of a member or a watcher              */
+	uint32_t moves;            /* seat: times that its server changed   */
 	char from[NAME_SERVER_MAX];/* server that it was taken over from    */
 	char key[];
 };

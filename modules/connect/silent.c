@@ -4,6 +4,8 @@
  *   no RTP, no RTCP -> OPTIONS -> answered: it may be quiet, ask again later
  *                              -> not answered: it is dead, hang up
  *
+ * Or it speaks with another server, which the bus knows: then it is let go.
+ *
  * Who is on hold may be quiet for as long as it likes; the session timer, or
  * the client host's own probes, find out if it is dead.
  */
@@ -12,6 +14,7 @@
 #include "server/settings.h"
 #include "connect/connect.h"
 #include "connect/room.h"
+#include "connect/seatwriter.h"
 
 
 enum { AGAIN = 30 };               /* ask a quiet caller again [s]         */
@@ -20,6 +23,7 @@ enum { AGAIN = 30 };               /* ask a quiet caller again [s]         */
 static void ask(struct member *m)
 {
 	m->asked_jfs = tmr_jiffies();
+	seatwriter_look(m);
 
 	/* a client host that cannot ask leaves us nothing but silence */
 	if (client_probe(m->client) == ENOSYS)

@@ -119,6 +119,7 @@ static const struct field watch_fields[] = {
 
 static const struct field seat_fields[] = {
 	F(seat, "saved", FIELD_U64, saved_usec, 0, 0),
+	F(seat, "moves", FIELD_U32, moves, 0, UINT32_MAX),
 	{NULL, 0, 0, 0, 0}
 };
 

@@ -100,6 +100,7 @@ struct seat {
 	const char *conference;
 	const char *server;        /* which has it                          */
 	uint64_t saved_usec;       /* when this was written, UTC [us]       */
+	uint32_t moves;            /* times that its server has changed     */
 	const char *callid, *account, *user, *name, *info;
 	struct sa src;             /* where the client's requests come from */
 	unsigned types;            /* media types asked for                 */

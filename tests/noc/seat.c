@@ -15,7 +15,7 @@ static struct seat seat_make(void)
 {
 	struct seat s = {
 		.kind = SEAT_LEG, .conference = "stand/up", .server = "m1",
-		.saved_usec = 1700000000000000,
+		.saved_usec = 1700000000000000, .moves = 3,
 		.callid = "abc@host", .account = "acme",
 		.user = "alice@host", .name = "Alice \"A\" \xc3\x84",
 		.info = "phone 1.0", .types = MEDIA_AUDIO,
@@ -106,6 +106,7 @@ START_TEST(test_seat)
 	ck_assert_str_eq(s.dialog, t.dialog);
 	ck_assert_uint_eq(s.types, t.types);
 	ck_assert_uint_eq(s.saved_usec, t.saved_usec);
+	ck_assert_uint_eq(s.moves, t.moves);
 	ck_assert(sa_cmp(&s.src, &t.src, SA_ALL));
 	ck_assert_str_eq("17", odict_string(t.x, "usage"));
 

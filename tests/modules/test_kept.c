@@ -1,0 +1,359 @@
+/**
+ * @file test_kept.c  When seats are on the bus, and whose they are
+ *
+ * Connect services and meshes are real; the test is their client hosts, and
+ * whoever moves legs.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <check.h>
+#include <re.h>
+#include "server/server.h"
+#include "server/service.h"
+#include "server/command.h"
+#include "bus/bus.h"
+#include "noc/json.h"
+#include "noc/seal.h"
+#include "noc/seat.h"
+#include "connect/connect.h"
+#include "callers.h"
+#include "farm.h"
+
+
+enum { LONG = 15000 };             /* for whatever has to happen [ms]      */
+
+static struct farm farm;
+static struct seal_key *key;
+
+
+static void server_up(unsigned ix, const char *name)
+{
+	callers.starting = ix;
+	callers.srvv[ix] = farm_start(&farm, ix, name,
+				      "service siphost\nservice mesh\n"
+				      "service groups\nmesh.workers 1\n"
+				      "connect.seats yes\n",
+				      callers_builtin);
+}
+
+
+static void setup(void)
+{
+	farm_open(&farm);
+	callers_open();
+	ck_assert_int_eq(0, seal_key_alloc(&key, farm.key,
+					   sizeof farm.key));
+}
+
+
+static void teardown(void)
+{
+	for (unsigned i = 0; i < HOSTS_MAX; i++)
+		if (callers.srvv[i])
+			farm_stop(&farm, i);
+	callers_close();
+	key = mem_deref(key);
+	farm_close(&farm);
+}
+
+
+static const struct connect_api *api_of(unsigned ix)
+{
+	return service_api(callers.srvv[ix], "connect");
+}
+
+
+static unsigned here(unsigned ix)
+{
+	return api_of(ix)->participants(api_of(ix)->c, "room");
+}
+
+
+static void resp_h(int err, const char *reason, const struct odict *result,
+		   void *arg)
+{
+	(void)err;
+	(void)reason;
+	(void)result;
+	(void)arg;
+}
+
+
+/* Whether it is done or not */
+static void command(unsigned ix, const char *name, const char *user)
+{
+	struct odict *args;
+
+	ck_assert_int_eq(0, odict_alloc(&args, 4));
+	ck_assert_int_eq(0, odict_entry_add(args, "conference", ODICT_STRING,
+					    "room"));
+	if (user)
+		ck_assert_int_eq(0, odict_entry_add(args, "user",
+						    ODICT_STRING, user));
+	ck_assert_int_eq(0, command_run(server_commands(callers.srvv[ix]),
+					name, args, resp_h, NULL));
+	mem_deref(args);
+}
+
+
+/* what is on the bus */
+
+struct look {
+	const char *bucket;
+	char key[SEAT_KEY_MAX];
+	struct bus_kvop *op;
+	struct odict *od;          /* last answer, NULL: nothing is there   */
+	bool (*good)(const struct odict *od);
+};
+
+
+static void look_h(int err, uint64_t rev, const uint8_t *buf, size_t len,
+		   void *arg)
+{
+	struct look *lk = arg;
+	char place[SEAT_KEY_MAX + 8];
+
+	(void)rev;
+	lk->op = NULL;
+	lk->od = mem_deref(lk->od);
+	if (err)
+		return;
+
+	(void)re_snprintf(place, sizeof place, "%s/%s", lk->bucket, lk->key);
+	ck_assert_int_eq(0, seal_open(&lk->od, key, place, buf, len));
+}
+
+
+static bool look_good(void *arg)
+{
+	struct look *lk = arg;
+
+	if (lk->od && lk->good(lk->od))
+		return true;
+
+	if (!lk->op)
+		ck_assert_int_eq(0, bus_kv_get(&lk->op, farm.inner,
+					       lk->bucket, lk->key, look_h,
+					       lk));
+
+	return false;
+}
+
+
+static void wait_for(const char *bucket, const struct caller *c,
+		     bool (*good)(const struct odict *od))
+{
+	struct look lk = {.bucket = bucket, .good = good};
+
+	if (c)
+		ck_assert_int_eq(0, seat_key(lk.key, sizeof lk.key, "room",
+					     c->callid));
+	else
+		str_ncpy(lk.key, "room", sizeof lk.key);
+
+	ck_assert(farm_wait(look_good, &lk, LONG));
+	mem_deref(lk.op);
+	mem_deref(lk.od);
+}
+
+
+static bool of_m1(const struct odict *od)
+{
+	return !strcmp("m1", odict_string(od, "server"));
+}
+
+
+static bool of_m1_again(const struct odict *od)
+{
+	uint64_t moves;
+
+	return of_m1(od) && odict_get_number(od, &moves, "moves") &&
+		moves == 2;
+}
+
+
+static bool is_locked(const struct odict *od)
+{
+	bool on = false;
+
+	return odict_get_boolean(od, &on, "locked") && on;
+}
+
+
+static void moment_h(void *arg)
+{
+	struct caller *const *cv = arg;
+
+	ck_assert_uint_eq(1, cv[0]->sidev[0].peeks);
+	ck_assert_uint_eq(1, cv[1]->sidev[0].peeks);
+	re_cancel();
+}
+
+
+/* Timers fire in the order in which they are due, however late: a seat that
+   waited for later changes would be looked at after this moment. */
+START_TEST(test_first_at_once)
+{
+	struct caller *cv[2];
+	struct tmr moment;
+
+	server_up(0, "m1");
+	farm_nap(10);
+	tmr_init(&moment);
+	tmr_start(&moment, 40, moment_h, cv);
+	cv[0] = caller_join(0, "room", 0, false);
+	cv[1] = caller_watch(0, "room", cv[0]->user);
+
+	/* what happens until then is one with it */
+	command(0, "mute", cv[0]->user);
+	(void)re_main(NULL);
+	tmr_cancel(&moment);
+	wait_for("seats", cv[0], of_m1);
+	wait_for("seats", cv[1], of_m1);
+	wait_for("rooms", NULL, of_m1);
+	ck_assert_uint_eq(1, cv[0]->sidev[0].peeks);
+}
+END_TEST
+
+
+struct back {
+	struct odict *seat;
+	bool adopted;
+	int err;
+};
+
+
+static void saved_h(int err, const char *callid, const struct odict *seat,
+		    void *arg)
+{
+	(void)callid;
+	ck_assert_int_eq(0, err);
+	((struct back *)arg)->seat = mem_ref((void *)seat);
+}
+
+
+static bool is_saved(void *arg)
+{
+	return ((const struct back *)arg)->seat != NULL;
+}
+
+
+static void adopted_h(int err, uint16_t scode, uint32_t cseq,
+		      const char *callid, void *arg)
+{
+	struct back *b = arg;
+
+	(void)scode;
+	(void)cseq;
+	(void)callid;
+	b->err = err;
+	b->adopted = true;
+}
+
+
+static bool is_adopted(void *arg)
+{
+	return ((const struct back *)arg)->adopted;
+}
+
+
+static void adopt(struct back *b, unsigned ix, bool crash)
+{
+	b->adopted = false;
+	ck_assert_int_eq(0, api_of(ix)->leg_adopt(api_of(ix)->c, b->seat,
+						  crash, adopted_h, b));
+	ck_assert(farm_wait(is_adopted, b, LONG));
+	ck_assert_int_eq(0, b->err);
+}
+
+
+static bool none_at_2(void *arg)
+{
+	(void)arg;
+
+	return !here(1);
+}
+
+
+/* m2 has taken somebody over, and nobody knows: m1 takes him back. The bus
+   was away all the time; m2 must not write its name over that of m1, and m1
+   must not believe what m2 wrote. */
+START_TEST(test_goes_back)
+{
+	struct caller *c;
+	struct back b = {0};
+
+	server_up(0, "m1");
+	server_up(1, "m2");
+	c = caller_join(0, "room", 0, false);
+	wait_for("seats", c, of_m1);
+
+	farm_down(&farm, true);
+	ck_assert_int_eq(0, api_of(0)->leg_save(api_of(0)->c, c->callid,
+						saved_h, &b));
+	ck_assert(farm_wait(is_saved, &b, LONG));
+	adopt(&b, 1, false);
+	ck_assert_int_eq(0, api_of(0)->leg_release(api_of(0)->c, c->callid,
+						   "m2"));
+	adopt(&b, 0, true);
+	mem_deref(b.seat);
+	ck_assert_uint_eq(1, here(0));
+	ck_assert_uint_eq(1, here(1));
+
+	farm_down(&farm, false);
+	wait_for("seats", c, of_m1_again);
+	command(1, "mute", c->user);
+	ck_assert(farm_wait(none_at_2, NULL, LONG));
+	ck_assert(c->sidev[1].released);
+	ck_assert(!c->sidev[1].bye);
+	ck_assert_uint_eq(1, here(0));
+	wait_for("seats", c, of_m1_again);
+
+	/* nothing of it stays */
+	caller_leave(c);
+	ck_assert_uint_eq(0, here(0));
+}
+END_TEST
+
+
+/* What changes while the bus is away is written when it is back, though it is
+   first looked up whose it is. */
+START_TEST(test_changed_while_away)
+{
+	struct caller *c;
+
+	server_up(0, "m1");
+	c = caller_join(0, "room", 0, false);
+	wait_for("seats", c, of_m1);
+	wait_for("rooms", NULL, of_m1);
+
+	farm_down(&farm, true);
+	command(0, "lock", NULL);
+	farm_nap(100);
+	farm_down(&farm, false);
+	wait_for("rooms", NULL, is_locked);
+}
+END_TEST
+
+
+int main(void)
+{
+	Suite *su = suite_create("kept");
+	TCase *tc = tcase_create("kept");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, test_first_at_once);
+	tcase_add_test(tc, test_goes_back);
+	tcase_add_test(tc, test_changed_while_away);
+	suite_add_tcase(su, tc);
+
+	sr = srunner_create(su);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
