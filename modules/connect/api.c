@@ -121,6 +121,7 @@ void connect_api_init(struct connect *c)
 		.leg_adopt    = leg_adopt,
 		.leg_refer    = leg_refer,
 		.leg_gone     = leg_gone,
+		.room_going   = room_going,
 		.room_drop    = room_drop,
 		.link         = room_link,
 		.unlink       = room_unlink,

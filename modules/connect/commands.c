@@ -204,16 +204,16 @@ static void participants_h(struct command_req *req,
 
 
 /* What would be done to somebody who is on its way to another server right
-   now would be lost; false: try again. */
+   now would be lost, and a goodbye not be understood; false: try again. */
 static bool member_do(struct member *m, enum action action)
 {
+	if (m->frozen || (m->adoption && action != ACTION_KICK))
+		return false;
+
 	if (action == ACTION_KICK) {
 		member_bye(m, LEAVE_KICKED);
 		return true;
 	}
-
-	if (m->frozen || m->adoption)
-		return false;
 
 	member_mute(m, action == ACTION_MUTE, true);
 	m->muted_by_operator = m->muted;
@@ -222,13 +222,35 @@ static bool member_do(struct member *m, enum action action)
 }
 
 
-static void answer(struct command_req *req, bool ok)
+/* Some of its participants are at another server. */
+static bool is_parted(const struct room *room)
+{
+	return room->going || room->holdc;
+}
+
+
+/* The order is for the other server, or cannot be carried out right now.
+   Whoever asked may go there, or come again. */
+static void answer_parted(struct command_req *req, const struct room *room)
+{
+	if (room->going)
+		command_fail(req, EAGAIN, "%s is moving to %s: try again",
+			     room->name, room->to);
+	else if (room->from[0])
+		command_fail(req, EAGAIN, "%s is arriving from %s: try again",
+			     room->name, room->from);
+	else
+		command_fail(req, EAGAIN, "%s is moving: try again",
+			     room->name);
+}
+
+
+static void answer(struct command_req *req, const struct room *room, bool ok)
 {
 	if (ok)
 		command_ok(req, NULL);
 	else
-		command_fail(req, EAGAIN, "moving to another server: try"
-			     " again");
+		answer_parted(req, room);
 }
 
 
@@ -255,15 +277,17 @@ static void member_cmd(struct command_req *req, const struct odict *args,
 			le = le->next;
 			ok &= member_do(m, action);
 		}
-		answer(req, ok);
+		answer(req, room, ok && !is_parted(room));
 		goto out;
 	}
 
 	m = room_member(room, (unsigned)id, user);
 	if (m)
-		answer(req, member_do(m, action));
+		answer(req, room, member_do(m, action));
 	else if (!id && !user)
 		command_fail(req, EINVAL, "user: say whom, by user or id");
+	else if (is_parted(room))
+		answer_parted(req, room);
 	else
 		command_fail(req, ENOENT, "user: nobody of that name there");
 
@@ -301,8 +325,9 @@ static void lock_set(struct command_req *req, const struct odict *args,
 	if (!room)
 		return;
 
-	room_lock(room, on);
-	command_ok(req, NULL);
+	if (!room->going)
+		room_lock(room, on);
+	answer(req, room, !room->going);
 }
 
 

@@ -137,6 +137,12 @@ struct connect_api {
 	void (*leg_gone)(struct connect *c, const char *conference,
 			 unsigned id);
 
+	/* What was saved of it is on its way to the server `to`: from now on
+	 * that one takes orders about the conference (lock), here they are
+	 * refused with EAGAIN. Until room_drop */
+	int (*room_going)(struct connect *c, const char *conference,
+			  const char *to);
+
 	/* Everybody has moved to the server `to`: the conference is no
 	 * longer here. EBUSY if somebody still is. to NULL: nobody moves any
 	 * more, it ends when the last one leaves */

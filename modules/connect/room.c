@@ -151,6 +151,9 @@ int room_restore(struct room **rp, struct connect *c,
 
 	room = room_find(c, sr->conference);
 	if (room) {
+		/* it was away: orders went there */
+		if (!strcmp(room->to, sr->server))
+			room_lock(room, sr->locked);
 		*rp = mem_ref(room);
 		return 0;
 	}

@@ -46,6 +46,7 @@ struct room {
 	bool moved;               /* it goes on elsewhere, or comes from
 				     there                                  */
 	bool lost;                /* another server has taken it            */
+	bool going;               /* orders about it are for the server `to`*/
 	unsigned holdc;           /* struct room_hold                       */
 	struct tmr arrive_tmr;    /* its roster waits for who arrives       */
 	uint64_t created_usec;    /* UTC since the epoch [us]               */
@@ -55,7 +56,7 @@ struct room {
 	struct seatrec *rec;      /* what the bus knows of it, or NULL      */
 	bool changed;             /* since that was written                 */
 	char from[NAME_SERVER_MAX];  /* where it comes from, or ""          */
-	char to[NAME_SERVER_MAX]; /* moved: where it goes on                */
+	char to[NAME_SERVER_MAX]; /* moved, going: where it goes on         */
 };
 
 struct member {
@@ -234,6 +235,7 @@ int  room_save(struct connect *c, const char *conference,
 	       struct odict **odp);
 int  room_load(struct connect *c, const struct odict *od,
 	       struct room_hold **holdp);
+int  room_going(struct connect *c, const char *conference, const char *to);
 int  room_drop(struct connect *c, const char *conference, const char *to);
 int  room_link(struct connect *c, const char *conference, const char *peer,
 	       char *laddr, size_t sz);

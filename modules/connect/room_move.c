@@ -184,6 +184,32 @@ void room_leaving(struct room *room, const char *to)
 
 
 /**
+ * What was saved of a room is on its way to another server: what is ordered
+ * here from now on would be lost, until room_drop
+ *
+ * @param c          Connect service
+ * @param conference Its name
+ * @param to         The other server
+ *
+ * @return 0 if success; ENOENT; EINVAL
+ */
+int room_going(struct connect *c, const char *conference, const char *to)
+{
+	struct room *room = room_find(c, conference);
+
+	if (!str_isset(to))
+		return EINVAL;
+	if (!room)
+		return ENOENT;
+
+	room->going = true;
+	str_ncpy(room->to, to, sizeof room->to);
+
+	return 0;
+}
+
+
+/**
  * Everybody has moved: the conference is no longer here. Or nobody moves any
  * more: it ends here when the last one leaves
  *
@@ -214,6 +240,7 @@ int room_drop(struct connect *c, const char *conference, const char *to)
 		seatwriter_room_back(room);
 	}
 
+	room->going = false;
 	room->link = mem_deref(room->link);
 
 	if (room->leaving) {

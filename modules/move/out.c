@@ -403,6 +403,10 @@ static int begin_send(struct out *out, struct move_msg *msg)
 	if (err)
 		return err;
 
+	/* what is ordered here after that would not get there */
+	if (c->room_going)
+		(void)c->room_going(c->c, out->conference, out->to);
+
 	if (!c->link(c->c, out->conference, NULL, msg->link,
 		     sizeof(msg->link)))
 		out->linked = true;

@@ -1,7 +1,8 @@
 /**
  * @file route.c  Commands about a conference go to where it runs
  *
- *   the command is here   -> run; if the conference is not here, go on:
+ *   the command is here   -> run; if the conference is not here, or on its
+ *                            way to another server, go on:
  *   it is not             -> who has the claim? -> give it to that server
  *
  * Whatever names a `conference` is treated so: remote need not know which
@@ -109,7 +110,7 @@ static void elsewhere(struct routed *rt, int err, const char *reason)
 static void here_handler(int err, const char *reason,
 			 const struct odict *result, void *arg)
 {
-	if (err == ENOENT)
+	if (err == ENOENT || err == EAGAIN)
 		elsewhere(arg, err, reason);
 	else
 		answer(arg, err, reason, result);

@@ -7,7 +7,11 @@
 #include <re.h>
 #include "cli/cli.h"
 
-enum { DEPTH_MAX = 16 };
+enum {
+	DEPTH_MAX = 16,
+	TRY_MS    = 250,         /* "not now": again after                 */
+	TRIES     = 20,
+};
 
 /**
  * Tell the operator what is wrong
@@ -252,8 +256,16 @@ static int failed(struct cli *cli, const char *name, const struct answer *ans)
 	return CLI_FAILED;
 }
 
+static bool is_later(const struct answer *ans)
+{
+	const char *code = odict_string(ans->od, "code");
+
+	return ans->scode == 503 && code && !strcmp(code, "EAGAIN");
+}
+
 /**
- * Call a command that has to succeed
+ * Call a command that has to succeed. If it cannot be done right now, because
+ * what it is about is moving to another server, it is tried again for a while
  *
  * @param cli     Options
  * @param resultp Returned result
@@ -266,9 +278,18 @@ int client_ok(struct cli *cli, struct odict **resultp, const char *name,
 	      const struct odict *args)
 {
 	struct answer ans;
+	unsigned n;
 	int ret;
 
-	ret = client_call(cli, &ans, name, args);
+	for (n = 1;; n++) {
+		ret = client_call(cli, &ans, name, args);
+		if (ret || !is_later(&ans) || n >= TRIES)
+			break;
+
+		answer_reset(&ans);
+		sys_msleep(TRY_MS);
+	}
+
 	if (!ret && ans.scode == 200)
 		*resultp = mem_ref(ans.od);
 	else if (!ret)

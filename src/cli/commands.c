@@ -20,7 +20,9 @@ static bool text_is(const struct odict *od, const char *key, const char *val)
 	return str && !strcmp(str, val);
 }
 
-/* Who is meant: user, then display name; nobody or several is an error. */
+/* Who is meant: user, then display name; several is an error. Whom the list
+   does not have may be at another server while the conference moves: the
+   server knows. */
 static int who_find(struct cli *cli, struct odict *args, const char *conf,
 		    const char *who)
 {
@@ -60,10 +62,8 @@ static int who_find(struct cli *cli, struct odict *args, const char *conf,
 		id = (unsigned)num;
 	mem_deref(result);
 
-	if (!hits) {
-		cli_error("'%s' is not in '%s'", who, conf);
-		return CLI_FAILED;
-	}
+	if (!hits)
+		return arg_set(args, "user", who);
 	if (hits > 1) {
 		cli_error("%u in '%s' are '%s': say id=N, as 'junctor show' "
 			  "prints it", hits, conf, who);

@@ -569,6 +569,7 @@ void movers_clean(void)
 			ck_assert_uint_eq(n, r->members);
 			ck_assert_msg(!r->holds, "%s is held", r->name);
 			ck_assert_msg(!r->linked, "%s is linked", r->name);
+			ck_assert_msg(!r->going, "%s is going", r->name);
 			ck_assert_str_eq(server_name(m->srv),
 					 movers_owner(r->name));
 		}

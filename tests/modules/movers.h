@@ -46,6 +46,7 @@ struct mroom {
 	char peer[64];
 	unsigned members;
 	bool locked;
+	bool going;                /* orders are refused                    */
 };
 
 struct media {

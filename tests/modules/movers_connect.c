@@ -546,8 +546,22 @@ static int room_drop(struct connect *c, const char *name, const char *to)
 	if (to && (r->members || r->holds))
 		return EBUSY;
 
-	r->leaving = false;
+	r->leaving = r->going = false;
 	mroom_gone(c->m, r, to != NULL);
+
+	return 0;
+}
+
+
+static int room_going(struct connect *c, const char *name, const char *to)
+{
+	struct mroom *r = mroom_find(c->m, name);
+
+	ck_assert(str_isset(to));
+	if (!r)
+		return ENOENT;
+
+	r->going = true;
 
 	return 0;
 }
@@ -604,6 +618,7 @@ static int connect_init_(struct service *svc)
 		.leg_save = leg_save, .leg_thaw = leg_thaw,
 		.leg_release = leg_release, .leg_adopt = leg_adopt,
 		.leg_refer = leg_refer, .leg_gone = leg_gone,
+		.room_going = room_going,
 		.room_drop = room_drop, .link = link_, .unlink = unlink_,
 		.verify = verify,
 	};

@@ -41,6 +41,7 @@ static struct farm farm;
 struct rooms {
 	struct offers *offers;
 	struct server *srv;
+	unsigned asked;            /* for the conference that is in between */
 };
 
 
@@ -72,7 +73,17 @@ static void lock_command(struct command_req *req, const struct odict *args,
 	struct rooms *r = arg;
 	struct odict *od;
 
-	if (!conf || strcmp(conf, server_name(r->srv))) {
+	/* on its way from a to b, or between the two */
+	if (conf && ((!strcmp(conf, "moving") &&
+		      !strcmp(server_name(r->srv), "a")) ||
+		     (!strcmp(conf, "between") && r->asked++ < 3) ||
+		     !strcmp(conf, "stuck"))) {
+		command_fail(req, EAGAIN, "%s is moving to b", conf);
+		return;
+	}
+
+	if (!conf || (strcmp(conf, server_name(r->srv)) &&
+		      strcmp(conf, "moving") && strcmp(conf, "between"))) {
 		command_fail(req, ENOENT, "no such conference here");
 		return;
 	}
@@ -258,6 +269,9 @@ static void farm_make(void)
 	claim_put("a", "a");
 	claim_put("b", "b");
 	claim_put("gone", "nobody");
+	claim_put("moving", "b");
+	claim_put("between", "a");
+	claim_put("stuck", "a");
 }
 
 
@@ -309,6 +323,9 @@ START_TEST(test_route)
 		{"a", "lock c", 1, "no such conference here"},
 		{"head", "lock c", 1, "no command 'lock'"},
 		{"head", "lock gone", 1, "no such server is there"},
+		{"a", "lock moving", 0, "locked  b"},
+		{"a", "lock between", 0, "locked  a"},
+		{"a", "lock stuck", 1, "stuck is moving to b"},
 	};
 	size_t i;
 

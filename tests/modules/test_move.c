@@ -390,6 +390,7 @@ static void half_way(void)
 	ck_assert_int_eq(-1, *res);
 	ck_assert_uint_gt(mphones_at(1, "a"), 0);
 	ck_assert_uint_gt(mphones_at(0, "a"), 0);
+	ck_assert(movers.mediav[0].roomv[0].going);
 	movers_kill(1);
 	movers_down(1);
 	movers_until(answered);

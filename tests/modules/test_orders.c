@@ -1,0 +1,294 @@
+/**
+ * @file test_orders.c  What operators order while a conference moves
+ *
+ * The connect service and its mesh are real; the test is the client hosts, and
+ * moves legs by hand.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <check.h>
+#include <re.h>
+#include "server/server.h"
+#include "server/service.h"
+#include "server/command.h"
+#include "bus/bus.h"
+#include "connect/connect.h"
+#include "callers.h"
+#include "farm.h"
+
+
+enum { LONG = 15000 };             /* for whatever has to happen [ms]      */
+
+static struct farm farm;
+static struct room_hold *hold;
+
+
+static void setup(void)
+{
+	static const char *const namev[] = {"m1", "m2"};
+
+	farm_open(&farm);
+	callers_open();
+	for (unsigned i = 0; i < 2; i++) {
+		callers.starting = i;
+		callers.srvv[i] = farm_start(&farm, i, namev[i],
+					     "service siphost\nservice mesh\n"
+					     "service groups\n"
+					     "mesh.workers 1\n",
+					     callers_builtin);
+	}
+}
+
+
+static void teardown(void)
+{
+	hold = mem_deref(hold);
+	for (unsigned i = 0; i < 2; i++)
+		farm_stop(&farm, i);
+	callers_close();
+	farm_close(&farm);
+}
+
+
+static const struct connect_api *api_of(unsigned ix)
+{
+	return service_api(callers.srvv[ix], "connect");
+}
+
+
+static unsigned here(unsigned ix)
+{
+	return api_of(ix)->participants(api_of(ix)->c, "room");
+}
+
+
+struct told {
+	int err;
+	char reason[256];
+};
+
+
+static void resp_h(int err, const char *reason, const struct odict *result,
+		   void *arg)
+{
+	struct told *t = arg;
+
+	(void)result;
+	t->err = err;
+	str_ncpy(t->reason, reason ? reason : "", sizeof t->reason);
+}
+
+
+/* Commands are answered at once. */
+static void order(unsigned ix, const char *name, const char *user, int err,
+		  const char *reason)
+{
+	struct told t = {.err = -1};
+	struct odict *args;
+
+	ck_assert_int_eq(0, odict_alloc(&args, 4));
+	ck_assert_int_eq(0, odict_entry_add(args, "conference", ODICT_STRING,
+					    "room"));
+	if (user)
+		ck_assert_int_eq(0, odict_entry_add(args, "user",
+						    ODICT_STRING, user));
+	ck_assert_int_eq(0, command_run(server_commands(callers.srvv[ix]),
+					name, args, resp_h, &t));
+	mem_deref(args);
+	ck_assert_msg(t.err == err && strstr(t.reason, reason),
+		      "%s %s at m%u: %d %s", name, user ? user : "", ix + 1,
+		      t.err, t.reason);
+}
+
+
+static struct odict *seat;
+static bool adopted;
+
+
+static void saved_h(int err, const char *callid, const struct odict *od,
+		    void *arg)
+{
+	(void)callid;
+	(void)arg;
+	ck_assert_int_eq(0, err);
+	seat = mem_ref((void *)od);
+}
+
+
+static void adopted_h(int err, uint16_t scode, uint32_t cseq,
+		      const char *callid, void *arg)
+{
+	(void)scode;
+	(void)cseq;
+	(void)callid;
+	(void)arg;
+	ck_assert_int_eq(0, err);
+	adopted = true;
+}
+
+
+static bool is_saved(void *arg)
+{
+	(void)arg;
+
+	return seat != NULL;
+}
+
+
+static bool is_adopted(void *arg)
+{
+	(void)arg;
+
+	return adopted;
+}
+
+
+static void save(struct caller *c)
+{
+	seat = NULL;
+	ck_assert_int_eq(0, api_of(0)->leg_save(api_of(0)->c, c->callid,
+						saved_h, NULL));
+	ck_assert(farm_wait(is_saved, NULL, LONG));
+}
+
+
+static void adopt(struct caller *c)
+{
+	adopted = false;
+	ck_assert_int_eq(0, api_of(1)->leg_adopt(api_of(1)->c, seat, false,
+						 adopted_h, NULL));
+	seat = mem_deref(seat);
+	ck_assert(farm_wait(is_adopted, NULL, LONG));
+	ck_assert_int_eq(0, api_of(0)->leg_release(api_of(0)->c, c->callid,
+						   "m2"));
+}
+
+
+/* As move does: what was saved is on its way, then it is there. */
+static void room_go(void)
+{
+	struct odict *od;
+
+	ck_assert_int_eq(0, api_of(0)->room_save(api_of(0)->c, "room", &od));
+	ck_assert_int_eq(EINVAL, api_of(0)->room_going(api_of(0)->c, "room",
+						       ""));
+	ck_assert_int_eq(ENOENT, api_of(0)->room_going(api_of(0)->c, "none",
+						       "m2"));
+	ck_assert_int_eq(0, api_of(0)->room_going(api_of(0)->c, "room",
+						  "m2"));
+	ck_assert_int_eq(0, api_of(1)->room_load(api_of(1)->c, od, &hold));
+	mem_deref(od);
+}
+
+
+/* The orders that the old server must not keep for itself, or lose */
+START_TEST(test_old)
+{
+	struct caller *cv[3];
+
+	for (unsigned n = 0; n < 3; n++)
+		cv[n] = caller_join(0, "room", n, false);
+	order(0, "lock", NULL, 0, "");
+	order(0, "unlock", NULL, 0, "");
+
+	room_go();
+	order(0, "lock", NULL, EAGAIN, "room is moving to m2");
+	order(1, "lock", NULL, 0, "");
+
+	/* what is done to those who are here goes with them */
+	order(0, "mute", cv[0]->user, 0, "");
+	order(0, "mute", "nobody", EAGAIN, "room is moving to m2");
+	order(0, "unmute", "all", EAGAIN, "room is moving to m2");
+	order(0, "mute", cv[0]->user, 0, "");
+
+	save(cv[0]);
+	order(0, "unmute", cv[0]->user, EAGAIN, "room is moving to m2");
+	order(0, "kick", cv[0]->user, EAGAIN, "room is moving to m2");
+	ck_assert(!cv[0]->sidev[0].bye);
+	adopt(cv[0]);
+	order(0, "kick", cv[0]->user, EAGAIN, "room is moving to m2");
+	order(1, "kick", cv[0]->user, 0, "");
+	order(0, "kick", cv[1]->user, 0, "");
+	ck_assert_uint_eq(1, here(0));
+	ck_assert_uint_eq(0, here(1));
+
+	save(cv[2]);
+	adopt(cv[2]);
+	ck_assert_int_eq(0, api_of(0)->room_drop(api_of(0)->c, "room",
+						 "m2"));
+	order(0, "lock", NULL, ENOENT, "no room here");
+	ck_assert_uint_eq(403, caller_join(1, "room", 9, false)->rejected);
+}
+END_TEST
+
+
+/* Who has not arrived yet is not nobody. */
+START_TEST(test_new)
+{
+	struct caller *cv[2];
+
+	for (unsigned n = 0; n < 2; n++)
+		cv[n] = caller_join(0, "room", n, false);
+	room_go();
+	save(cv[0]);
+	adopt(cv[0]);
+
+	order(1, "mute", cv[0]->user, 0, "");
+	order(1, "mute", cv[1]->user, EAGAIN, "room is arriving from m1");
+	order(1, "mute", "all", EAGAIN, "room is arriving from m1");
+	order(1, "mute", NULL, EINVAL, "whom");
+	save(cv[1]);
+	adopt(cv[1]);
+	order(1, "mute", "all", EAGAIN, "room is arriving from m1");
+	hold = mem_deref(hold);
+	order(1, "mute", "all", 0, "");
+	order(1, "mute", "nobody", ENOENT, "nobody of that name");
+}
+END_TEST
+
+
+/* It stays here after all; and what was ordered there comes back with it. */
+START_TEST(test_back)
+{
+	struct room_hold *own;
+	struct odict *od;
+
+	(void)caller_join(0, "room", 0, false);
+	room_go();
+	order(1, "lock", NULL, 0, "");
+	ck_assert_int_eq(0, api_of(1)->room_save(api_of(1)->c, "room", &od));
+	order(0, "lock", NULL, EAGAIN, "room is moving to m2");
+	ck_assert_int_eq(0, api_of(0)->room_load(api_of(0)->c, od, &own));
+	mem_deref(od);
+	mem_deref(own);
+	ck_assert_int_eq(0, api_of(0)->room_drop(api_of(0)->c, "room",
+						 NULL));
+	ck_assert_uint_eq(403, caller_join(0, "room", 8, false)->rejected);
+	order(0, "unlock", NULL, 0, "");
+	ck_assert_uint_eq(0, caller_join(0, "room", 9, false)->rejected);
+	ck_assert_uint_eq(2, here(0));
+}
+END_TEST
+
+
+int main(void)
+{
+	Suite *su = suite_create("orders");
+	TCase *tc = tcase_create("orders");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, test_old);
+	tcase_add_test(tc, test_new);
+	tcase_add_test(tc, test_back);
+	suite_add_tcase(su, tc);
+
+	sr = srunner_create(su);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
