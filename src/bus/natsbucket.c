@@ -28,9 +28,12 @@
 enum {
 	BUCKETS_MAX = 64,
 	WINDOW_MS   = 30000,       /* clocks drift, leaders change          */
+	ASK_MS      = 1000,        /* a question is repeated                */
+	NOBODY_MS   = 12000,       /* for so long nobody may lead a stream  */
 };
 
 static void bucket_next(struct kvbucket *b, enum bucket_state state);
+static int state_send(struct kvbucket *b);
 
 
 static int64_t clock_ns(void)
@@ -112,14 +115,20 @@ static void due_handler(void *arg)
 {
 	struct kvbucket *b = arg;
 
-	/* it was a pause, or the reply is overdue */
-	bucket_next(b, BUCKET_FIND);
+	/* Without a leader nobody answers, and who leads later has not heard
+	   the question. A reply to an earlier one will do. */
+	if (b->t.id && tmr_jiffies() - b->asked_at < NATS_API_MS &&
+	    !state_send(b))
+		(void)due_start(&b->nb->due, &b->due, ASK_MS);
+	else
+		bucket_next(b, BUCKET_FIND);
 }
 
 
 static void ready(struct kvbucket *b)
 {
 	b->state = BUCKET_READY;
+	b->nobody_at = 0;
 	due_stop(&b->nb->due, &b->due);
 	natswatch_ready(b);
 	natskv_ready(b);
@@ -295,12 +304,13 @@ static int state_send(struct kvbucket *b)
 static void bucket_next(struct kvbucket *b, enum bucket_state state)
 {
 	b->state = state;
+	b->asked_at = tmr_jiffies();
 	target_start(b->nb, &b->t, reply_handler);
 
 	if (state_send(b))
 		pause_start(b);
 	else
-		(void)due_start(&b->nb->due, &b->due, NATS_API_MS);
+		(void)due_start(&b->nb->due, &b->due, ASK_MS);
 }
 
 
@@ -350,6 +360,24 @@ int kvbucket_get(struct kvbucket **bp, struct natsbus *nb, const char *name)
 	*bp = b;
 
 	return 0;
+}
+
+
+/**
+ * Nobody has taken what was meant for a bucket. In a cluster that elects a
+ * leader this passes, and watches go on meanwhile; if it does not, the bucket
+ * is gone.
+ *
+ * @param b Bucket
+ */
+void kvbucket_nobody(struct kvbucket *b)
+{
+	const uint64_t now = tmr_jiffies();
+
+	if (!b->nobody_at)
+		b->nobody_at = now;
+	else if (b->nb->replicas < 2 || now - b->nobody_at > NOBODY_MS)
+		kvbucket_lost(b);
 }
 
 

@@ -20,6 +20,8 @@ struct kvbucket {
 	struct natsbus *nb;
 	enum bucket_state state;
 	struct heap_node due;
+	uint64_t asked_at;         /* what it is, first [ms]                */
+	uint64_t nobody_at;        /* was there, first; 0: somebody is [ms] */
 	unsigned told;             /* trouble that was logged last          */
 	char made[40];             /* when: tells streams of one name apart */
 	uint64_t last;             /* sequence number when it was found     */
@@ -35,6 +37,7 @@ struct kvbucket {
 };
 
 int  kvbucket_get(struct kvbucket **bp, struct natsbus *nb, const char *name);
+void kvbucket_nobody(struct kvbucket *b);
 void kvbucket_lost(struct kvbucket *b);
 void kvbucket_down(struct natsbus *nb);
 void kvbucket_up(struct natsbus *nb);

@@ -306,10 +306,13 @@ static void reply_handler(struct target *t, natsMsg *msg)
 
 	if (natsbus_nobody(msg)) {
 		job_again(j, NATS_RETRY_MS);
-		kvbucket_lost(j->q->b);
+		kvbucket_nobody(j->q->b);
+		return;
 	}
-	else if (natsjs_reply_decode(&od, &code, natsMsg_GetData(msg),
-				     (size_t)natsMsg_GetDataLength(msg))) {
+
+	j->q->b->nobody_at = 0;
+	if (natsjs_reply_decode(&od, &code, natsMsg_GetData(msg),
+				(size_t)natsMsg_GetDataLength(msg))) {
 		job_again(j, NATS_RETRY_MS);
 	}
 	else if (code == NATSJS_NO_STREAM) {

@@ -11,6 +11,10 @@
  * for a minute), or the server has lost its store, we start anew and compare
  * what comes with what we have told: values of the same revision are not told
  * again, and what does not come is gone.
+ *
+ * A consumer lives in one server of a cluster. If that one dies, the others
+ * may place the next consumer there again, because it takes them a minute to
+ * believe it; so one that says nothing is soon given up for another one.
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -33,7 +37,10 @@
 
 enum {
 	HEARTBEAT_MS = 1000,       /* of a consumer that has nothing to say */
-	SILENCE_MS   = 3500,       /* then it is gone                       */
+	SILENCE_MS   = 2500,       /* then it is gone                       */
+	MADE_MIN     = 1000,       /* for the first word of a new one; each */
+	MADE_STEP    = 250,        /* time that none came a little longer   */
+	MADE_MAX     = 4000,
 };
 
 static void watch_start(struct bus_watch *w);
@@ -121,9 +128,10 @@ static void sent_handler(struct target *target, natsMsg *msg)
 	struct natspush p;
 	struct natsval val;
 
-	w->heard = true;
+	w->word_at = tmr_jiffies();
+	w->made_ms = 0;
 	if (w->current)
-		w->heard_at = tmr_jiffies();
+		w->heard_at = w->word_at;
 	if (control(w, msg) || natsjs_push_decode(&p, natsMsg_GetReply(msg)))
 		return;
 
@@ -197,6 +205,8 @@ static void made_handler(struct target *target, natsMsg *msg)
 		return;
 	}
 
+	w->word_at = tmr_jiffies();
+	w->made_ms = 0;
 	str_ncpy(w->consumer, odict_string(od, "name") ?
 		 odict_string(od, "name") : "", sizeof(w->consumer));
 	(void)odict_get_number(od, &pending, "num_pending");
@@ -252,7 +262,7 @@ static void watch_start(struct bus_watch *w)
 	w->complete = w->resumed;
 	++w->round;
 	w->nth = 0;
-	w->current = w->heard = false;
+	w->current = false;
 	target_start(nb, &w->t, sent_handler);
 	target_start(nb, &w->made, made_handler);
 
@@ -262,21 +272,24 @@ static void watch_start(struct bus_watch *w)
 			  nb->inbox, w->t.id);
 	w->running = !natslink_subscribe(nb->link, w->t.id, deliver) &&
 		!create_send(w, deliver);
+	w->made_ms = min(w->made_ms + (w->made_ms ? MADE_STEP : MADE_MIN),
+			 (uint32_t)MADE_MAX);
 	(void)due_start(&nb->due, &w->due,
-			w->running ? SILENCE_MS : NATS_RETRY_MS);
+			w->running ? w->made_ms : NATS_RETRY_MS);
 }
 
 
 static void silence_handler(void *arg)
 {
 	struct bus_watch *w = arg;
+	const uint64_t silent = tmr_jiffies() - w->word_at;
 
 	if (w->b->state != BUCKET_READY)
 		return;
 
-	if (w->running && w->heard) {
-		w->heard = false;
-		(void)due_start(&w->b->nb->due, &w->due, SILENCE_MS);
+	/* made_ms: not a word of this one yet */
+	if (w->running && !w->made_ms && silent < SILENCE_MS) {
+		(void)due_start(&w->b->nb->due, &w->due, SILENCE_MS - silent);
 		return;
 	}
 
@@ -368,6 +381,7 @@ void natswatch_down(struct kvbucket *b)
 		target_stop(&w->made);
 		due_stop(&b->nb->due, &w->due);
 		w->current = w->running = false;
+		w->made_ms = 0;
 	}
 }
 

@@ -20,7 +20,9 @@ struct bus_watch {
 	char stream[40];           /* that we have heard: when it was made  */
 	bool complete;             /* all up to seq has been told           */
 	bool running;              /* a consumer was asked for              */
-	bool heard;                /* of it, since we looked last           */
+	uint32_t made_ms;          /* it may take to say its first word; 0:
+				      it has [ms]                           */
+	uint64_t word_at;          /* when it said anything [ms]            */
 	uint64_t nth;              /* of its messages came last             */
 	char consumer[48];
 	bus_watch_h *h;

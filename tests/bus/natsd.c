@@ -70,14 +70,16 @@ unsigned natsd_port_free(void)
 static void child(const struct natsd *nd)
 {
 	const char *argv[NATSD_ARGS + 16] = {
-		"nats-server", "-a", "127.0.0.1", "-js", "-sd", nd->dir, "-p"
+		"nats-server", "-a", "127.0.0.1", "-sd", nd->dir, "-p"
 	};
 	char port[16];
-	size_t n = 7, i;
+	size_t n = 6, i;
 	int fd;
 
 	(void)snprintf(port, sizeof(port), "%u", nd->port);
 	argv[n++] = port;
+	if (!nd->plain)
+		argv[n++] = "-js";
 	for (i=0; nd->argv[i]; i++)
 		argv[n++] = nd->argv[i];
 

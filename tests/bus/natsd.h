@@ -11,6 +11,7 @@ struct natsd {
 	unsigned port;             /* the same after a restart              */
 	char dir[64];              /* of its store                          */
 	char url[64];
+	bool plain;                /* without JetStream                     */
 	const char *argv[NATSD_ARGS];    /* more arguments, NULL-terminated */
 };
 

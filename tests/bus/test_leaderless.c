@@ -1,0 +1,301 @@
+/**
+ * @file test_leaderless.c  The bus while a cluster of NATS has no leader
+ *
+ * Then nobody answers, and who leads later has not heard the questions. A
+ * cluster elects when it likes, so here "far" plays JetStream for "near": a
+ * nats-server without it carries the questions over.
+ */
+#include <string.h>
+#include <stdlib.h>
+#include <stdarg.h>
+#include <check.h>
+#include <re.h>
+#include "bus/bus.h"
+#include "natsd.h"
+
+
+enum {
+	LIMIT_MS = 25000,
+	DEAF     = 5,              /* questions that nobody hears           */
+	DEAD     = 3,              /* consumers that never say a word       */
+};
+
+static struct fixture {
+	struct natsd nd;
+	struct bus *near, *far;
+	struct bus_sub *api, *kv;
+	struct bus_watch *watch;
+	struct tmr limit, look;
+	unsigned infos, consumers; /* asked for                             */
+	unsigned caught_up;
+	unsigned deaf, dead;       /* questions still to come               */
+	bool stored;
+} fix;
+
+
+static void setup(void)
+{
+	memset(&fix, 0, sizeof(fix));
+	ck_assert_int_eq(0, libre_init());
+}
+
+
+static void teardown(void)
+{
+	mem_deref(fix.watch);
+	mem_deref(fix.api);
+	mem_deref(fix.kv);
+	mem_deref(fix.near);
+	mem_deref(fix.far);
+	natsd_close(&fix.nd);
+	libre_close();
+}
+
+
+static void limit_handler(void *arg)
+{
+	(void)arg;
+	re_cancel();
+}
+
+
+static void look_handler(void *arg)
+{
+	bool (*done)(void) = arg;
+
+	if (done())
+		re_cancel();
+	else
+		tmr_start(&fix.look, 5, look_handler, arg);
+}
+
+
+static void until(bool (*done)(void))
+{
+	tmr_start(&fix.look, 0, look_handler, done);
+	tmr_start(&fix.limit, LIMIT_MS, limit_handler, NULL);
+	(void)re_main(NULL);
+	tmr_cancel(&fix.limit);
+	tmr_cancel(&fix.look);
+	ck_assert(done());
+}
+
+
+static bool both_up(void)
+{
+	return bus_state(fix.near) == BUS_UP && bus_state(fix.far) == BUS_UP;
+}
+
+
+static void answer(struct bus_reply *reply, const char *json)
+{
+	ck_assert_int_eq(0, bus_respond(reply, (const uint8_t *)json,
+					strlen(json)));
+}
+
+
+static void consumer_answer(struct bus_reply *reply)
+{
+	++fix.consumers;
+	if (fix.dead && fix.dead--)
+		mem_deref(reply);
+	else
+		answer(reply, "{\"name\":\"c\",\"num_pending\":0}");
+}
+
+
+static void api_handler(const char *subject, const uint8_t *buf, size_t len,
+			struct bus_reply *reply, void *arg)
+{
+	(void)buf;
+	(void)len;
+	(void)arg;
+
+	if (strstr(subject, "STREAM.INFO")) {
+		++fix.infos;
+		if (fix.deaf && fix.deaf--)
+			mem_deref(reply);
+		else
+			answer(reply, "{\"created\":\"then\",\"state\":"
+			       "{\"last_seq\":1}}");
+	}
+	else if (strstr(subject, "STREAM.MSG.GET")) {
+		answer(reply, "{\"message\":{\"seq\":1,\"time\":"
+		       "\"2026-01-01T00:00:00Z\"}}");
+	}
+	else if (strstr(subject, "CONSUMER.CREATE")) {
+		consumer_answer(reply);
+	}
+	else {
+		mem_deref(reply);
+	}
+}
+
+
+static void kv_handler(const char *subject, const uint8_t *buf, size_t len,
+		       struct bus_reply *reply, void *arg)
+{
+	(void)subject;
+	(void)buf;
+	(void)len;
+	(void)arg;
+	answer(reply, "{\"stream\":\"KV_b\",\"seq\":2}");
+}
+
+
+static void watch_handler(const char *key, uint64_t rev, const uint8_t *buf,
+			  size_t len, void *arg)
+{
+	(void)rev;
+	(void)buf;
+	(void)len;
+	(void)arg;
+
+	if (!key)
+		++fix.caught_up;
+}
+
+
+static void stored_handler(int err, uint64_t rev, const uint8_t *buf,
+			   size_t len, void *arg)
+{
+	(void)buf;
+	(void)len;
+	(void)arg;
+	ck_assert_int_eq(0, err);
+	ck_assert_uint_eq(2, rev);
+	fix.stored = true;
+}
+
+
+static void leader_there(void)
+{
+	ck_assert_int_eq(0, bus_subscribe(&fix.kv, fix.far, "$KV.>",
+					  kv_handler, NULL));
+}
+
+
+static void prepare(void)
+{
+	struct bus_nats_conf conf = { .replicas = 3, .kv_timeout = 20000 };
+	const char *wrong;
+
+	fix.nd.plain = true;
+	natsd_start(&fix.nd);
+	conf.url = fix.nd.url;
+	ck_assert_int_eq(0, bus_alloc_nats(&fix.far, &conf, &wrong));
+	ck_assert_int_eq(0, bus_subscribe(&fix.api, fix.far, "$JS.API.>",
+					  api_handler, NULL));
+	leader_there();
+	ck_assert_int_eq(0, bus_alloc_nats(&fix.near, &conf, &wrong));
+	until(both_up);
+	ck_assert_int_eq(0, bus_kv_watch(&fix.watch, fix.near, "b", ">",
+					 watch_handler, NULL));
+}
+
+
+static bool once(void)
+{
+	return fix.caught_up == 1;
+}
+
+
+static bool twice(void)
+{
+	return fix.caught_up == 2;
+}
+
+
+START_TEST(test_deaf)
+{
+	/* a question is repeated until somebody hears it, and a consumer that
+	   says nothing is given up for another one: soon, because an election
+	   takes long enough */
+	fix.deaf = DEAF;
+	fix.dead = DEAD;
+	prepare();
+	until(once);
+	ck_assert_uint_gt(fix.infos, DEAF);
+	ck_assert_uint_gt(fix.consumers, DEAD);
+}
+END_TEST
+
+
+START_TEST(test_silent)
+{
+	unsigned n;
+
+	/* one that was there and says nothing any more is replaced */
+	prepare();
+	until(once);
+	n = fix.consumers;
+	until(twice);
+	ck_assert_uint_gt(fix.consumers, n);
+}
+END_TEST
+
+
+static bool pause_over(void)
+{
+	static unsigned n;
+
+	return ++n >= 200;
+}
+
+
+static bool stored(void)
+{
+	return fix.stored;
+}
+
+
+START_TEST(test_nobody)
+{
+	unsigned n;
+
+	/* nobody takes what is to be stored, and then somebody does: that is
+	   no reason to look for the bucket anew */
+	prepare();
+	until(once);
+	n = fix.infos;
+
+	fix.kv = mem_deref(fix.kv);
+	ck_assert_int_eq(0, bus_kv_put(NULL, fix.near, "b", "k",
+				       (const uint8_t *)"v", 1, 0,
+				       stored_handler, NULL));
+	until(pause_over);
+	ck_assert(!fix.stored);
+	leader_there();
+	until(stored);
+	ck_assert_uint_eq(n, fix.infos);
+}
+END_TEST
+
+
+int main(void)
+{
+	Suite *s = suite_create("leaderless");
+	TCase *tc = tcase_create("leaderless");
+	SRunner *sr;
+	int failed;
+
+	if (!natsd_installed()) {
+		(void)re_fprintf(stderr, "skipped: nats-server is not"
+				 " installed (contrib/packages)\n");
+		return 77;
+	}
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 90);
+	tcase_add_test(tc, test_deaf);
+	tcase_add_test(tc, test_silent);
+	tcase_add_test(tc, test_nobody);
+	suite_add_tcase(s, tc);
+
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
