@@ -5,7 +5,8 @@
  *  not known             select -> reserve there -> claim on the bus
  *                          |          | no: the next best
  *                          |          |        | exists: that server has it
- *                          +----------+--------+-> no bus: remembered here,
+ *                          +----------+--------+-> no bus, or it takes too
+ *                                                  long: remembered here,
  *                                                  claimed when it is back
  *
  * The place is reserved before the conference is claimed, so that a claim
@@ -50,6 +51,7 @@ static void pending_destructor(void *arg)
 	struct pending *p = arg;
 
 	hash_unlink(&p->he);
+	tmr_cancel(&p->late);
 	mem_deref(p->req);
 	mem_deref(p->op);
 	pending_release(p);
@@ -191,6 +193,7 @@ static void claim_handler(int err, uint64_t rev, const uint8_t *buf,
 {
 	struct pending *p = arg;
 
+	tmr_cancel(&p->late);
 	if (!err) {
 		pending_created(p);
 		return;
@@ -226,6 +229,20 @@ static void claim_handler(int err, uint64_t rev, const uint8_t *buf,
 }
 
 
+/* The bus seems to be there, but nobody confirms what is stored: a cluster
+   elects. The claim goes on by itself, and is looked after when it is known
+   again what became of it. */
+static void late_handler(void *arg)
+{
+	struct pending *p = arg;
+
+	log_event(LOG_WARN, "dispatch", NULL, "conference %s goes to %s"
+		  " before its claim is confirmed", p->name, p->route.server);
+	p->op = mem_deref(p->op);
+	pending_blind(p);
+}
+
+
 static void pending_claim(struct pending *p)
 {
 	const uint32_t ttl = p->d->conf.claim_ms;
@@ -254,6 +271,8 @@ static void pending_claim(struct pending *p)
  out:
 	if (err)
 		pending_fail(p, err);
+	else if (!tmr_isrunning(&p->late))
+		tmr_start(&p->late, CLAIM_WAIT, late_handler, p);
 }
 
 
@@ -401,6 +420,7 @@ static int pending_alloc(struct pending **pp, struct dispatch *d,
 		return ENOMEM;
 
 	p->d = d;
+	tmr_init(&p->late);
 	p->media = join->media ? join->media : MEDIA_AUDIO;
 	str_ncpy(p->name, join->conference, sizeof(p->name));
 	p->namelen = strlen(p->name);

@@ -14,6 +14,8 @@ enum {
 				      anew for                              */
 	SILENT_MAX = 2,            /* servers in a row that do not answer:
 				      it is the bus                         */
+	CLAIM_WAIT = 2000,         /* callers wait for the bus no longer: a
+				      cluster elects for ten seconds [ms]   */
 };
 
 struct waiting {
@@ -40,6 +42,7 @@ struct pending {
 	uint64_t rev;              /* of the claim to replace, 0: none      */
 	struct bus_req *req;
 	struct bus_kvop *op;
+	struct tmr late;           /* runs while a claim is under way       */
 	size_t namelen;
 	char name[CLIENT_CONFERENCE_MAX];
 };

@@ -265,6 +265,14 @@ void invite_refuse(struct leg *lg, const struct wire *w)
 		.phrase  = w->strv[WIRE_REASON],
 		.contact = w->strv[WIRE_CONTACT],
 	};
+	char extra[32];
+
+	/* RFC 3261 section 20.33: this passes */
+	if (w->scode == 480 || w->scode == 503) {
+		(void)snprintf(extra, sizeof(extra), "Retry-After: %d",
+			       LEG_RETRY_AFTER);
+		r.extra = extra;
+	}
 
 	if (r.phrase && !*r.phrase)
 		r.phrase = NULL;

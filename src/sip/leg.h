@@ -32,7 +32,7 @@ enum {
 	LEG_SDP_MAX     = 16384,       /* SDP [bytes]                       */
 	LEG_NOTIFY_MAX  = 32,          /* NOTIFYs that wait for their turn  */
 	LEG_ANSWER_MAX  = 30,          /* services have so long [s]         */
-	LEG_RETRY_AFTER = 5,           /* told with 503 [s]                 */
+	LEG_RETRY_AFTER = 5,           /* told with 480 and 503 [s]         */
 	LEG_FREEZE_MS   = 1500,        /* a dialog may take so long to get
 					  quiet before it is frozen [ms]    */
 	LEG_FROZEN_MAX  = 60,          /* and stays frozen for so long [s]  */

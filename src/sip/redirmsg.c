@@ -189,6 +189,10 @@ int redirmsg_encode(char *buf, size_t sz, size_t *len,
 		put_lit(&o, ">");
 	}
 
+	/* RFC 3261 section 20.33: this passes */
+	if (!strncmp(rm->status, "480", 3) || !strncmp(rm->status, "503", 3))
+		put_lit(&o, "\r\nRetry-After: 5");
+
 	put_lit(&o, "\r\nContent-Length: 0\r\n\r\n");
 
 	*len = (size_t)(o.p - buf);

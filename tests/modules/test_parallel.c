@@ -23,6 +23,7 @@ struct cut {
 	struct bus bus;            /* first                                 */
 	struct bus *inner;
 	bool down;
+	bool deaf;                 /* nobody confirms what is to be stored  */
 };
 
 static struct {
@@ -74,6 +75,9 @@ static int cut_put(struct bus_kvop **opp, struct bus *bus,
 		   const struct bus_put *put, bus_kv_h *h, void *arg)
 {
 	struct cut *c = (struct cut *)bus;
+
+	if (c->deaf)
+		return 0;
 
 	return c->down ? ENOTCONN : c->inner->ops->kv_put(opp, c->inner, put,
 							  h, arg);
@@ -563,6 +567,36 @@ START_TEST(test_cut_unnoticed)
 END_TEST
 
 
+/* The bus is there, but for long nobody confirms a claim: who calls does not
+   wait for that */
+START_TEST(test_elects)
+{
+	unsigned n = 0;
+
+	setup(4, 100);
+	t.cut->deaf = true;
+	call(0, "a", 0);
+	call(0, "a", 1);
+	while (!t.farm->st.in && n++ < 150)
+		run(100);
+	ck_assert_uint_eq(2, t.farm->st.in);
+	ck_assert_uint_eq(0, t.mixed);
+	ck_assert_uint_eq(1, t.dv[0]->countv[COUNT_BLIND]);
+	ck_assert(!list_isempty(&t.dv[0]->unclaimedl));
+
+	/* from now on it is a known one */
+	call(0, "a", 2);
+	run(50);
+	ck_assert_uint_eq(3, t.farm->st.in);
+	t.cut->deaf = false;
+	for (n=0; !list_isempty(&t.dv[0]->unclaimedl) && n<150; n++)
+		run(100);
+	ck_assert(list_isempty(&t.dv[0]->unclaimedl));
+	teardown();
+}
+END_TEST
+
+
 int main(void)
 {
 	Suite *s = suite_create("parallel");
@@ -581,6 +615,7 @@ int main(void)
 	tcase_add_test(tc, test_load);
 	tcase_add_test(tc, test_degraded);
 	tcase_add_test(tc, test_cut_unnoticed);
+	tcase_add_test(tc, test_elects);
 	suite_add_tcase(s, tc);
 
 	sr = srunner_create(s);

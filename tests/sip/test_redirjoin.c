@@ -95,6 +95,7 @@ START_TEST(deferred)
 	mem_deref(j);
 	expect(fd, buf, "SIP/2.0 480 No room\r\n");
 	ck_assert_ptr_null(strstr(buf, "Contact:"));
+	ck_assert_ptr_nonnull(strstr(buf, "\r\nRetry-After: 5\r\n"));
 	tag_get(tag, sizeof(tag), buf);
 	m = request(buf, sizeof(buf), "ACK", "full", "c2", 1, tag, "");
 	text_send(fd, buf, m);
