@@ -290,7 +290,7 @@ struct wait {
 	struct tmr tmr;
 	farm_cond_h *h;
 	void *arg;
-	uint64_t until;            /* [us]                                  */
+	uint64_t until;            /* [ms], tmr_jiffies                     */
 	bool ok;
 };
 
@@ -314,11 +314,14 @@ static void wait_handler(void *arg)
 {
 	struct wait *w = arg;
 
+	const uint64_t now = tmr_jiffies();
+
 	w->ok = w->h && w->h(w->arg);
-	if (w->ok || farm_clock() >= w->until)
+	if (w->ok || now >= w->until)
 		re_cancel();
 	else
-		tmr_start(&w->tmr, 2, wait_handler, w);
+		tmr_start(&w->tmr, w->h ? 2 : w->until - now, wait_handler,
+			  w);
 }
 
 
@@ -335,7 +338,7 @@ bool farm_wait(farm_cond_h *h, void *arg, unsigned ms)
 {
 	struct wait w = {
 		.h = h, .arg = arg,
-		.until = farm_clock() + (uint64_t)ms * 1000,
+		.until = tmr_jiffies() + ms,
 	};
 
 	tmr_init(&w.tmr);

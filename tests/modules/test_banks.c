@@ -17,6 +17,7 @@
 #include "noc/ticket.h"
 #include "noc/tables.h"
 #include "dispatch/dispatch.h"
+#include "calm.h"
 #include "../../contrib/bench/farm.h"
 
 
@@ -475,6 +476,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
+	calm_jump(true);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_one);
 	tcase_add_test(tc, test_three_levels);

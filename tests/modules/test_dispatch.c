@@ -13,6 +13,7 @@
 #include "server/command.h"
 #include "bus/bus.h"
 #include "noc/name.h"
+#include "calm.h"
 #include "noc.h"
 
 
@@ -547,6 +548,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
+	calm_jump(true);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_call);
 	tcase_add_test(tc, test_rejects);

@@ -14,6 +14,7 @@
 #include "server/command.h"
 #include "bus/bus.h"
 #include "noc/name.h"
+#include "calm.h"
 #include "noc.h"
 
 
@@ -311,6 +312,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
+	calm_jump(true);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_tickets);
 	tcase_add_test(tc, test_willcall);

@@ -11,6 +11,7 @@
 #include "noc/client.h"
 #include "noc/name.h"
 #include "move/message.h"
+#include "calm.h"
 #include "movers.h"
 
 
@@ -1100,6 +1101,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
+	calm_jump(true);
 	tcase_set_timeout(tc, 60);
 	add_moves(tc);
 	add_others(tc);

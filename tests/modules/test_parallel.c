@@ -13,6 +13,7 @@
 #include "noc/ticket.h"
 #include "noc/tables.h"
 #include "dispatch/dispatch.h"
+#include "calm.h"
 #include "../../contrib/bench/farm.h"
 
 
@@ -604,6 +605,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
+	calm_jump(true);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_same);
 	tcase_add_test(tc, test_fast);

@@ -13,6 +13,7 @@
 #include "server/event.h"
 #include "bus/bus.h"
 #include "noc/client.h"
+#include "calm.h"
 #include "movers.h"
 
 
@@ -184,6 +185,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
+	calm_jump(true);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_older_has_claim);
 	tcase_add_test(tc, test_younger_has_claim);
