@@ -8,7 +8,8 @@
  * however long they take, and a time limit ends only for who did nothing.
  *
  * Where nothing but timers moves the loop (no socket, thread or process
- * matters), waiting is of no use: calm_jump lets time jump to the next timer.
+ * matters), waiting is of no use: calm_speed lets time jump to the next timer,
+ * or go faster where little else matters.
  *
  * The functions have the names of libre's and of the C library's, and are
  * called in their place. Other clocks, those of threads for instance, are the
@@ -26,7 +27,7 @@
 
 static struct {
 	pthread_mutex_t lock;      /* of everything                         */
-	bool jump;
+	unsigned speed;            /* of time, 0: it jumps                  */
 	bool waits;                /* the loop, for a timer                 */
 	bool jumps;                /* ... and this time it need not         */
 	uint64_t since;            /* real time when it began to [us]       */
@@ -35,7 +36,7 @@ static struct {
 	uint64_t begun;            /* time of day at its beginning [us]     */
 	pthread_t loop;            /* thread that waits                     */
 	int epfd;                  /* it waits at, > 0                      */
-} calm = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} calm = { .lock = PTHREAD_MUTEX_INITIALIZER, .speed = 1 };
 
 /* as src/server/clock.c: whoever keeps 0 for "never" finds that long ago */
 static const uint64_t origin = 1000000000000ULL;
@@ -59,7 +60,8 @@ static uint64_t passed_usec(void)
 
 	if (calm.waits) {
 		usec = calm.jumps ? calm.granted
-			: real_usec(CLOCK_MONOTONIC) - calm.since;
+			: (real_usec(CLOCK_MONOTONIC) - calm.since) *
+			calm.speed;
 		if (usec > calm.granted)
 			usec = calm.granted;
 		if (pthread_equal(calm.loop, pthread_self())) {
@@ -77,14 +79,14 @@ static uint64_t passed_usec(void)
 
 
 /**
- * Do not wait for timers: let time jump to the next one
+ * Let time pass faster while the loop waits
  *
- * @param on True: from now on
+ * @param n So many times as fast; 0: do not wait, jump to the next timer
  */
-void calm_jump(bool on)
+void calm_speed(unsigned n)
 {
 	pthread_mutex_lock(&calm.lock);
-	calm.jump = on;
+	calm.speed = n;
 	pthread_mutex_unlock(&calm.lock);
 }
 
@@ -139,12 +141,12 @@ uint64_t tmr_next_timeout(struct list *tmrl)
 		ms = tmr->jfs > now && !fd_ready() ? tmr->jfs - now : 0;
 
 	calm.waits   = true;
-	calm.jumps   = calm.jump && tmr;
+	calm.jumps   = !calm.speed && tmr;
 	calm.granted = tmr ? ms * 1000 : UINT64_MAX;
 	calm.since   = real_usec(CLOCK_MONOTONIC);
 	calm.loop    = pthread_self();
-	if (calm.jumps || !ms)
-		ms = tmr ? 1 : 0;
+	if (tmr)
+		ms = calm.jumps ? 1 : max(ms / calm.speed, 1);
 	pthread_mutex_unlock(&calm.lock);
 
 	return ms;

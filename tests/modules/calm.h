@@ -4,6 +4,6 @@
 #ifndef JUNCTOR_TESTS_MODULES_CALM_H
 #define JUNCTOR_TESTS_MODULES_CALM_H
 
-void calm_jump(bool on);
+void calm_speed(unsigned n);
 
 #endif

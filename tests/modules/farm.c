@@ -320,7 +320,7 @@ static void wait_handler(void *arg)
 	if (w->ok || now >= w->until)
 		re_cancel();
 	else
-		tmr_start(&w->tmr, w->h ? 2 : w->until - now, wait_handler,
+		tmr_start(&w->tmr, w->h ? 5 : w->until - now, wait_handler,
 			  w);
 }
 

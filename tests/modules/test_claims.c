@@ -183,7 +183,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
-	calm_jump(true);
+	calm_speed(0);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_claims);
 	tcase_add_test(tc, test_claim_of_before);

@@ -548,7 +548,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
-	calm_jump(true);
+	calm_speed(0);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_call);
 	tcase_add_test(tc, test_rejects);

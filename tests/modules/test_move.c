@@ -1101,7 +1101,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
-	calm_jump(true);
+	calm_speed(0);
 	tcase_set_timeout(tc, 60);
 	add_moves(tc);
 	add_others(tc);
