@@ -90,7 +90,8 @@ enum mark_state target_state(const struct target *t, const char **reason)
 static bool mark_lives(const struct target *t)
 {
 	return t->mark.state != MARK_NONE &&
-		tmr_jiffies() < t->marked + 3ULL * t->r->interval;
+		tmr_jiffies() < t->marked +
+		(uint64_t)MARK_LIFE * t->r->interval;
 }
 
 

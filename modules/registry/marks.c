@@ -3,9 +3,10 @@
  *
  * Several registries agree by compare-and-set, and by this rule: who reaches a
  * server says so at once; who does not, only when no other one does. A mark
- * that somebody else keeps fresh is left alone.
+ * that somebody else keeps fresh is left alone. Who has kept it fresh, and
+ * reaches the server no more, leaves it to the others for a while first.
  *
- *   bucket marks    struct mark, lives for three probes
+ *   bucket marks    struct mark, lives for four probes
  *   bucket servers  what media servers say of themselves
  *   bucket plans    when a server is to be out of service
  */
@@ -116,10 +117,22 @@ static bool by_other(const struct target *t)
 }
 
 
+/* Our own mark, and no answer to us: another one that reaches the server has
+   time to take it over before we say more. */
+static bool in_doubt(const struct target *t, enum mark_state state)
+{
+	if (!t->failures || t->mark.state == MARK_OUT_OF_CONTACT ||
+	    t->r->hb->state(t->r->hb->hb, t->name) != NODE_UP)
+		return false;
+
+	return state == t->mark.state || state == MARK_OUT_OF_CONTACT;
+}
+
+
 static bool leave_alone(const struct target *t, enum mark_state state)
 {
 	if (!by_other(t))
-		return false;
+		return in_doubt(t, state) && mark_fresh(t, 2);
 
 	if (t->mark.state == state)
 		return mark_fresh(t, 1);
@@ -151,7 +164,7 @@ static void put_handler(int err, uint64_t rev, const uint8_t *buf, size_t len,
 
 static int mark_put(struct target *t, const struct mark *m)
 {
-	const uint32_t ttl = 3 * t->r->interval;
+	const uint32_t ttl = MARK_LIFE * t->r->interval;
 	char key[NAME_KEY_MAX];
 	struct mbuf *mb;
 	int err;

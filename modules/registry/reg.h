@@ -19,6 +19,8 @@ struct server;
 struct service;
 struct udp_sock;
 
+enum { MARK_LIFE = 4 };            /* of a mark [probes]                    */
+
 /* Main thread only, as is all of this service. */
 struct registry {
 	struct service *svc;

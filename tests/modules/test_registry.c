@@ -18,12 +18,13 @@
 #include "noc/client.h"
 #include "noc/mark.h"
 #include "noc/wire.h"
+#include "calm.h"
 #include "farm.h"
 
 
 #define REG "service heartbeat\nservice registry\n" \
 	"heartbeat.listen 127.0.0.1:0\n" \
-	"registry.interval 200\nregistry.timeout 90\n"
+	"registry.interval 800\nregistry.timeout 400\n"
 #define MEDIA "service siphost\nservice heartbeat\n" \
 	"heartbeat.listen 127.0.0.1:0\n"
 
@@ -38,9 +39,11 @@ static struct {
 	struct siphost_api api;
 	struct udp_sock *us;
 	struct sa laddr;
-	struct sa first;           /* who asked first                       */
+	struct sa first;           /* who asked first ...                   */
+	struct sa other;           /* ... and who else                      */
 	enum sip_mode mode;
 	unsigned asked;
+	unsigned others;           /* of these not by the first             */
 } sip;
 
 
@@ -63,6 +66,10 @@ static void sip_recv(const struct sa *src, struct mbuf *mb, void *arg)
 	++sip.asked;
 	if (!sa_isset(&sip.first, SA_ALL))
 		sip.first = *src;
+	if (!sa_cmp(src, &sip.first, SA_ALL)) {
+		sip.other = *src;
+		++sip.others;
+	}
 	if (sip.mode == SIP_SILENT ||
 	    (sip.mode == SIP_FIRST_ONLY && !sa_cmp(src, &sip.first, SA_ALL)))
 		return;
@@ -113,6 +120,7 @@ static struct {
 	struct mark mark;          /* of "m", as stored                     */
 	bool there;
 	unsigned writes;
+	unsigned gone;
 	unsigned events;
 	enum mark_state told;
 	struct bus_watch *watch;
@@ -129,7 +137,7 @@ static void watch_handler(const char *key, uint64_t rev, const uint8_t *buf,
 		return;
 
 	seen.there = buf != NULL;
-	++seen.writes;
+	++*(buf ? &seen.writes : &seen.gone);
 	if (buf)
 		ck_assert_int_eq(0, mark_decode(&seen.mark, buf, len));
 }
@@ -158,11 +166,45 @@ static bool mark_is(void *arg)
 }
 
 
-static void wait_mark(enum mark_state state, unsigned ms)
+enum { LIMIT_MS = 15000 };
+
+static void wait_mark(enum mark_state state)
 {
-	ck_assert_msg(farm_wait(mark_is, &state, ms), "%s instead of %s",
+	ck_assert_msg(farm_wait(mark_is, &state, LIMIT_MS), "%s instead of %s",
 		      seen.there ? mark_state_name(seen.mark.state) : "none",
 		      mark_state_name(state));
+}
+
+
+static bool was_told(void *arg)
+{
+	return seen.told == *(enum mark_state *)arg;
+}
+
+
+static void wait_told(enum mark_state state)
+{
+	ck_assert(farm_wait(was_told, &state, LIMIT_MS));
+}
+
+
+static bool was_asked(void *arg)
+{
+	return sip.asked >= *(unsigned *)arg;
+}
+
+
+/* So many OPTIONS more, whoever sends them */
+static void wait_asked(unsigned n)
+{
+	n += sip.asked;
+	ck_assert(farm_wait(was_asked, &n, LIMIT_MS));
+}
+
+
+static bool others_asked(void *arg)
+{
+	return sip.others >= *(unsigned *)arg;
 }
 
 
@@ -187,7 +229,7 @@ static void setup(unsigned registries)
 	if (registries > 1)
 		farm_start(&farm, 1, "r2", REG, NULL);
 	farm_start(&farm, 2, "m", MEDIA, builtinv);
-	wait_mark(MARK_IN_CONTACT, 3000);
+	wait_mark(MARK_IN_CONTACT);
 }
 
 
@@ -203,45 +245,55 @@ static void teardown(void)
 START_TEST(test_sip)
 {
 	setup(2);
-	farm_nap(700);
+	wait_asked(4);
 	ck_assert_uint_eq(1, seen.events);
 	ck_assert_int_eq(MARK_IN_CONTACT, seen.mark.state);
 
 	/* heartbeats and bus are well, but no client could call it */
 	sip.mode = SIP_SILENT;
-	wait_mark(MARK_OUT_OF_CONTACT, 4000);
+	wait_mark(MARK_OUT_OF_CONTACT);
 	ck_assert_str_eq("no answer to OPTIONS", seen.mark.reason);
-	farm_nap(50);
-	ck_assert_int_eq(MARK_OUT_OF_CONTACT, seen.told);
+	wait_told(MARK_OUT_OF_CONTACT);
 
 	/* one that says that it is busy is there */
 	sip.mode = SIP_BUSY;
-	wait_mark(MARK_IN_CONTACT, 2000);
-	farm_nap(500);
+	wait_mark(MARK_IN_CONTACT);
+	wait_asked(6);
 	ck_assert_int_eq(MARK_IN_CONTACT, seen.mark.state);
 	teardown();
 }
 END_TEST
 
 
-/* Who reaches it is right. */
+/* Who reaches it is right, be it who has marked it so far or not; and one of
+   them keeps the mark fresh, not both all the time. */
 START_TEST(test_agree)
 {
-	unsigned i;
+	enum { PROBES = 7, OPTIONS = 3 };    /* it is out after three       */
+	struct sa sa;
+	unsigned n;
 
 	setup(2);
-	sip.mode = SIP_FIRST_ONLY;
-	for (i=0; i<30; i++) {
-		farm_nap(100);
-		ck_assert(seen.there);
-		ck_assert_int_eq(MARK_IN_CONTACT, seen.mark.state);
-	}
-
-	/* one of them keeps the mark fresh, not both all the time */
+	wait_asked(2);
 	seen.writes = 0;
-	farm_nap(2000);
-	ck_assert_uint_ge(seen.writes, 5);
-	ck_assert_uint_le(seen.writes, 14);
+	wait_asked(2 * PROBES);
+	ck_assert_uint_gt(sip.others, 0);
+	ck_assert_uint_le(seen.writes, PROBES + 2);
+
+	sip.mode = SIP_FIRST_ONLY;
+	if (_i) {
+		sa = sip.first;
+		sip.first = sip.other;
+		sip.other = sa;
+	}
+	n = sip.others + PROBES * OPTIONS;
+	seen.writes = 0;
+	ck_assert(farm_wait(others_asked, &n, 2 * LIMIT_MS));
+	ck_assert(seen.there);
+	ck_assert_int_eq(MARK_IN_CONTACT, seen.mark.state);
+	ck_assert_uint_eq(1, seen.events);
+	ck_assert_uint_eq(0, seen.gone);
+	ck_assert_uint_le(seen.writes, PROBES + 3);
 	teardown();
 }
 END_TEST
@@ -253,7 +305,7 @@ START_TEST(test_lapse)
 	setup(1);
 	seen.listener = mem_deref(seen.listener);
 	farm_stop(&farm, 0);
-	wait_mark(MARK_NONE, 3000);
+	wait_mark(MARK_NONE);
 	teardown();
 }
 END_TEST
@@ -264,9 +316,11 @@ START_TEST(test_leave)
 {
 	setup(2);
 	farm_stop(&farm, 2);
-	wait_mark(MARK_NONE, 3000);
-	farm_nap(500);
+	wait_mark(MARK_NONE);
+	seen.writes = 0;
+	farm_nap(2000);
 	ck_assert(!seen.there);
+	ck_assert_uint_eq(0, seen.writes);
 	teardown();
 }
 END_TEST
@@ -307,23 +361,19 @@ START_TEST(test_states)
 
 	setup(1);
 	plan_put(now - 10, now + 1000);
-	wait_mark(MARK_PLANNED, 2000);
+	wait_mark(MARK_PLANNED);
 	report_put(CAPACITY_DRAINING);
-	wait_mark(MARK_DRAINING, 2000);
+	wait_mark(MARK_DRAINING);
 	report_put(CAPACITY_OUT);
-	wait_mark(MARK_OUT_OF_SERVICE, 2000);
+	wait_mark(MARK_OUT_OF_SERVICE);
 	report_put(CAPACITY_IN_SERVICE);
-	wait_mark(MARK_PLANNED, 2000);
+	wait_mark(MARK_PLANNED);
 	ck_assert_int_eq(0, bus_kv_delete(NULL, farm.inner, "plans", "m", 0,
 					  NULL, NULL));
-	wait_mark(MARK_IN_CONTACT, 2000);
-	plan_put(now + 500, now + 1000);
-	farm_nap(500);
+	wait_mark(MARK_IN_CONTACT);
+	plan_put(now + 5000, now + 6000);
+	wait_asked(3);
 	ck_assert_int_eq(MARK_IN_CONTACT, seen.mark.state);
-
-	/* what is no mark is replaced */
-	ck_assert_int_eq(0, bus_kv_delete(NULL, farm.inner, "plans", "m", 0,
-					  NULL, NULL));
 	teardown();
 }
 END_TEST
@@ -369,7 +419,7 @@ static const char *ask(const char *command, const char *server)
 	ck_assert_int_eq(0, command_run(server_commands(farm.srvv[0]),
 					command, args, reply_handler, NULL));
 	mem_deref(args);
-	ck_assert(farm_wait(replied, NULL, 3000));
+	ck_assert(farm_wait(replied, NULL, LIMIT_MS));
 
 	return reply.text;
 }
@@ -427,9 +477,9 @@ START_TEST(test_no_bus)
 {
 	setup(2);
 	farm_down(&farm, true);
-	farm_nap(1500);
+	wait_asked(2 * 4);
 	farm_down(&farm, false);
-	farm_nap(1000);
+	wait_asked(2 * 4);
 	ck_assert(seen.there);
 	ck_assert_int_eq(MARK_IN_CONTACT, seen.mark.state);
 	ck_assert_uint_le(seen.events, 2);
@@ -474,9 +524,10 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
-	tcase_set_timeout(tc, 40);
+	calm_speed(4);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, test_sip);
-	tcase_add_test(tc, test_agree);
+	tcase_add_loop_test(tc, test_agree, 0, 2);
 	tcase_add_test(tc, test_lapse);
 	tcase_add_test(tc, test_leave);
 	tcase_add_test(tc, test_states);
