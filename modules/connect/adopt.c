@@ -161,6 +161,7 @@ void adoption_answered(struct member *m, const struct media_desc *answer)
 	m->joined_usec = a->joined_usec;
 	member_joined(m);
 	m->adoption = NULL;
+	member_text_flush(m);
 
 	adoption_end(a, 0, 200);
 }

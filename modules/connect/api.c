@@ -118,6 +118,8 @@ void connect_api_init(struct connect *c)
 		.leg_save     = leg_save,
 		.leg_thaw     = leg_thaw,
 		.leg_release  = leg_release,
+		.leg_texts    = leg_texts,
+		.leg_text     = leg_text,
 		.leg_adopt    = leg_adopt,
 		.leg_refer    = leg_refer,
 		.leg_gone     = leg_gone,

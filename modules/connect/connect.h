@@ -123,6 +123,14 @@ struct connect_api {
 	int (*leg_release)(struct connect *c, const char *callid,
 			   const char *to);
 
+	/* Text that waits for a leg since it was saved, to be taken before it
+	 * is released (ENOENT: none), and given to it where it is then: the
+	 * same once, however often it comes. ENOENT: it is not here */
+	int (*leg_texts)(struct connect *c, const char *callid,
+			 struct odict **odp);
+	int (*leg_text)(struct connect *c, const char *callid,
+			const struct odict *texts);
+
 	/* Take a leg over. crash: its server is dead, the seat is from the
 	 * bus. The handler is called later, once, if 0 is returned */
 	int (*leg_adopt)(struct connect *c, const struct odict *seat,

@@ -41,6 +41,7 @@ static void member_destructor(void *data)
 
 	member_unlink(m);
 	seatwriter_forget(m);
+	list_flush(&m->textl);
 	mem_deref(m->part);
 	mem_deref(m->client);
 	mem_deref(m->lines);
@@ -451,29 +452,4 @@ void member_key(struct member *m, char digit)
 	/* what is said here would be lost on the way to another server */
 	if (star && digit == '6' && !m->frozen)
 		member_mute(m, !m->muted, true);
-}
-
-
-/**
- * Pass a member's text message on to all others in the room
- *
- * @param from Sender
- * @param type MIME type of the text
- * @param text The message
- */
-void member_text(struct member *from, const char *type, const char *text)
-{
-	struct le *le;
-
-	if (!from || !type || !text)
-		return;
-
-	LIST_FOREACH(&from->room->memberl, le) {
-		struct member *m = le->data;
-
-		if (m != from && m->joined_usec)
-			(void)client_text(m->client,
-					  client_join(from->client)->name,
-					  type, text);
-	}
 }

@@ -87,6 +87,8 @@ struct member {
 	struct adoption *adoption;/* it comes from another server           */
 	uint32_t moves;           /* times that its server has changed      */
 	struct seatrec *rec;      /* what the bus knows of it, or NULL      */
+	struct list textl;        /* struct held: frozen, or not ours yet   */
+	uint32_t texts_id;        /* of the last that came after it         */
 };
 
 /* The m= lines of a session that has more than our audio: their number and
@@ -194,9 +196,14 @@ void member_remove(struct member *m);
 void member_mute(struct member *m, bool on, bool tell);
 void member_bye(struct member *m, enum leave_cause cause);
 void member_key(struct member *m, char digit);
-void member_text(struct member *from, const char *type, const char *text);
 void member_event(struct mesh_part *part, enum mesh_event ev, int value,
 		  void *arg);
+
+/* text.c */
+void member_text(struct member *from, const char *type, const char *text);
+void member_text_flush(struct member *m);
+int  leg_texts(struct connect *c, const char *callid, struct odict **odp);
+int  leg_text(struct connect *c, const char *callid, const struct odict *od);
 
 /* member_media.c */
 int  member_describe(struct member *m, struct media_desc *md,

@@ -342,6 +342,7 @@ int leg_thaw(struct connect *c, const char *callid, uint32_t cseq)
 	if (m && m->frozen) {
 		m->frozen = false;
 		err = client_thaw(m->client, cseq);
+		member_text_flush(m);
 		/* what has changed meanwhile was not written */
 		member_changed(m);
 		return err;

@@ -55,6 +55,7 @@ struct seated {
 	struct move *mv;
 	struct tmr tmr;
 	struct odict *seat;
+	struct odict *texts;       /* that wait for it, or NULL             */
 	uint64_t rev;              /* on the bus, 0: not from there         */
 	unsigned tries;
 	bool flying;
@@ -81,6 +82,7 @@ static void seated_destructor(void *arg)
 	tmr_cancel(&s->tmr);
 	list_unlink(&s->le);
 	mem_deref(s->seat);
+	mem_deref(s->texts);
 }
 
 
@@ -217,6 +219,7 @@ static void seated_done(struct seated *s, int err, uint16_t scode)
 
 	if (!err) {
 		++a->back;
+		(void)texts_give(s->mv, s->callid, s->texts);
 	}
 	else if (err != ESTALE && err != EEXIST) {
 		log_event(LOG_NOTICE, "move", s->callid,
@@ -291,7 +294,7 @@ static void adopt_next(struct move *mv)
 
 
 static int seated_add(struct adopt *a, struct odict *seat, const char *callid,
-		      uint64_t rev)
+		      uint64_t rev, struct odict *texts)
 {
 	struct seated *s;
 
@@ -306,6 +309,7 @@ static int seated_add(struct adopt *a, struct odict *seat, const char *callid,
 	s->mv = a->mv;
 	s->rev = rev;
 	s->seat = mem_ref(seat);
+	s->texts = mem_ref(texts);
 	str_ncpy(s->callid, callid, sizeof(s->callid));
 	list_append(&a->waitl, &s->le, s);
 	++a->seatc;
@@ -332,7 +336,7 @@ static void seat_read(struct adopt *a, const char *key, uint64_t rev,
 	if (!err && !strcmp(seat.conference, a->conference) &&
 	    (!strcmp(seat.server, a->from) ||
 	     !strcmp(seat.server, a->mv->name)))
-		err = seated_add(a, od, seat.callid, rev);
+		err = seated_add(a, od, seat.callid, rev, NULL);
 	if (err)
 		log_event(LOG_WARN, "move", NULL, "seat %s: %s", key,
 			  strerror(err));
@@ -549,9 +553,10 @@ static void single_handler(void *arg)
  * @param conference Conference
  * @param callid     Its Call-ID
  * @param seat       Its seat
+ * @param texts      That wait for it, or NULL
  */
 void adopt_seat(struct move *mv, const char *conference, const char *callid,
-		struct odict *seat)
+		struct odict *seat, struct odict *texts)
 {
 	struct adopt *a;
 
@@ -559,7 +564,7 @@ void adopt_seat(struct move *mv, const char *conference, const char *callid,
 		return;
 
 	a->all = true;
-	if (seated_add(a, seat, callid, 0))
+	if (seated_add(a, seat, callid, 0, texts))
 		mem_deref(a);
 	else
 		tmr_start(&a->tmr, 0, single_handler, a);

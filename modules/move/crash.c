@@ -398,7 +398,7 @@ static void lost_seat(struct lost *lo, const char *key, const uint8_t *buf,
 
 	log_event(LOG_NOTICE, "move", lo->callid, "is taken over late from"
 		  " %s", seat.server);
-	adopt_seat(mv, seat.conference, seat.callid, od);
+	adopt_seat(mv, seat.conference, seat.callid, od, NULL);
 
  out:
 	mem_deref(od);

@@ -209,12 +209,15 @@ static void leg_moved(struct leg *leg)
 {
 	struct out *out = leg->out;
 	struct move *mv = out->mv;
+	struct odict *texts;
 
 	leg_rest(leg, LEG_SENT);
 	++out->moved;
 	++mv->countv[COUNT_LEGS_OUT];
 
+	texts = texts_take(mv, leg->callid);
 	(void)mv->connect->leg_release(mv->connect->c, leg->callid, out->to);
+	texts_send(mv, out->to, out->conference, leg->callid, texts);
 	leg_fire(leg, 0, NULL);
 	leg_drop(leg);
 	out_check(out);
@@ -447,14 +450,32 @@ void leg_unsure(struct leg *leg)
 {
 	struct move *mv = mover(leg);
 	struct out *out = leg->out;
-	struct odict *seat = mem_ref(leg->seat);
+	struct odict *seat = mem_ref(leg->seat), *texts;
 	char callid[CLIENT_CALLID_MAX];
 
 	str_ncpy(callid, leg->callid, sizeof(callid));
 	leg_drop(leg);
+	texts = texts_take(mv, callid);
 	(void)mv->connect->leg_release(mv->connect->c, callid, out->to);
-	adopt_seat(mv, out->conference, callid, seat);
+	adopt_seat(mv, out->conference, callid, seat, texts);
+	mem_deref(texts);
 	mem_deref(seat);
+}
+
+
+/**
+ * The server stops: the other one is thought to have adopted the leg
+ *
+ * @param leg Leg that is sent
+ */
+void leg_give_up(struct leg *leg)
+{
+	struct move *mv = mover(leg);
+	struct out *out = leg->out;
+	struct odict *texts = texts_take(mv, leg->callid);
+
+	(void)mv->connect->leg_release(mv->connect->c, leg->callid, out->to);
+	texts_send(mv, out->to, out->conference, leg->callid, texts);
 }
 
 

@@ -11,6 +11,7 @@
 static const char *const opv[] = {
 	[MOVE_BEGIN] = "begin", [MOVE_SEAT] = "seat", [MOVE_GONE] = "gone",
 	[MOVE_KEEP] = "keep", [MOVE_END] = "end", [MOVE_ORDER] = "order",
+	[MOVE_TEXT] = "text",
 };
 
 static const char *const errorv[] = {
@@ -143,7 +144,7 @@ int move_msg_encode(struct odict **odp, const struct move_msg *msg)
 	struct odict *od;
 	int err;
 
-	if (!odp || !msg || msg->op < MOVE_BEGIN || msg->op > MOVE_ORDER)
+	if (!odp || !msg || msg->op < MOVE_BEGIN || msg->op > MOVE_TEXT)
 		return EINVAL;
 
 	err = odict_alloc(&od, 16);
@@ -166,6 +167,7 @@ int move_msg_encode(struct odict **odp, const struct move_msg *msg)
 		err |= odict_entry_add(od, "punt", ODICT_BOOL, true);
 	err |= object_add(od, "room", msg->room);
 	err |= object_add(od, "seat", msg->seat);
+	err |= object_add(od, "texts", msg->texts);
 
 	if (err) {
 		mem_deref(od);
@@ -214,6 +216,7 @@ int move_msg_decode(struct move_msg *msg, const struct odict *od)
 	err |= flag_get(&msg->punt, od, "punt");
 	err |= object_get(&msg->room, od, "room");
 	err |= object_get(&msg->seat, od, "seat");
+	err |= object_get(&msg->texts, od, "texts");
 	if (err)
 		return EBADMSG;
 
@@ -227,6 +230,7 @@ int move_msg_decode(struct move_msg *msg, const struct odict *od)
 	case MOVE_BEGIN: return msg->room ? 0 : EBADMSG;
 	case MOVE_SEAT:  return msg->seat && msg->callid[0] ? 0 : EBADMSG;
 	case MOVE_GONE:  return msg->callid[0] ? 0 : EBADMSG;
+	case MOVE_TEXT:  return msg->texts && msg->callid[0] ? 0 : EBADMSG;
 	default:         return 0;
 	}
 }

@@ -17,6 +17,7 @@ enum move_op {
 	MOVE_KEEP,                 /* still at it                           */
 	MOVE_END,                  /* that was all                          */
 	MOVE_ORDER,                /* an operator's: give it to `to`        */
+	MOVE_TEXT,                 /* for somebody who has moved            */
 };
 
 enum move_error {
@@ -37,7 +38,7 @@ struct move_msg {
 	char from[NAME_SERVER_MAX];     /* who says it                      */
 	char to[NAME_SERVER_MAX];       /* order; "": wherever              */
 	char link[MOVE_LINK_MAX];       /* address of the mix, "": none     */
-	char callid[CLIENT_CALLID_MAX]; /* seat, gone                       */
+	char callid[CLIENT_CALLID_MAX]; /* seat, gone, text                 */
 	uint32_t id;                    /* gone: of the participant         */
 	uint32_t participants;          /* begin, keep                      */
 	bool abort;                     /* end: it stays where it was       */
@@ -46,6 +47,7 @@ struct move_msg {
 					   do, who may keep it as well      */
 	const struct odict *room;       /* begin, end; within the message   */
 	const struct odict *seat;       /* seat; likewise                   */
+	const struct odict *texts;      /* text; likewise                   */
 };
 
 struct move_reply {

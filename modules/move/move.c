@@ -5,7 +5,8 @@
  * turn; in.c one comes; ask.c, message.c how the two servers speak; target.c
  * which server is to take it. Who moves: commands.c operators, drain.c a
  * server that is emptied, punt.c one with too much to do. crash.c servers that
- * die, adopt.c what the bus knows of their participants.
+ * die, adopt.c what the bus knows of their participants; text.c what is said
+ * to somebody meanwhile.
  *
  * Settings (move.*, server.drain_seconds): see below.
  * Commands: move, moves; drain (of dispatchee)
@@ -198,6 +199,7 @@ static void move_stop(struct service *svc)
 	adopts_stop(mv);
 	tmr_cancel(&mv->pace.tmr);
 	list_flush(&mv->wordl);
+	list_flush(&mv->parcell);
 
 	for (i=0; i<ARRAY_SIZE(mv->subv); i++)
 		mv->subv[i] = mem_deref(mv->subv[i]);

@@ -90,6 +90,7 @@ struct move {
 	struct hash *legh;         /* struct leg, of all of these           */
 	struct list laterl;        /* struct later                          */
 	struct list wordl;         /* said without waiting for an answer    */
+	struct list parcell;       /* struct parcel: text for who has moved */
 	struct list inl;           /* struct in                             */
 	struct list adoptl;        /* struct adopt                          */
 	struct list turnl;         /* of these, wait to be read             */
@@ -234,6 +235,7 @@ struct leg *leg_find(const struct move *mv, const char *callid);
 void leg_drop(struct leg *leg);
 void leg_go(struct leg *leg);
 void leg_unsure(struct leg *leg);
+void leg_give_up(struct leg *leg);
 
 /* in.c */
 void in_begin(struct move *mv, const struct move_msg *msg,
@@ -257,10 +259,19 @@ bool in_replaces_handler(const struct event *ev, void *arg);
 int  adopt_run(struct move *mv, const char *conference, const char *from,
 	       adopt_h *h, void *arg);
 void adopt_seat(struct move *mv, const char *conference, const char *callid,
-		struct odict *seat);
+		struct odict *seat, struct odict *texts);
 bool adopt_running(const struct move *mv, const char *conference);
 
 void adopts_stop(struct move *mv);
+
+/* text.c */
+struct odict *texts_take(struct move *mv, const char *callid);
+void texts_send(struct move *mv, const char *to, const char *conference,
+		const char *callid, struct odict *texts);
+int  texts_give(struct move *mv, const char *callid,
+		const struct odict *texts);
+void text_take(struct move *mv, const struct move_msg *msg,
+	       struct answerer *an);
 
 /* crash.c */
 int  crash_start(struct move *mv);

@@ -747,8 +747,7 @@ void outs_stop(struct move *mv)
 
 			legle = legle->next;
 			if (leg->state == LEG_SENT)
-				(void)mv->connect->leg_release(
-					mv->connect->c, leg->callid, out->to);
+				leg_give_up(leg);
 		}
 
 		word_send(mv, out->to, MOVE_END, out->conference, NULL,

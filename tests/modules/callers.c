@@ -87,6 +87,23 @@ static int roster_op(struct client *cl, const char *xml, bool last)
 }
 
 
+static int text_op(struct client *cl, const char *from, const char *type,
+		   const char *text)
+{
+	struct side *s = client_arg(cl);
+	const size_t n = strlen(s->said);
+
+	ck_assert_msg(!s->frozen, "frozen, but told a text");
+	ck_assert_msg(s->host == s->caller->host, "told by the wrong server");
+	ck_assert(str_isset(from));
+	ck_assert_str_eq("text/plain", type);
+	ck_assert_uint_lt(n + strlen(text), sizeof s->said);
+	str_ncpy(s->said + n, text, sizeof s->said - n);
+
+	return 0;
+}
+
+
 static int bye_op(struct client *cl, uint16_t scode, const char *reason)
 {
 	struct side *s = client_arg(cl);
@@ -248,7 +265,7 @@ static int probe_op(struct client *cl)
 
 static const struct client_ops ops = {
 	.accept = accept_op, .reject = reject_op, .roster = roster_op,
-	.bye = bye_op, .dialog = dialog_op, .peek = peek_op,
+	.text = text_op, .bye = bye_op, .dialog = dialog_op, .peek = peek_op,
 	.thaw = thaw_op, .release = release_op, .offer = offer_op,
 	.probe = probe_op,
 };
@@ -489,6 +506,13 @@ void caller_key(struct caller *c, char digit)
 {
 	fire(&c->sidev[c->host], "client.dtmf",
 	     &(struct client_event){.digit = digit});
+}
+
+
+void caller_say(struct caller *c, const char *text)
+{
+	fire(&c->sidev[c->host], "client.text",
+	     &(struct client_event){.text = text, .type = "text/plain"});
 }
 
 

@@ -29,6 +29,7 @@ struct side {
 	bool bye;                    /* the server said goodbye             */
 	uint32_t thawed;             /* CSeq that was told                  */
 	unsigned peeks, offers, probes;
+	char said[256];              /* texts that it was sent, in order    */
 };
 
 struct caller {
@@ -71,6 +72,7 @@ void caller_leave(struct caller *c);
 void caller_hold(struct caller *c, bool on);
 void caller_dead(struct caller *c);
 void caller_key(struct caller *c, char digit);
+void caller_say(struct caller *c, const char *text);
 bool caller_hears(const struct caller *c, unsigned n);
 unsigned caller_freq(unsigned n);
 struct caller *caller_find(const char *callid);

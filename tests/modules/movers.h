@@ -35,6 +35,9 @@ struct mphone {
 	unsigned referred;
 	int adopter;               /* server + 1 that is adopting it        */
 	unsigned order;            /* in which it was adopted               */
+	unsigned texts;            /* that wait for it while it is frozen   */
+	unsigned texts_got;
+	uint64_t texts_id;         /* of those that came last               */
 };
 
 struct mroom {

@@ -537,6 +537,44 @@ static void leg_gone(struct connect *c, const char *conference, unsigned id)
 }
 
 
+static int leg_texts(struct connect *c, const char *callid,
+		     struct odict **odp)
+{
+	const int i = callid_find(callid);
+	struct mphone *p = i < 0 ? NULL : &movers.phonev[i];
+	(void)c;
+
+	if (!p || !p->texts)
+		return ENOENT;
+
+	ck_assert_int_eq(0, odict_alloc(odp, 4));
+	(void)odict_entry_add(*odp, "id", ODICT_INT, (int64_t)rand_u32());
+	(void)odict_entry_add(*odp, "texts", ODICT_INT, (int64_t)p->texts);
+	p->texts = 0;
+
+	return 0;
+}
+
+
+static int leg_text(struct connect *c, const char *callid,
+		    const struct odict *od)
+{
+	struct mphone *p = phone_here(c->m, callid);
+	uint64_t id, n;
+
+	ck_assert(odict_get_number(od, &id, "id"));
+	ck_assert(odict_get_number(od, &n, "texts"));
+	if (!p)
+		return ENOENT;
+
+	if (id != p->texts_id)
+		p->texts_got += (unsigned)n;
+	p->texts_id = id;
+
+	return 0;
+}
+
+
 static int room_drop(struct connect *c, const char *name, const char *to)
 {
 	struct mroom *r = mroom_find(c->m, name);
@@ -617,6 +655,7 @@ static int connect_init_(struct service *svc)
 		.room_save = room_save, .room_load = room_load, .legs = legs,
 		.leg_save = leg_save, .leg_thaw = leg_thaw,
 		.leg_release = leg_release, .leg_adopt = leg_adopt,
+		.leg_texts = leg_texts, .leg_text = leg_text,
 		.leg_refer = leg_refer, .leg_gone = leg_gone,
 		.room_going = room_going,
 		.room_drop = room_drop, .link = link_, .unlink = unlink_,
