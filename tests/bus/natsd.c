@@ -121,7 +121,7 @@ static bool answers(unsigned port)
  */
 void natsd_start(struct natsd *nd)
 {
-	unsigned n = 1000;
+	unsigned n = 6000;
 
 	ck_assert_int_eq(0, nd->pid);
 

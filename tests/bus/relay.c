@@ -43,7 +43,7 @@ struct state {
 	struct side sidev[PAIRS][2];
 	int lfd;
 	unsigned port, delay;
-	int cut, stall;
+	int cut, stall, mute;
 };
 
 
@@ -181,7 +181,16 @@ static void command(struct state *st, int ctrl)
 	case 'S':
 		st->stall = c == 's';
 		break;
+
+	case 'q':
+	case 'Q':
+		st->mute = c == 'q';
+		break;
 	}
+
+	/* who told it waits until it is so */
+	if (write(ctrl, &c, 1) != 1)
+		_exit(0);
 }
 
 
@@ -199,8 +208,9 @@ static void run(struct state *st, int ctrl)
 				const size_t q = st->sidev[i][!k].queued;
 
 				pv[2 + 2 * i + k] = (struct pollfd){
-					.fd = st->stall || q > (4 << 20) ?
-						-1 : s->fd,
+					.fd = st->stall ||
+						(st->mute && k) ||
+						q > (4 << 20) ? -1 : s->fd,
 					.events = POLLIN
 				};
 			}
@@ -208,8 +218,10 @@ static void run(struct state *st, int ctrl)
 
 		(void)poll(pv, 2 + 2 * PAIRS, 2);
 
-		if (pv[0].revents)
+		if (pv[0].revents) {
 			command(st, ctrl);
+			continue;
+		}
 		if (pv[1].revents)
 			accept_one(st);
 		for (i=0; i<PAIRS; i++) {
@@ -253,7 +265,7 @@ void relay_start(struct relay *r, unsigned port, unsigned delay_ms)
 	ck_assert_int_eq(0, bind(st.lfd, (struct sockaddr *)&sin, n));
 	ck_assert_int_eq(0, listen(st.lfd, 16));
 	ck_assert_int_eq(0, getsockname(st.lfd, (struct sockaddr *)&sin, &n));
-	ck_assert_int_eq(0, pipe(fdv));
+	ck_assert_int_eq(0, socketpair(AF_UNIX, SOCK_STREAM, 0, fdv));
 
 	r->pid = fork();
 	ck_assert_int_ge(r->pid, 0);
@@ -274,6 +286,7 @@ void relay_start(struct relay *r, unsigned port, unsigned delay_ms)
 static void tell(struct relay *r, char c)
 {
 	ck_assert_int_eq(1, write(r->ctrl, &c, 1));
+	ck_assert_int_eq(1, read(r->ctrl, &c, 1));
 }
 
 
@@ -308,6 +321,18 @@ void relay_mend(struct relay *r)
 void relay_stall(struct relay *r, bool on)
 {
 	tell(r, on ? 's' : 'S');
+}
+
+
+/**
+ * Keep connections, but let nothing through that the server says, or again
+ *
+ * @param r  Relay
+ * @param on True for nothing
+ */
+void relay_mute(struct relay *r, bool on)
+{
+	tell(r, on ? 'q' : 'Q');
 }
 
 

@@ -6,7 +6,7 @@
 
 struct relay {
 	pid_t pid;
-	int ctrl;                  /* pipe to the process                   */
+	int ctrl;                  /* socket to the process                 */
 	char url[64];
 };
 
@@ -14,6 +14,7 @@ void relay_start(struct relay *r, unsigned port, unsigned delay_ms);
 void relay_cut(struct relay *r);
 void relay_mend(struct relay *r);
 void relay_stall(struct relay *r, bool on);
+void relay_mute(struct relay *r, bool on);
 void relay_stop(struct relay *r);
 
 #endif
