@@ -2,23 +2,25 @@
 """Phones that call at a steady rate and follow where they are sent, up to the
 media server; one that is refused or hears nothing calls again, as people do.
 
-usage: joins.py HOST:PORT RATE SECONDS CONFERENCES [MEDIA,MEDIA,...]
-Prints JSON: joins, ok, retries, failed, refused_ms (from the first refusal to
-the last), via (how many came through which server)."""
+usage: joins.py HOST:PORT RATE CONFERENCES [ADDRESS]
+Goes on until SIGTERM, and ends when all have got in. Prints JSON several times
+a second, and at the end: joins, ok, retries, failed, refused_ms (from the
+first refusal to the last), via (how many came through which server)."""
 import json
 import select
+import signal
 import socket
 import sys
 import time
 
 host, port = sys.argv[1].rsplit(':', 1)
 first = (host, int(port))
-rate, seconds, confs = float(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
-T1, GIVE_UP, AGAIN, LAST = 0.5, 1.5, 0.2, 15
+rate, confs = float(sys.argv[2]), int(sys.argv[3])
+T1, GIVE_UP, AGAIN, LAST = 0.5, 1.5, 0.2, 60
 
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-sock.bind((sys.argv[5] if len(sys.argv) > 5 else host, 0))
+sock.bind((sys.argv[4] if len(sys.argv) > 4 else host, 0))
 me = '%s:%d' % sock.getsockname()
 sock.setblocking(False)
 
@@ -98,10 +100,24 @@ def response(text, src, now):
     j.next(now)
 
 
-start = time.monotonic()
+def tell():
+    stat['refused_ms'] = round(1000 * (refusals[-1] - refusals[0])) \
+        if refusals else 0
+    print(json.dumps(stat), flush=True)
+
+
+ending = []
+signal.signal(signal.SIGTERM, lambda *_: ending.append(1))
+start = told = due = time.monotonic()
 while True:
     now = time.monotonic()
-    while stat['joins'] < min(rate * (now - start), rate * seconds):
+    if now > told + 0.25:
+        tell()
+        told = now
+    # what could not be begun in time is not made up for in a burst
+    due = max(due, now - 0.2)
+    while due < now and not ending:
+        due += 1 / rate
         j = Join(stat['joins'], now)
         waiting[j.callid] = j
         stat['joins'] += 1
@@ -114,7 +130,7 @@ while True:
             refused(j, now)
         elif now > j.again:
             j.send(now)
-    if now > start + seconds and not waiting and not later:
+    if ending and not waiting and not later:
         break
     if select.select([sock], [], [], 0.01)[0]:
         try:
@@ -125,6 +141,4 @@ while True:
         except BlockingIOError:
             pass
 
-stat['refused_ms'] = round(1000 * (refusals[-1] - refusals[0])) \
-    if refusals else 0
-print(json.dumps(stat))
+tell()

@@ -2,11 +2,14 @@
 """Makes WAV files of one tone, and measures tones in WAV files.
 
     tone.py make FILE HZ SECONDS [RATE [CHANNELS]]
-    tone.py level FILE HZ          prints the level [dBFS], a sine of full
-                                   scale being 0: the median over the second
-                                   half of the file, in steps of 200 ms
+    tone.py heard DIR HZ           prints two numbers, in tenths of a second:
+                                   how much of DIR/dump-*-dec.wav has the tone
+                                   above -34 dBFS, and how much there is; but
+                                   not what lies before the sizes in DIR/mark
 """
+import glob
 import math
+import os
 import struct
 import sys
 import wave
@@ -31,25 +34,48 @@ def goertzel(x, hz, rate):
     return 2 * math.sqrt(power) / len(x)
 
 
-def level(name, hz):
-    with wave.open(name, "rb") as f:
-        rate, ch, n = f.getframerate(), f.getnchannels(), f.getnframes()
-        if f.getsampwidth() != 2 or n < rate:
-            sys.exit("%s: shorter than a second" % name)
-        data = f.readframes(n)
-    n = len(data) // 2 // ch         # phones that are killed leave less
-    x = struct.unpack("<%dh" % (n * ch), data[:2 * n * ch])[::ch]
-    step = rate // 5
-    levels = sorted(goertzel(x[i:i + step], hz, rate)
-                    for i in range(n // 2, n - step, step))
-    mid = levels[len(levels) // 2] / 32768
-    print("%.1f" % (20 * math.log10(max(mid, 1e-6))))
+def samples(name, start):
+    """The first channel from a place in the file on, and its rate. The phone
+    may still be writing: what its header says of lengths is not final."""
+    with open(name, "rb") as f:
+        data = f.read()
+    rate, ch, at = 0, 1, 12
+    while at + 8 <= len(data):
+        kind, n = struct.unpack_from("<4sI", data, at)
+        at += 8
+        if kind == b"fmt ":
+            ch, rate = struct.unpack_from("<HI", data, at + 2)
+        elif kind == b"data":
+            break
+        at += n
+    if not rate or at >= len(data):
+        return [], 8000
+    frame = 2 * ch
+    at += max(start - at, 0) // frame * frame
+    n = max(len(data) - at, 0) // frame
+    return struct.unpack_from("<%dh" % (n * ch), data, at)[::ch], rate
+
+
+def heard(path, hz):
+    marks, there, total = {}, 0, 0
+    try:
+        with open(os.path.join(path, "mark")) as f:
+            marks = dict(line.rsplit(" ", 1) for line in f)
+    except OSError:
+        pass
+    for name in glob.glob(os.path.join(path, "dump-*-dec.wav")):
+        x, rate = samples(name, int(marks.get(os.path.basename(name), 0)))
+        step = rate // 10
+        for i in range(0, len(x) - step + 1, step):
+            total += 1
+            there += goertzel(x[i:i + step], hz, rate) > 32768 * 0.02
+    print(there, total)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["make"] and 5 <= len(sys.argv) <= 7:
         make(sys.argv[2], *map(int, sys.argv[3:]))
-    elif sys.argv[1:2] == ["level"] and len(sys.argv) == 4:
-        level(sys.argv[2], int(sys.argv[3]))
+    elif sys.argv[1:2] == ["heard"] and len(sys.argv) == 4:
+        heard(sys.argv[2], int(sys.argv[3]))
     else:
         sys.exit(__doc__)

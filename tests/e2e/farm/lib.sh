@@ -99,7 +99,7 @@ nats_start() {
 		-sd "$work/nats" >>"$work/nats.log" 2>&1 </dev/null &
 	natspid=$!
 	pids+=("$natspid")
-	until_ok 10 on nats bash -c ": </dev/tcp/$(addr nats)/4222"
+	until_ok on nats bash -c ": </dev/tcp/$(addr nats)/4222"
 }
 
 # Three of them that share what they store; their processes are in natspidof
@@ -129,12 +129,19 @@ nats_cluster_start() {
 	bus_url=nats://$(addr nats):4222,nats://$(addr nats2):4222
 	bus_url=$bus_url,nats://$(addr nats3):4222
 	for h in nats nats2 nats3; do
-		until_ok 10 on $h bash -c ": </dev/tcp/$(addr $h)/4222" ||
+		until_ok on $h bash -c ": </dev/tcp/$(addr $h)/4222" ||
 			return 1
 	done
-	until_ok 20 grep -q 'JetStream cluster new metadata leader' \
+	until_ok grep -q 'JetStream cluster new metadata leader' \
 		"$work/nats.log" "$work/nats2.log" "$work/nats3.log"
 }
+
+# Whose machine stands still for a moment is not dead, and what is slow is not
+# lost: these tests are about what becomes of calls; how soon is told by
+# contrib/bench.
+patience="heartbeat.timeout=1500 heartbeat.ping=1000"
+patience_media="server.drain_seconds=90"
+patience_dispatch="dispatch.reserve_timeout=5000"
 
 # server NAME HOST ROLE [KEY=VALUE...]: starts a junctord with
 # contrib/ROLE.conf on HOST; calling it again starts it anew.
@@ -154,7 +161,10 @@ server() {
 		echo "sip.listen	$(addr "$host"):5060"
 		[ "$role" != media ] || echo "mesh.listen	$(addr "$host")"
 	} > "$dir/junctord.conf"
-	for kv; do args+=(--set "$kv"); done
+	# shellcheck disable=SC2086
+	for kv in $patience $(eval "echo \${patience_$role:-}") "$@"; do
+		args+=(--set "$kv")
+	done
 	rm -f "$work/ready.$name"
 	mkfifo "$work/ready.$name"
 	# shellcheck disable=SC2086
@@ -164,7 +174,7 @@ server() {
 		>>"$dir/console.log" 2>>"$dir/errors.log" </dev/null &
 	pidof[$name]=$!
 	pids+=($!)
-	if [ -z "$(timeout 30 head -c 1 "$work/ready.$name" | od -An -c)" ]
+	if [ -z "$(timeout 90 head -c 1 "$work/ready.$name" | od -An -c)" ]
 	then
 		tail -n 5 "$dir/errors.log" "$dir/junctord.log"
 		note "$name did not start"
@@ -186,11 +196,13 @@ server_kill() {
 # server_stop NAME: asked politely; its exit status in $rc
 server_stop() {
 	kill -TERM "${pidof[$1]}"
+	until_ok ended "$1" || kill -KILL "${pidof[$1]}"
 	wait "${pidof[$1]}" 2>/dev/null
 	rc=$?
 }
 
 running() { kill -0 "${pidof[$1]}" 2>/dev/null; }
+ended() { ! running "$1"; }
 
 # at NAME COMMAND...: the operator's command at a server
 at() {
@@ -213,11 +225,17 @@ servers_start() {
 	server m2 m2 media "$@"
 	server m3 m3 media "$@"
 	check "both dispatch servers see three media servers" \
-		until_ok 10 farm_whole
+		until_ok farm_whole
 }
 
 media_seen() {
 	[ "$(at "$1" capacity --json | grep -o '"state":"in service"' |
+	     wc -l)" = "$2" ]
+}
+
+# reaches DISPATCH N: so many media servers are in contact with it
+reaches() {
+	[ "$(at "$1" capacity --json | grep -o '"in_contact":true' |
 	     wc -l)" = "$2" ]
 }
 
@@ -228,6 +246,10 @@ where() {
 	at "${2:-d1}" table --json | tr '{' '\n' |
 		sed -n "s/.*\"conference\":\"$1\".*\"server\":\"\([^\"]*\)\".*/\1/p"
 }
+
+# find_conf CONF: waits until the table tells the server; sets $old to it
+find_old() { old=$(where "$1") && [ -n "$old" ]; }
+find_conf() { check "the table says where $1 is" until_ok find_old "$1"; }
 
 # in_conf CONF: how many are in it, on whichever servers
 in_conf() {
@@ -257,14 +279,15 @@ tables_equal() {
 # keys BUCKET: what is stored there
 keys() { on nats python3 "$e2e/farm/kv.py" "$(addr nats):4222" "$1"; }
 
-bucket_empty() { [ -z "$(keys "$1")" ]; }
+bucket_empty() { bucket_has 0 "$1"; }
+bucket_has() { local k; k=$(keys "$2") && [ "$(grep -c . <<<"$k")" = "$1" ]; }
 
 # What a farm must look like when everybody has hung up.
 check_nothing_left() {
-	check "the conference tables are equal" until_ok 15 tables_equal
-	check "no seat is left behind"  until_ok 40 bucket_empty seats
-	check "no room is left behind"  until_ok 40 bucket_empty rooms
-	check "no claim is left behind" until_ok 40 bucket_empty conferences
+	check "the conference tables are equal" until_ok tables_equal
+	check "no seat is left behind"  until_ok bucket_empty seats
+	check "no room is left behind"  until_ok bucket_empty rooms
+	check "no claim is left behind" until_ok bucket_empty conferences
 }
 
 # usage_rows: all records of all media servers, one leg a line
@@ -278,7 +301,7 @@ usage_rows() {
 # check_usage LEGS: complete and not doubled
 check_usage() {
 	check "$1 usage records, complete and not doubled" \
-		until_ok 15 usage_is "$1"
+		until_ok usage_is "$1"
 }
 
 usage_is() { [ "$(usage_rows | wc -l)" = "$1" ]; }
@@ -287,7 +310,7 @@ usage_is() { [ "$(usage_rows | wc -l)" = "$1" ]; }
 dial_on_ph() {
 	local dir=$work/$1
 	(cd "$dir" && exec ip netns exec "$ns-ph" baresip -f "$dir" \
-		-t "${3:-20}" -e "d sip:$2@$ip:5060" \
+		-t "$phone_secs" -e "d sip:$2@$ip:5060" \
 		>"$dir/phone.log" 2>&1 </dev/null) &
 	eval "pid_$1=$!"
 	pids+=($!)
