@@ -268,6 +268,7 @@ static int dispatchee_init(struct service *svc)
 		.claims = claim_each, .give = claim_give, .take = claim_take,
 		.settle = claim_settle, .expect = local_incoming,
 		.orphans = api_orphans, .uri = owner_uri,
+		.contact = owner_contact, .met = owner_met,
 	};
 	siphash_key_random(&d->hkey);
 

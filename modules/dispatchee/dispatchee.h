@@ -160,6 +160,9 @@ bool deleted_handler(const struct event *ev, void *arg);
 /* owner.c */
 int  owner_get(struct owner **op, struct dispatchee *d, const char *name);
 int  owner_watch(struct dispatchee *d);
+const char *owner_contact(const struct dispatchee *d);
+void owner_met(struct dispatchee *d, const char *server,
+	       const char *contact);
 int  owner_uri(struct dispatchee *d, const char *server,
 	       const struct willcall_join *j, char *uri, size_t sz);
 int  owner_redirect(struct dispatchee *d, const struct owner *o,

@@ -75,6 +75,12 @@ struct dispatchee_api {
 	int (*uri)(struct dispatchee *d, const char *server,
 		   const struct willcall_join *j, char *uri, size_t sz);
 
+	/* where clients reach this server; and another one that has said so,
+	   as long as nothing else is known of it */
+	const char *(*contact)(const struct dispatchee *d);
+	void (*met)(struct dispatchee *d, const char *server,
+		    const char *contact);
+
 	/* asked instead of deleting claims of an earlier life; NULL: no
 	   longer */
 	void (*orphans)(struct dispatchee *d, claim_each_h *h, void *arg);

@@ -100,6 +100,36 @@ int owner_watch(struct dispatchee *d)
 
 
 /**
+ * Where clients reach this server
+ *
+ * @param d Dispatchee
+ *
+ * @return Contact (borrowed)
+ */
+const char *owner_contact(const struct dispatchee *d)
+{
+	return d->report.contact;
+}
+
+
+/**
+ * A server has said where clients reach it. What it tells everybody is newer
+ *
+ * @param d       Dispatchee
+ * @param server  Its name
+ * @param contact host:port
+ */
+void owner_met(struct dispatchee *d, const char *server, const char *contact)
+{
+	struct owner *o;
+
+	if (name_contact_valid(contact, str_len(contact)) &&
+	    !owner_get(&o, d, server) && !o->contact[0])
+		str_ncpy(o->contact, contact, sizeof(o->contact));
+}
+
+
+/**
  * Where a client is to call a conference of another server, with a fresh
  * ticket
  *

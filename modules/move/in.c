@@ -237,9 +237,12 @@ bool in_any(const struct move *mv, const char *conference)
 
 static void begin_answer(struct in *in, struct answerer *an)
 {
+	const struct dispatchee_api *d = in->mv->disp;
 	struct move_reply r = { .error = MOVE_OK };
 
 	str_ncpy(r.link, in->link, sizeof(r.link));
+	if (d->contact)
+		str_ncpy(r.contact, d->contact(d->d), sizeof(r.contact));
 	answer(in->mv, an, &r);
 }
 

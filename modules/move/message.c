@@ -259,6 +259,7 @@ int move_reply_encode(struct odict **odp, const struct move_reply *r)
 	err  = text_add(od, "error", errorv[r->error]);
 	err |= text_add(od, "reason", r->reason);
 	err |= text_add(od, "link", r->link);
+	err |= text_add(od, "contact", r->contact);
 	err |= number_add(od, "scode", r->scode);
 	err |= number_add(od, "cseq", r->cseq);
 
@@ -298,6 +299,7 @@ int move_reply_decode(struct move_reply *r, const struct odict *od)
 	r->error = (enum move_error)error;
 	err |= text_get(r->reason, sizeof(r->reason), od, "reason");
 	err |= text_get(r->link, sizeof(r->link), od, "link");
+	err |= text_get(r->contact, sizeof(r->contact), od, "contact");
 	err |= number_get(&r->scode, od, "scode");
 	err |= number_get(&r->cseq, od, "cseq");
 

@@ -54,6 +54,7 @@ struct move_reply {
 	enum move_error error;
 	char reason[MOVE_REASON_MAX];
 	char link[MOVE_LINK_MAX];
+	char contact[NAME_CONTACT_MAX]; /* begin: where clients reach it    */
 	uint32_t scode;                 /* of the re-INVITE, 0: none        */
 	uint32_t cseq;                  /* last one used with it            */
 };

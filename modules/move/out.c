@@ -308,11 +308,16 @@ static void out_claim(struct out *out)
 
 static void begun(struct out *out, const struct move_reply *r)
 {
+	const struct dispatchee_api *d = out->mv->disp;
 	const struct connect_api *c = out->mv->connect;
 	char laddr[MOVE_LINK_MAX];
 
 	out->begun = true;
 	out->lost = 0;
+
+	/* a backup may be one that is not heard of otherwise */
+	if (r->contact[0] && d->met)
+		d->met(d->d, out->to, r->contact);
 
 	/* without a link it moves all the same; some may miss a second */
 	if (r->link[0] && out->linked)

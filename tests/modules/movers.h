@@ -83,6 +83,7 @@ struct movers {
 	char owner[64];
 	unsigned drained;          /* "move.drained" fired                  */
 	unsigned adopted;
+	bool hush;                 /* who is started now is not heard of    */
 };
 
 typedef void (mstep_h)(void);
