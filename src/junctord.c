@@ -179,12 +179,13 @@ static void manager_tell(const char *state)
 }
 
 
+/* Who is told STOPPING waits for our end, and kills what does not end. */
 static bool stopping(const struct event *ev, void *arg)
 {
+	const struct server *srv = arg;
 	(void)ev;
-	(void)arg;
 
-	manager_tell("STOPPING=1");
+	manager_tell(server_restarting(srv) ? "RELOADING=1" : "STOPPING=1");
 
 	return false;
 }
@@ -230,7 +231,7 @@ static int run(struct options *o, bool *restart)
 	err = event_listen(&l, server_events(srv), "server.running",
 			   EVENT_PRIO_NORMAL, running, o);
 	err |= event_listen(&end, server_events(srv), "server.stopping",
-			    EVENT_PRIO_NORMAL, stopping, o);
+			    EVENT_PRIO_NORMAL, stopping, srv);
 	if (err)
 		goto out;
 

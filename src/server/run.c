@@ -203,7 +203,8 @@ int server_run(struct server *srv)
 
 
 /**
- * Begin to stop a server; server_run returns when it has stopped
+ * Begin to stop a server; server_run returns when it has stopped. Who asks to
+ * stop while it restarts gets his will.
  *
  * @param srv     Server
  * @param restart What server_restarting is to tell
@@ -212,8 +213,13 @@ void server_stop(struct server *srv, bool restart)
 {
 	uint32_t timeout;
 
-	if (!srv || srv->stopping)
+	if (!srv)
 		return;
+
+	if (srv->stopping) {
+		srv->restart = srv->restart && restart;
+		return;
+	}
 
 	timeout = config_u32(srv->setup->cfg, "server.stop_timeout");
 
