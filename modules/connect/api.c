@@ -33,6 +33,15 @@ static int stats(const struct connect *c, const char *callid,
 }
 
 
+static int cost(const struct connect *c, const char *name,
+		struct mesh_conf_cost *mc)
+{
+	const struct room *room = room_find(c, name);
+
+	return room ? mesh_conf_cost(room->conf, mc) : ENOENT;
+}
+
+
 static int leg_refer(struct connect *c, const char *callid, const char *uri)
 {
 	const struct member *m = member_callid(c, callid);
@@ -112,6 +121,7 @@ void connect_api_init(struct connect *c)
 		.totals       = totals,
 		.participants = participants,
 		.stats        = stats,
+		.cost         = cost,
 		.room_save    = room_save,
 		.room_load    = room_load,
 		.legs         = legs,

@@ -11,6 +11,7 @@
 struct join;
 struct client;
 struct mesh_stats;
+struct mesh_conf_cost;
 struct media_desc;
 
 enum leave_cause {
@@ -90,6 +91,10 @@ struct connect_api {
 				 const char *conference); /* 0: none such */
 	int (*stats)(const struct connect *c, const char *callid,
 		     struct mesh_stats *st);
+
+	/* What a conference costs the media engine, as measured. ENOENT */
+	int (*cost)(const struct connect *c, const char *conference,
+		    struct mesh_conf_cost *cost);
 
 	/* What another server needs to hold this conference, without its
 	 * participants (seat_room_decode). ENOENT */

@@ -287,7 +287,7 @@ void drain_stop(struct move *mv);
 void punt_start(struct move *mv);
 void punt_stop(struct move *mv);
 void punt_came(struct move *mv, const char *conference);
-void punt_look(struct move *mv, unsigned load);
+void punt_look(struct move *mv, unsigned load, unsigned worst);
 
 /* commands.c */
 int  move_commands(struct move *mv);

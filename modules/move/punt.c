@@ -3,9 +3,11 @@
  *               anybody hears it
  *
  * The media engine says how near it is to being late. Above one mark, for a
- * while, the cheapest conference to move goes; then the next, when that has
- * had its effect, until the load is below another, lower mark. Whatever came
- * here lately stays, or two servers would play ball; the last one stays, too.
+ * while, the conference goes that takes most work along for each participant
+ * to be moved; then the next, when that has had its effect, until the load is
+ * below another, lower mark. Only those of the worker that has most to do are
+ * of any help. Whatever came here lately stays, or two servers would play
+ * ball; the last one stays, too.
  * Meanwhile little is said to be left, so that nobody sends more who has a
  * choice; who has none is better let in than turned away.
  */
@@ -23,6 +25,7 @@
 enum {
 	LOOK_TIME = 500,           /* between two looks [ms]                */
 	CAME_MAX  = 4096,
+	ALIKE     = 10,            /* reliefs that differ by less [%]       */
 };
 
 /* A conference that was moved here lately */
@@ -32,11 +35,14 @@ struct came {
 	char conference[CLIENT_CONFERENCE_MAX];
 };
 
-struct cheapest {
+struct choice {
 	struct move *mv;
+	unsigned worst;            /* worker with most to do                */
 	char conference[CLIENT_CONFERENCE_MAX];
-	uint32_t participants;
+	uint32_t participants;     /* of it, 0: none yet                    */
+	uint32_t usec;             /* that it costs [us/s], 0: not measured */
 	unsigned n;                /* conferences that run here             */
+	unsigned measured;
 };
 
 
@@ -94,18 +100,56 @@ static bool came_lately(const struct move *mv, const char *conference)
 }
 
 
-static void cheapest_handler(const char *conference, uint32_t participants,
-			     void *arg)
+static bool may_go(const struct move *mv, const char *conference,
+		   uint32_t participants)
 {
-	struct cheapest *ch = arg;
+	return participants && !out_find(mv, conference) &&
+		!in_any(mv, conference) && !came_lately(mv, conference);
+}
+
+
+/* Is it better to give away this one than the choice so far: does it take more
+   work along per participant? If that is nearly the same, the smaller one */
+static bool is_better(const struct choice *ch, uint32_t usec,
+		      uint32_t participants)
+{
+	const uint64_t it = (uint64_t)usec * ch->participants;
+	const uint64_t best = (uint64_t)ch->usec * participants;
+
+	if (!ch->participants)
+		return true;
+
+	if (100 * it > (100 + ALIKE) * best)
+		return true;
+
+	return 100 * best <= (100 + ALIKE) * it &&
+		participants < ch->participants;
+}
+
+
+static void choice_handler(const char *conference, uint32_t participants,
+			   void *arg)
+{
+	struct choice *ch = arg;
+	const struct connect_api *c = ch->mv->connect;
+	struct mesh_conf_cost cost;
+	uint32_t usec = 0;
 
 	++ch->n;
-	if (!participants || out_find(ch->mv, conference) ||
-	    in_any(ch->mv, conference) || came_lately(ch->mv, conference) ||
-	    (ch->participants && participants >= ch->participants))
+	if (c->cost && !c->cost(c->c, conference, &cost) && cost.usec) {
+		++ch->measured;
+		/* no relief for who needs it */
+		if (cost.worker != ch->worst)
+			return;
+		usec = cost.usec;
+	}
+
+	if (!may_go(ch->mv, conference, participants) ||
+	    !is_better(ch, usec, participants))
 		return;
 
 	ch->participants = participants;
+	ch->usec = usec;
 	str_ncpy(ch->conference, conference, sizeof(ch->conference));
 }
 
@@ -124,11 +168,11 @@ static void done_handler(int err, const struct move_event *me, void *arg)
 }
 
 
-static void give_one(struct move *mv)
+static void give_one(struct move *mv, unsigned worst)
 {
 	const uint32_t settle = config_u32(move_config(mv),
 					   "move.punt_settle");
-	struct cheapest ch = { .mv = mv };
+	struct choice ch = { .mv = mv, .worst = worst };
 	char to[NAME_SERVER_MAX];
 	struct out *out;
 
@@ -137,8 +181,9 @@ static void give_one(struct move *mv)
 	    tmr_jiffies() < mv->punt.last + settle)
 		return;
 
-	mv->disp->claims(mv->disp->d, mv->name, cheapest_handler, &ch);
-	if (ch.n < 2 || !ch.participants)
+	/* who costs nothing is of no help, unless nothing was measured yet */
+	mv->disp->claims(mv->disp->d, mv->name, choice_handler, &ch);
+	if (ch.n < 2 || !ch.participants || (ch.measured && !ch.usec))
 		return;
 
 	/* room for twice as many: it is not to be in the same trouble */
@@ -168,10 +213,11 @@ static void punt_set(struct move *mv, bool on, unsigned load)
 /**
  * Judge a load
  *
- * @param mv   Service
- * @param load How near the media engine is to being late [1/1000]
+ * @param mv    Service
+ * @param load  How near the media engine is to being late [1/1000]
+ * @param worst Its worker of which that is true
  */
-void punt_look(struct move *mv, unsigned load)
+void punt_look(struct move *mv, unsigned load, unsigned worst)
 {
 	const struct config *cfg = move_config(mv);
 	const uint32_t above = config_u32(cfg, "move.punt_above");
@@ -191,7 +237,7 @@ void punt_look(struct move *mv, unsigned load)
 		punt_set(mv, false, load);
 
 	if (p->on && !mv->drain.on && !mv->stopping)
-		give_one(mv);
+		give_one(mv, worst);
 }
 
 
@@ -204,7 +250,7 @@ static void look_handler(void *arg)
 
 	tmr_start(&mv->punt.tmr, LOOK_TIME, look_handler, mv);
 	if (api && api->mesh && !mesh_load(api->mesh, &load))
-		punt_look(mv, load.load);
+		punt_look(mv, load.load, load.worst);
 }
 
 

@@ -10,6 +10,7 @@
 #include "server/server.h"
 #include "server/service.h"
 #include "server/settings.h"
+#include "mesh/mesh.h"
 #include "move/mover.h"
 
 
@@ -28,7 +29,14 @@ static struct fixture {
 	struct move mv;
 	struct dispatchee_api disp;
 	struct config *cfg;
-	struct { const char *name; uint32_t n; bool here; } confv[CONFS];
+	struct connect_api connect;
+	struct {
+		const char *name;
+		uint32_t n;
+		bool here;
+		uint32_t usec;             /* that it costs, 0: not measured*/
+		unsigned worker;
+	} confv[CONFS];
 	bool full;
 	uint32_t room;             /* of the other server                   */
 	unsigned started;
@@ -125,6 +133,25 @@ static void claims(const struct dispatchee *d, const char *server,
 }
 
 
+static int cost(const struct connect *c, const char *conference,
+		struct mesh_conf_cost *mc)
+{
+	(void)c;
+	for (size_t i = 0; i < CONFS; i++) {
+		if (!f.confv[i].name || strcmp(f.confv[i].name, conference))
+			continue;
+
+		memset(mc, 0, sizeof(*mc));
+		mc->usec   = f.confv[i].usec;
+		mc->worker = f.confv[i].worker;
+
+		return 0;
+	}
+
+	return ENOENT;
+}
+
+
 static void setup(void)
 {
 	ck_assert_int_eq(0, libre_init());
@@ -134,6 +161,8 @@ static void setup(void)
 	f.disp.full = full;
 	f.disp.claims = claims;
 	f.mv.disp = &f.disp;
+	f.connect.cost = cost;
+	f.mv.connect = &f.connect;
 	str_ncpy(f.mv.name, "m1", sizeof(f.mv.name));
 	f.room = 1000;
 	f.confv[0].name = "large";
@@ -160,7 +189,7 @@ static void teardown(void)
 static void look(unsigned load, unsigned times)
 {
 	while (times--)
-		punt_look(&f.mv, load);
+		punt_look(&f.mv, load, 1);
 }
 
 
@@ -207,6 +236,83 @@ START_TEST(test_cheapest_first)
 	look(800, 10);
 	ck_assert_uint_eq(3, f.started);
 	ck_assert(!f.full);
+}
+END_TEST
+
+
+static void costs(uint32_t large, uint32_t small, uint32_t middle,
+		  unsigned worker)
+{
+	f.confv[0].usec = large;
+	f.confv[1].usec = small;
+	f.confv[2].usec = middle;
+	for (size_t i = 0; i < CONFS; i++)
+		f.confv[i].worker = worker;
+}
+
+
+/* A large one in which many talk relieves more per participant. */
+START_TEST(test_most_relief)
+{
+	costs(100 * 900, 3 * 200, 20 * 500, 1);
+	look(900, 2);
+	ck_assert_str_eq("large", f.last);
+	ended(0);
+	look(900, 1);
+	ck_assert_str_eq("middle", f.last);
+}
+END_TEST
+
+
+/* Of those that are nearly alike the smaller one is felt less. */
+START_TEST(test_alike)
+{
+	costs(100 * 211, 3 * 200, 20 * 205, 1);
+	look(900, 2);
+	ck_assert_str_eq("small", f.last);
+	ended(0);
+	look(900, 1);
+	ck_assert_str_eq("middle", f.last);
+	ended(ENOSPC);
+
+	/* the other way round, too */
+	costs(100 * 200, 3 * 211, 20 * 205, 1);
+	f.confv[1].here = true;
+	look(900, 1);
+	ck_assert_str_eq("small", f.last);
+}
+END_TEST
+
+
+/* Whatever goes from another worker is no relief. */
+START_TEST(test_worst_worker)
+{
+	costs(100 * 200, 3 * 900, 20 * 500, 1);
+	f.confv[1].worker = 0;
+	look(900, 2);
+	ck_assert_str_eq("middle", f.last);
+	ended(0);
+	f.confv[0].worker = 0;
+	look(900, 10);
+	ck_assert_uint_eq(1, f.started);
+}
+END_TEST
+
+
+/* Who costs nothing is no relief, unless nothing is known. */
+START_TEST(test_costs_nothing)
+{
+	costs(100 * 200, 0, 20 * 500, 1);
+	look(900, 2);
+	ck_assert_str_eq("middle", f.last);
+	ended(ENOSPC);
+	f.confv[0].here = false;
+	look(900, 10);
+	ck_assert_uint_eq(1, f.started);
+	costs(0, 0, 0, 0);
+	look(900, 1);
+	ck_assert_uint_eq(2, f.started);
+	ck_assert_str_eq("small", f.last);
 }
 END_TEST
 
@@ -289,6 +395,10 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_calm);
 	tcase_add_test(tc, test_cheapest_first);
+	tcase_add_test(tc, test_most_relief);
+	tcase_add_test(tc, test_alike);
+	tcase_add_test(tc, test_worst_worker);
+	tcase_add_test(tc, test_costs_nothing);
 	tcase_add_test(tc, test_never_the_last);
 	tcase_add_test(tc, test_no_ping_pong);
 	tcase_add_test(tc, test_room_for_twice_as_many);
