@@ -5,6 +5,7 @@
 #include <re.h>
 #include "server/server.h"
 #include "server/offers.h"
+#include "bus/bus.h"
 #include "heartbeat/hb.h"
 
 

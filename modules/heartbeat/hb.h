@@ -46,6 +46,9 @@ struct heartbeat {
 	uint64_t proof_asked;      /* [ms]                                  */
 	uint64_t unproven;         /* first one without an answer, or 0     */
 	bool bus_bad;              /* it did not the last time              */
+	struct bus_req *pace_req;  /* to ourselves: how slow is it?         */
+	uint64_t pace_asked;       /* [ms]                                  */
+	uint32_t pace;             /* so slow [ms]                          */
 	bool isolated;
 
 	uint64_t downs;            /* servers that died, of all times       */
@@ -93,6 +96,13 @@ void judge_beats(struct node *n, enum beater_state state);
 void judge_isolation(struct heartbeat *hb);
 void judge_tick(struct heartbeat *hb);
 void judge_stop(struct heartbeat *hb);
+int  judge_ping(struct bus_req **reqp, struct heartbeat *hb,
+		const char *name, uint32_t ms, bus_resp_h *h, void *arg);
 enum beater_state judge_state(const struct node *n);
+
+/* pace.c */
+void pace_tick(struct heartbeat *hb);
+uint32_t pace_limit(const struct heartbeat *hb);
+void pace_stop(struct heartbeat *hb);
 
 #endif

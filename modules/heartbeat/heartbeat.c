@@ -35,7 +35,8 @@ static const struct setting settings[] = {
 	{"heartbeat.timeout", SETTING_U32, "350", 60, 60000, NULL, 0,
 	 "a server is silent when no heartbeat comes for [ms]"},
 	{"heartbeat.ping", SETTING_U32, "150", 10, 10000, NULL, 0,
-	 "a silent server has to answer on the bus within [ms]"},
+	 "a silent server has to answer on the bus within [ms]; if the bus is"
+	 " slower, in twice the time that it takes"},
 	{"heartbeat.lease", SETTING_U32, "1000", 100, 60000, NULL, 0,
 	 "time between announcements; they live three times as long [ms]"},
 	{"heartbeat.stuck", SETTING_U32, "3000", 500, 600000, NULL, 0,
@@ -262,6 +263,7 @@ static void tick_handler(void *arg)
 
 	beater_main(hb->beater);
 	judge_tick(hb);
+	pace_tick(hb);
 	tmr_start(&hb->tick, hb->interval, tick_handler, hb);
 }
 

@@ -172,8 +172,20 @@ static void proof_handler(int err, const uint8_t *buf, size_t len, void *arg)
 }
 
 
-static int ping_send(struct bus_req **reqp, struct heartbeat *hb,
-		     const char *name, bus_resp_h *h, void *arg)
+/**
+ * Ask a server on the bus
+ *
+ * @param reqp Pointer to the request
+ * @param hb   Heartbeat
+ * @param name Server
+ * @param ms   It has so long to answer [ms]
+ * @param h    Told the answer
+ * @param arg  Handler argument
+ *
+ * @return 0 if success
+ */
+int judge_ping(struct bus_req **reqp, struct heartbeat *hb,
+	       const char *name, uint32_t ms, bus_resp_h *h, void *arg)
 {
 	char subject[NAME_KEY_MAX + 32], key[NAME_KEY_MAX];
 	int err;
@@ -184,7 +196,7 @@ static int ping_send(struct bus_req **reqp, struct heartbeat *hb,
 
 	(void)re_snprintf(subject, sizeof(subject), "server.%s.ping", key);
 
-	return bus_request(reqp, hb->bus, subject, NULL, 0, hb->ping, h, arg);
+	return bus_request(reqp, hb->bus, subject, NULL, 0, ms, h, arg);
 }
 
 
@@ -201,10 +213,11 @@ static void proof_ask(struct heartbeat *hb)
 	hb->proof_asked = now;
 	if (!hb->unproven)
 		hb->unproven = now;
-	else if (now >= hb->unproven + hb->ping)
+	else if (now >= hb->unproven + pace_limit(hb))
 		bus_set(hb, false);
 
-	if (ping_send(&hb->proof_req, hb, hb->self.name, proof_handler, hb))
+	if (judge_ping(&hb->proof_req, hb, hb->self.name, pace_limit(hb),
+		       proof_handler, hb))
 		bus_set(hb, false);
 }
 
@@ -256,7 +269,8 @@ void judge_ask(struct node *n)
 	proof_ask(n->hb);
 	n->asked = tmr_jiffies();
 	n->proven = false;
-	err = ping_send(&n->req, n->hb, n->rec.name, answer_handler, n);
+	err = judge_ping(&n->req, n->hb, n->rec.name, pace_limit(n->hb),
+			 answer_handler, n);
 	if (err) {
 		bus_set(n->hb, false);
 		again(n, AGAIN_MS);
@@ -412,4 +426,5 @@ void judge_stop(struct heartbeat *hb)
 	hb->bl = mem_deref(hb->bl);
 	hb->sub = mem_deref(hb->sub);
 	hb->proof_req = mem_deref(hb->proof_req);
+	pace_stop(hb);
 }

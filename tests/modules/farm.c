@@ -49,6 +49,75 @@ static int broken_subscribe(struct bus_sub **subp, struct bus *bus,
 }
 
 
+/* A request that is on its way for long */
+struct late {
+	struct tmr tmr;
+	struct farm *farm;
+	struct bus_req *inner;
+	struct bus_req **reqp;
+	char subject[128];
+	uint32_t ms;               /* left of its time limit                */
+	bus_resp_h *h;
+	void *arg;
+};
+
+
+static void late_destructor(void *arg)
+{
+	struct late *l = arg;
+
+	tmr_cancel(&l->tmr);
+	mem_deref(l->inner);
+	if (l->reqp)
+		*l->reqp = NULL;
+}
+
+
+static void late_resp_handler(int err, const uint8_t *buf, size_t len,
+			      void *arg)
+{
+	struct late *l = arg;
+	bus_resp_h *h = l->h;
+
+	arg = l->arg;
+	mem_deref(l);
+	h(err, buf, len, arg);
+}
+
+
+static void late_handler(void *arg)
+{
+	struct late *l = arg;
+
+	if (!l->ms || bus_request(&l->inner, l->farm->inner, l->subject, NULL,
+				  0, l->ms, late_resp_handler, l))
+		late_resp_handler(ETIMEDOUT, NULL, 0, l);
+}
+
+
+static int late_request(struct bus_req **reqp, struct farm *f,
+			const char *subject, uint32_t ms, bus_resp_h *h,
+			void *arg)
+{
+	struct late *l = mem_zalloc(sizeof(*l), late_destructor);
+
+	if (!l)
+		return ENOMEM;
+
+	l->farm = f;
+	l->ms   = ms > f->slow ? ms - f->slow : 0;
+	l->h    = h;
+	l->arg  = arg;
+	l->reqp = reqp;
+	str_ncpy(l->subject, subject, sizeof(l->subject));
+	if (reqp)
+		*reqp = (struct bus_req *)l;
+	tmr_start(&l->tmr, min(ms, f->slow), late_handler, l);
+
+	return 0;
+}
+
+
 static int broken_request(struct bus_req **reqp, struct bus *bus,
 			  const char *subject, const uint8_t *buf, size_t len,
 			  uint32_t timeout_ms, bus_resp_h *h, void *arg)
@@ -57,6 +126,10 @@ static int broken_request(struct bus_req **reqp, struct bus *bus,
 
 	if (f->down)
 		return ENOTCONN;
+
+	/* who only asks if somebody is there says nothing else */
+	if (f->slow && !f->mute && !len)
+		return late_request(reqp, f, subject, timeout_ms, h, arg);
 
 	return bus_request(reqp, f->inner, f->mute ? "nobody.answers"
 			   : subject, buf, len, timeout_ms, h, arg);
