@@ -44,7 +44,7 @@ static const struct setting settings[] = {
 	{"dispatch.claim_life", SETTING_U32, "30", 1, 3600, NULL,
 	 SETTING_RUNTIME,
 	 "a new conference that nobody enters is forgotten after [s]"},
-	{"dispatch.reserve_timeout", SETTING_U32, "500", 10, 10000, NULL,
+	{"dispatch.reserve_timeout", SETTING_U32, "1000", 10, 10000, NULL,
 	 SETTING_RUNTIME,
 	 "a server that does not answer is passed over after [ms]"},
 	{"dispatch.contact_timeout", SETTING_U32, "3000", 100, 60000, NULL, 0,
