@@ -41,6 +41,7 @@ struct connect_event {
 	bool moved;                  /* goes on, or comes from, elsewhere   */
 	const char *to;              /* moved, lost: server, or NULL        */
 	uint64_t joined_usec, left_usec;  /* UTC since the epoch [us]       */
+	uint64_t created_usec;       /* created only: the same; wherever    */
 	char codec[16];
 	enum leave_cause cause;
 	const char *reason;

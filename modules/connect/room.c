@@ -100,7 +100,8 @@ static int room_alloc(struct room **rp, struct connect *c, const char *name,
 	room->created_usec = connect_now();
 
 	if (sr) {
-		room->created_usec = sr->created_usec;
+		if (sr->created_usec)
+			room->created_usec = sr->created_usec;
 		room->moved = true;
 		prm.talkers_max = sr->talkers;
 		prm.rate_max  = sr->rate_max;
@@ -154,6 +155,9 @@ int room_restore(struct room **rp, struct connect *c,
 		/* it was away: orders went there */
 		if (!strcmp(room->to, sr->server))
 			room_lock(room, sr->locked);
+		/* of two that become one the older one counts */
+		if (sr->created_usec && sr->created_usec < room->created_usec)
+			room->created_usec = sr->created_usec;
 		*rp = mem_ref(room);
 		return 0;
 	}

@@ -163,6 +163,7 @@ void room_fire(const struct room *room, const char *event)
 		.participants = room->memberc,
 		.moved = room->moved,
 		.to = room->to,
+		.created_usec = room->created_usec,
 	};
 
 	fire(room, event, &ce);

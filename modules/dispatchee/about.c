@@ -4,7 +4,8 @@
  *
  *   {conference} -> {running, participants, age [ms]}
  *
- * The age is counted by the clock of this server alone.
+ * The age is counted by the clock of this server alone, from when the
+ * conference came here; to that is added how old it was then.
  */
 #include <string.h>
 #include <re.h>
@@ -22,12 +23,13 @@ static int answer_make(struct mbuf *mb, const struct dispatchee *d,
 {
 	const struct conf *c = local_find(d, name);
 	const bool running = c && c->running;
+	const uint64_t age = running ? tmr_jiffies() - c->since + c->older
+		: 0;
 
 	return mbuf_printf(mb, "{\"running\":%s,\"participants\":%u,"
 			   "\"age\":%lu}", running ? "true" : "false",
 			   running ? c->participants : 0,
-			   (unsigned long)(running ? tmr_jiffies() - c->since
-						: 0));
+			   (unsigned long)age);
 }
 
 

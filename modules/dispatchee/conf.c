@@ -446,8 +446,9 @@ void local_sync_all(struct dispatchee *d)
  *
  * @param d    Dispatchee
  * @param name Conference
+ * @param age  Of one that began elsewhere [ms]
  */
-void local_created(struct dispatchee *d, const char *name)
+void local_created(struct dispatchee *d, const char *name, uint64_t age)
 {
 	struct conf *c = local_get(d, name);
 
@@ -456,6 +457,7 @@ void local_created(struct dispatchee *d, const char *name)
 
 	c->running = true;
 	c->since = tmr_jiffies();
+	c->older = age;
 	c->conflict = c->taken = c->orphan = false;
 	++d->running;
 	unexpect(c);

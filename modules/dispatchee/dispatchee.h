@@ -95,6 +95,7 @@ struct conf {
 	struct dispatchee *d;
 	uint64_t expires;          /* of the expectation [ms]               */
 	uint64_t since;            /* running, or last [ms]                 */
+	uint64_t older;            /* it was, when it came here [ms]        */
 	bool running;
 	bool foreign;              /* claimed by another server             */
 	bool live;                 /* the claim says that it runs           */
@@ -143,7 +144,7 @@ int  local_incoming(struct dispatchee *d, const char *name, uint32_t n);
 void local_moved_in(struct dispatchee *d, const char *name);
 int  local_expect(struct dispatchee *d, const char *name);
 void local_purge(struct dispatchee *d);
-void local_created(struct dispatchee *d, const char *name);
+void local_created(struct dispatchee *d, const char *name, uint64_t age);
 void local_sync_all(struct dispatchee *d);
 void local_deleted(struct dispatchee *d, const char *name);
 void local_participants(struct dispatchee *d, const char *name, uint32_t n);

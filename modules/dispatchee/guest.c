@@ -188,6 +188,22 @@ bool moved_handler(const struct event *ev, void *arg)
 }
 
 
+/* It may have begun at another server, by a clock that differs. */
+static uint64_t age_of(const struct connect_event *ce)
+{
+	struct timeval tv;
+	uint64_t now;
+
+	if (!ce->moved || !ce->created_usec)
+		return 0;
+
+	(void)gettimeofday(&tv, NULL);
+	now = (uint64_t)tv.tv_sec * 1000000 + (uint64_t)tv.tv_usec;
+
+	return now > ce->created_usec ? (now - ce->created_usec) / 1000 : 0;
+}
+
+
 /**
  * "connect.created"
  *
@@ -202,7 +218,7 @@ bool created_handler(const struct event *ev, void *arg)
 	struct dispatchee *d = arg;
 
 	if (ce) {
-		local_created(d, ce->conference);
+		local_created(d, ce->conference, age_of(ce));
 		report_changed(d);
 	}
 

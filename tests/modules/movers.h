@@ -50,6 +50,7 @@ struct mroom {
 	unsigned members;
 	bool locked;
 	bool going;                /* orders are refused                    */
+	uint64_t created_usec;     /* UTC [us]                              */
 };
 
 struct media {

@@ -2,6 +2,7 @@
  * @file movers_connect.c  A made-up connect service, and its phones
  */
 #include <string.h>
+#include <sys/time.h>
 #include <check.h>
 #include <re.h>
 #include "server/server.h"
@@ -71,10 +72,22 @@ static void fire(struct media *m, const char *event,
 }
 
 
-static struct mroom *room_get(struct media *m, const char *name, bool moved)
+static uint64_t utc(void)
+{
+	struct timeval tv;
+
+	ck_assert_int_eq(0, gettimeofday(&tv, NULL));
+
+	return (uint64_t)tv.tv_sec * 1000000 + (uint64_t)tv.tv_usec;
+}
+
+
+static struct mroom *room_get(struct media *m, const char *name, bool moved,
+			      uint64_t created)
 {
 	const struct connect_event ce = {
 		.conference = name, .moved = moved,
+		.created_usec = created ? created : utc(),
 	};
 	struct mroom *r = mroom_find(m, name);
 
@@ -85,6 +98,7 @@ static struct mroom *room_get(struct media *m, const char *name, bool moved)
 		r = &m->roomv[i];
 		memset(r, 0, sizeof(*r));
 		r->here = true;
+		r->created_usec = ce.created_usec;
 		str_ncpy(r->name, name, sizeof(r->name));
 		fire(m, "connect.created", &ce);
 	}
@@ -145,7 +159,7 @@ static void event_get(struct connect_event *ce, const struct mphone *p,
 void mphone_enter(struct mphone *p, int ix, bool moved)
 {
 	struct media *m = &movers.mediav[ix];
-	struct mroom *r = room_get(m, p->conference, moved);
+	struct mroom *r = room_get(m, p->conference, moved, 0);
 	struct connect_event ce;
 
 	p->at = ix;
@@ -229,6 +243,7 @@ static int room_save(struct connect *c, const char *name, struct odict **odp)
 	const struct seat_room room = {
 		.conference = name, .server = server_name(c->m->srv),
 		.locked = r && r->locked,
+		.created_usec = r ? r->created_usec : 0,
 	};
 
 	return r ? seat_room_encode(odp, &room) : ENOENT;
@@ -260,7 +275,7 @@ static int room_load(struct connect *c, const struct odict *od,
 		return ENOMEM;
 
 	h->m = c->m;
-	h->r = room_get(c->m, room.conference, true);
+	h->r = room_get(c->m, room.conference, true, room.created_usec);
 	h->r->locked |= room.locked;
 	++h->r->holds;
 	*holdp = h;

@@ -11,6 +11,7 @@
 #include "server/server.h"
 #include "server/service.h"
 #include "server/command.h"
+#include "server/event.h"
 #include "bus/bus.h"
 #include "noc/json.h"
 #include "noc/seal.h"
@@ -336,6 +337,52 @@ START_TEST(test_changed_while_away)
 END_TEST
 
 
+static bool created_h(const struct event *ev, void *arg)
+{
+	const struct connect_event *ce = ev->data;
+
+	ck_assert(ce->moved);
+	*(uint64_t *)arg = ce->created_usec;
+
+	return false;
+}
+
+
+/* A conference is as old as it is, wherever it goes. */
+START_TEST(test_created)
+{
+	struct room_hold *hold;
+	struct seat_room sr;
+	struct listener *l;
+	struct odict *od;
+	uint64_t there = 0, then;
+
+	server_up(0, "m1");
+	server_up(1, "m2");
+	ck_assert_int_eq(0, event_listen(&l, server_events(callers.srvv[1]),
+					 "connect.created",
+					 EVENT_PRIO_NORMAL, created_h,
+					 &there));
+	(void)caller_join(0, "room", 0, false);
+	ck_assert_int_eq(0, api_of(0)->room_save(api_of(0)->c, "room", &od));
+	ck_assert_int_eq(0, seat_room_decode(&sr, od));
+	then = sr.created_usec;
+	ck_assert_uint_gt(then, 0);
+	ck_assert_int_eq(0, api_of(1)->room_load(api_of(1)->c, od, &hold));
+	mem_deref(od);
+	mem_deref(l);
+	ck_assert_uint_eq(then, there);
+
+	/* from there it goes on as old */
+	ck_assert_int_eq(0, api_of(1)->room_save(api_of(1)->c, "room", &od));
+	ck_assert_int_eq(0, seat_room_decode(&sr, od));
+	ck_assert_uint_eq(then, sr.created_usec);
+	mem_deref(od);
+	mem_deref(hold);
+}
+END_TEST
+
+
 int main(void)
 {
 	Suite *su = suite_create("kept");
@@ -348,6 +395,7 @@ int main(void)
 	tcase_add_test(tc, test_first_at_once);
 	tcase_add_test(tc, test_goes_back);
 	tcase_add_test(tc, test_changed_while_away);
+	tcase_add_test(tc, test_created);
 	suite_add_tcase(su, tc);
 
 	sr = srunner_create(su);
