@@ -35,8 +35,11 @@ static void hush_apply(struct msg *msg, void *arg)
 	if (!part->tx.hush) {
 		part->rx.heard = max(part->rx.heard, part->conf->w->now);
 		part->group->sender->alone = true;
-		if (part->own)
+		part->came = part->conf->w->tick;
+		if (part->own) {
 			part->own->alone = true;
+			part->own->wait = 0;
+		}
 	}
 	wpart_publish(part);
 }

@@ -13,7 +13,11 @@
  * feeds it changes between three: own encoder, frames passed through, and
  * the encoder of another sender. An encoder that takes over is first fed
  * with the audio that was heard before (primed). Frames of Opus, which rely
- * on those before them, are passed through only from a moment of silence on.
+ * on those before them, are passed through only from a moment of silence on,
+ * or when none has come for long. A listener who has just come from another
+ * server was sent such frames there most likely, and goes on with them at
+ * once: otherwise a server to which many conferences move would have to encode
+ * for all of them until their talkers pause.
  */
 #include <re.h>
 #include <string.h>
@@ -57,6 +61,7 @@ int sender_alloc(struct sender **sp)
 	if (!s)
 		return ENOMEM;
 
+	s->wait = SENDER_WAIT;
 	*sp = s;
 
 	return 0;
@@ -75,6 +80,7 @@ void sender_clear(struct sender *s)
 	s->silent = 0;
 	s->primed = false;
 	s->alone = false;
+	s->wait = SENDER_WAIT;
 	s->tick = 0;
 	s->fill = 0;
 	s->packetc = 0;
@@ -174,6 +180,7 @@ static void pass(struct sender *s, const struct sender_key *key,
 	s->silent = 0;
 	s->primed = false;
 	s->alone = false;
+	s->wait = SENDER_WAIT;
 	++env->passed;
 }
 
@@ -441,10 +448,13 @@ int sender_run(struct sender *s, const struct sender_key *key,
 		s->rate = env->rate;
 	}
 
-	if (sender_passes(s, key, mix, env))
+	if (sender_passes(s, key, mix, env)) {
 		err = run_pass(s, key, mix, sampv, env);
-	else
+	}
+	else {
+		s->wait -= s->wait && sender_fits(key, mix, env);
 		err = run_encode(s, key, mix, sampv, env);
+	}
 
 	memcpy(s->prev, sampv, tick * sizeof(*sampv));
 	if (err)

@@ -7,6 +7,7 @@
 enum {
 	SENDER_PACKETS = 2,      /* of 10 ms in a tick of 20              */
 	SENDER_QUIET   = 48,     /* soft enough to change streams [-dBov] */
+	SENDER_WAIT    = 250,    /* for a quiet moment at most [ticks]    */
 };
 
 struct sender_key {              /* listeners equal in this can share     */
@@ -41,6 +42,8 @@ struct sender {
 	bool primed;             /* encoder knows the audio before this   */
 	bool alone;              /* somebody comes in the middle: packets
 				    before are not known there            */
+	unsigned wait;           /* frames that would do wait so long for a
+				    quiet moment to begin in [ticks]      */
 	uint32_t tick;           /* when it last ran                      */
 	uint32_t rate;           /* of the audio in `prev`, `gather` [Hz]  */
 	size_t fill;             /* in `gather` [samples]                 */
@@ -61,6 +64,8 @@ int  sender_run(struct sender *s, const struct sender_key *key,
 		const struct filter_mix *mix, struct sender_env *env);
 bool sender_meets(const struct sender *s, const struct sender *other,
 		  const struct sender_key *key, bool quiet, unsigned ticks);
+bool sender_fits(const struct sender_key *key, const struct filter_mix *mix,
+		 const struct sender_env *env);
 bool sender_stateless(enum mesh_codec codec);
 bool sender_passes(const struct sender *s, const struct sender_key *key,
 		   const struct filter_mix *mix,

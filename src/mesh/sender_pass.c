@@ -20,7 +20,6 @@ enum {
 	TICK       = 160,        /* samples of G.711                      */
 	MEET       = 15,         /* ticks for two encoders to come close  */
 	MEET_PLAIN = 2,          /* the same if only resampling has state */
-	MEET_MAX   = 250,        /* ticks to wait for a quiet moment      */
 };
 
 
@@ -51,7 +50,7 @@ bool sender_stateless(enum mesh_codec codec)
 bool sender_meets(const struct sender *s, const struct sender *other,
 		  const struct sender_key *key, bool quiet, unsigned ticks)
 {
-	if (ticks >= MEET_MAX)
+	if (ticks >= SENDER_WAIT)
 		return true;
 
 	if (ticks < MEET_PLAIN || s->pass != other->pass)
@@ -86,6 +85,26 @@ static bool frame_fits(const struct sender_key *key,
 
 
 /**
+ * Tell whether frames of an only talker would do
+ *
+ * @param key What a sender makes
+ * @param mix What its listeners hear
+ * @param env Of their conference
+ *
+ * @return True if so
+ */
+bool sender_fits(const struct sender_key *key, const struct filter_mix *mix,
+		 const struct sender_env *env)
+{
+	const struct filter_talker *t = mix->lone;
+
+	/* an empty one was lost on the way in */
+	return env->pass_through && t && t->frame && t->frame->len &&
+		key->ptime == CODEC_TICK_MS && frame_fits(key, t->frame);
+}
+
+
+/**
  * Tell whether frames of the only talker go out in this tick, or what we
  * encode
  *
@@ -107,6 +126,9 @@ bool sender_passes(const struct sender *s, const struct sender_key *key,
 
 	if (!t->frame)
 		return false;
+
+	if (!s->wait && sender_fits(key, mix, env))
+		return true;
 
 	/* whoever comes in the middle has not got the frames before */
 	if (s->alone && !s->silent && !sender_stateless(key->fmt.codec))

@@ -27,6 +27,9 @@
 #include "mesh/meter.h"
 #include "mesh/worker.h"
 
+enum { CAME = 50 };              /* who came is new for so long [ticks]   */
+
+
 static void speak_handler(void *who, bool on, int level, void *arg)
 {
 	struct wpart *part = who;
@@ -93,6 +96,8 @@ static void own_take(struct wconf *conf, struct wpart *part)
 	list_append(&conf->ownl, &part->own_le, part);
 	if (part->group->sender->tick + 1 == w->tick)
 		sender_follow(part->own, part->group->sender);
+	if (part->came && w->tick - part->came < CAME)
+		part->own->wait = 0;
 }
 
 

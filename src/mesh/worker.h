@@ -134,6 +134,8 @@ struct wpart {                   /* a participant                         */
 	struct sender_group *group;
 	struct sender *own;      /* while it hears what no other does     */
 	unsigned hold;           /* ticks since it no longer had to       */
+	uint32_t came;           /* tick in which it came from another
+				    server, 0: it did not                 */
 	bool apart;              /* hears what no other does, this tick   */
 	bool deaf;
 	struct tone tone;        /* for this one only                     */

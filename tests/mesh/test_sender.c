@@ -446,6 +446,65 @@ START_TEST(test_pass_opus)
 END_TEST
 
 
+/*
+ * Who comes from another server in the middle of a word goes on with the
+ * frames of the only talker at once; others do so when there was no quiet
+ * moment for long. It becomes neither loud, nor wrong for more than a moment.
+ *
+ *   own encoder | passed through
+ */
+START_TEST(test_pass_fresh)
+{
+	static struct bed b;
+	OpusEncoder *enc;
+	uint8_t p[1275];
+	double steady;
+	int err, peak = 0;
+
+	bed_init(&b, MESH_OPUS, 48000, 20);
+	enc = opus_encoder_create(48000, 1, OPUS_APPLICATION_VOIP, &err);
+	(void)opus_encoder_ctl(enc, OPUS_SET_BITRATE(32000));
+
+	ck_assert_uint_ge(b.own->wait, 75 - 25);
+	if (_i)
+		b.own->wait = 75 - 25;
+
+	for (unsigned t = 0; t < 150; t++) {
+		size_t n;
+
+		bed_tick(&b, true);
+		n = talker_encode(&b, enc, p, sizeof(p));
+		/* at first others are heard, too */
+		if (t >= 25)
+			frame_set(&b, p, n);
+		if (t == 75 && !_i) {
+			b.own->alone = true;
+			b.own->wait = 0;
+		}
+		run(&b, b.own);
+		hear(&b, b.own);
+		if (t == 74)
+			ck_assert_uint_eq(b.env.passed, 0);
+	}
+	ck_assert_uint_eq(b.env.passed, 75);
+	ck_assert_uint_eq(b.own->wait, SENDER_WAIT);
+
+	for (size_t i = 1400 * 8; i < b.heardc; i++)
+		peak = max(peak, abs(b.heard[i]));
+	ck_assert_msg(peak < AMP * 5 / 4, "peak %d", peak);
+
+	/* the step itself can be heard, and nothing after it */
+	steady = rest(&b, 500, 1400);
+	ck_assert_msg(rest(&b, 1600, 2900) < 3 * steady + 300,
+		      "steady %.0f, after %.0f", steady,
+		      rest(&b, 1600, 2900));
+
+	opus_encoder_destroy(enc);
+	bed_close(&b);
+}
+END_TEST
+
+
 /* A frame lost on the way in leaves a gap; G.711 is concealed instead */
 START_TEST(test_pass_lost)
 {
@@ -566,6 +625,7 @@ static Suite *suite(void)
 	tcase_add_test(t, test_pass_exact);
 	tcase_add_test(t, test_pass_cross);
 	tcase_add_test(t, test_pass_opus);
+	tcase_add_loop_test(t, test_pass_fresh, 0, 2);
 	tcase_add_test(t, test_pass_lost);
 	tcase_add_loop_test(t, test_silence, 0, ARRAY_SIZE(kindv));
 	tcase_add_test(t, test_pool_empty);
