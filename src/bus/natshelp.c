@@ -68,12 +68,31 @@ static void closed_handler(natsConnection *conn, void *arg)
 }
 
 
-static void failure(struct natsconn *nc, const char *url, const char *reason)
+static const char *advice(natsStatus s)
 {
+	switch (s) {
+
+	case NATS_CONNECTION_AUTH_FAILED:
+	case NATS_NOT_PERMITTED:
+		return "; it does not know us: bus.credentials, or bus.user"
+			" and bus.password";
+
+	default:
+		return "";
+	}
+}
+
+
+static void failure(struct natsconn *nc, const char *url, natsStatus s)
+{
+	const char *detail = nats_GetLastError(NULL);
 	char text[sizeof(nc->told)];
 
-	if (re_snprintf(text, sizeof(text), "%s: %s", url, reason) < 0)
-		return;
+	if (re_snprintf(text, sizeof(text), "%s: %s%s%s%s%s", url,
+			natsStatus_GetText(s), str_isset(detail) ? " (" : "",
+			str_isset(detail) ? detail : "",
+			str_isset(detail) ? ")" : "", advice(s)) < 0)
+		str_ncpy(text, natsStatus_GetText(s), sizeof(text));
 
 	/* the same again: after twice as many attempts each time */
 	if (!strcmp(text, nc->told) && nc->failures & (nc->failures - 1))
@@ -126,7 +145,7 @@ static void conn_open(struct natsconn *nc)
 
 	if (s) {
 		++nc->failures;
-		failure(nc, url, natsStatus_GetText(s));
+		failure(nc, url, s);
 		return;
 	}
 

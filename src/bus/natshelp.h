@@ -30,7 +30,7 @@ struct natsconn {
 	struct natssub *subs;      /* helper                                */
 	size_t url;                /* helper: index of the next to try      */
 	unsigned failures;         /* helper: in a row                      */
-	char told[256];            /* helper: the failure logged last       */
+	char told[512];            /* helper: the failure logged last       */
 
 	pthread_t helper;
 	pthread_mutex_t lock;      /* for all that follows                  */
