@@ -41,6 +41,7 @@ struct agent_shared {
 	unsigned move_ms;              /* a phone has so long to answer the
 					  re-INVITE of a server that took it
 					  over; 0: as any other [ms]        */
+	unsigned lost_ms;              /* requests of unknown dialogs wait  */
 	bool trust_asserted;           /* believe P-Asserted-Identity       */
 	char server[64];               /* Server and User-Agent             */
 	struct redirect *redirect;     /* or NULL                           */

@@ -88,6 +88,7 @@ void lost_recv(struct agent *ag, nta_incoming_t *irq, sip_t const *sip)
 
 	lg->irq = irq;
 	lg->freeze_timer = su_timer_create(su_root_task(ag->root),
+					   ag->sh->lost_ms ? ag->sh->lost_ms :
 					   LEG_LOST_MS);
 	if (!lg->freeze_timer ||
 	    su_timer_set(lg->freeze_timer, too_late, lg) < 0) {

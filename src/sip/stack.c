@@ -155,6 +155,7 @@ static void shared_set(struct agent_shared *sh,
 	sh->probe          = conf->probe;
 	sh->t1             = conf->t1;
 	sh->move_ms        = conf->move_ms;
+	sh->lost_ms        = conf->lost_ms;
 	sh->trust_asserted = conf->trust_asserted;
 	sh->redirect       = conf->redirect;
 	str_ncpy(sh->server, conf->server ? conf->server : "Junctor",

@@ -30,6 +30,8 @@ struct sipstack_conf {
 	unsigned move_ms;          /* to answer the re-INVITE of a server
 				      that took the call over, 0: as any
 				      other [ms]                            */
+	unsigned lost_ms;          /* requests of unknown dialogs wait, 0: as
+				      long as phones do well with [ms]      */
 	bool trust_asserted;       /* believe P-Asserted-Identity           */
 	bool freebind;             /* listen on addresses that may come     */
 	const char *server;        /* Server and User-Agent                 */

@@ -151,8 +151,8 @@ void fix_conf(struct sipstack_conf *conf, const char *addr)
 	conf->max_msg     = 32768;
 	conf->se          = 1800;
 	conf->min_se      = 90;
-	conf->t1          = 500;
-	conf->move_ms     = 4000;
+	conf->t1          = 4000;  /* nothing is repeated for a stall */
+	conf->move_ms     = 30000;
 	conf->server      = "Junctor test";
 }
 
@@ -204,10 +204,10 @@ void fix_close(struct fix *fx)
 }
 
 
-/* No dialog is left within ms. */
-bool fix_idle(struct fix *fx, unsigned ms)
+/* Waits until no dialog is left. */
+bool fix_idle(struct fix *fx)
 {
-	for (unsigned i = 0; i <= ms / 10; i++) {
+	for (unsigned i = 0; i <= PHONE_LIMIT / 10; i++) {
 		if (sipstack_stat(fx->st, SIPSTACK_CALLS, 0) == 0)
 			return true;
 		loop_run(10);
@@ -220,7 +220,7 @@ bool fix_idle(struct fix *fx, unsigned ms)
 /* Time for these events, which a busy machine may need, and for more. */
 void fix_await(const struct fix *fx, const char *words)
 {
-	for (int i = 0; i < 100 && strcmp(fx->log, words); i++)
+	for (int i = 0; i < PHONE_LIMIT / 20 && strcmp(fx->log, words); i++)
 		loop_run(20);
 
 	loop_run(20);
@@ -233,7 +233,8 @@ void fix_join(struct fix *fx, struct phone *p)
 	phone_send(p, "INVITE", NULL, phone_sdp);
 	ck_assert_uint_eq(phone_status(p), 200);
 	phone_send(p, "ACK", NULL, NULL);
-	for (int i = 0; i < 100 && !strstr(fx->log, "established"); i++)
+	for (int i = 0; i < PHONE_LIMIT / 20 &&
+		     !strstr(fx->log, "established"); i++)
 		loop_run(20);
 	ck_assert_ptr_nonnull(strstr(fx->log, "established"));
 	fx->log[0] = '\0';

@@ -38,7 +38,7 @@ void fix_open_default(struct fix *fx);
 void fix_start(struct fix *fx, const struct sipstack_conf *conf);
 void fix_stop(struct fix *fx);
 void fix_close(struct fix *fx);
-bool fix_idle(struct fix *fx, unsigned ms);
+bool fix_idle(struct fix *fx);
 void fix_await(const struct fix *fx, const char *words);
 void fix_join(struct fix *fx, struct phone *p);
 

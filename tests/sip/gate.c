@@ -159,7 +159,7 @@ int gate_lookup(const char *conf, size_t conflen, const char *user,
 
 int gate_client(const char *host)
 {
-	struct timeval tv = {2, 0};
+	struct timeval tv = {30, 0};
 	struct sa sa;
 	int fd;
 
@@ -218,6 +218,23 @@ void expect(int fd, char *buf, const char *start)
 }
 
 
+/* An answer to this request, and not one that is repeated of another */
+static bool is_answer(const char *buf, const char *callid, unsigned seq,
+		      const char *method)
+{
+	char line[128];
+
+	(void)snprintf(line, sizeof(line), "\r\nCall-ID: %s\r\n", callid);
+	if (!strstr(buf, line))
+		return false;
+
+	(void)snprintf(line, sizeof(line), "\r\nCSeq: %u %s\r\n", seq,
+		       method);
+
+	return strstr(buf, line) != NULL;
+}
+
+
 void ask(int fd, char *buf, const char *method, const char *conf,
 	 const char *callid, unsigned seq, const char *more,
 	 const char *start)
@@ -226,7 +243,11 @@ void ask(int fd, char *buf, const char *method, const char *conf,
 				 NULL, more);
 
 	text_send(fd, buf, n);
-	expect(fd, buf, start);
+	do {
+		(void)text_recv(fd, buf);
+	} while (!is_answer(buf, callid, seq, method));
+	ck_assert_msg(!strncmp(buf, start, strlen(start)), "not %s but:\n%s",
+		      start, buf);
 }
 
 

@@ -247,11 +247,10 @@ bool phone_wait(struct phone *p, unsigned ms)
 }
 
 
-/* Status of the next final response, 0 if none comes within 3 s; 100 is
-   passed over. */
+/* Status of the next final response, 0 if none comes; 100 is passed over. */
 unsigned phone_status(struct phone *p)
 {
-	while (phone_wait(p, 3000)) {
+	while (phone_wait(p, PHONE_LIMIT)) {
 		if (!p->msg->req && p->msg->scode > 100)
 			return p->msg->scode;
 	}
@@ -260,10 +259,10 @@ unsigned phone_status(struct phone *p)
 }
 
 
-/* The next message within 3 s is this request. */
+/* The next request is this one. */
 bool phone_request(struct phone *p, const char *method)
 {
-	while (phone_wait(p, 3000)) {
+	while (phone_wait(p, PHONE_LIMIT)) {
 		if (p->msg->req)
 			return !pl_strcmp(&p->msg->met, method);
 	}

@@ -8,6 +8,10 @@
 #ifndef JUNCTOR_TESTS_SIP_PHONE_H
 #define JUNCTOR_TESTS_SIP_PHONE_H
 
+/* What a test waits for at most [ms]: it only ends what would never end, on a
+   machine that is slow and stands still now and then. */
+enum { PHONE_LIMIT = 30000 };
+
 struct phone {
 	int fd;
 	bool tcp;

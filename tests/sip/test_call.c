@@ -100,7 +100,7 @@ START_TEST(call_redirected)
 			    "<sip:x@127.0.0.1:9;ticket=a.b>"));
 	phone_send(&p, "ACK", NULL, NULL);
 	fix_told(&fx, "join end:302");
-	ck_assert(fix_idle(&fx, 0));
+	ck_assert(fix_idle(&fx));
 
 	phone_close(&p);
 	fix_close(&fx);
@@ -121,7 +121,7 @@ START_TEST(call_refused)
 	ck_assert(!pl_strcmp(&p.msg->reason, "Not You"));
 	phone_send(&p, "ACK", NULL, NULL);
 	fix_told(&fx, "join end:403");
-	ck_assert(fix_idle(&fx, 0));
+	ck_assert(fix_idle(&fx));
 
 	phone_close(&p);
 	fix_close(&fx);
@@ -146,7 +146,7 @@ START_TEST(call_cancelled)
 	phone_open(&p, &fx.laddr, false, "silent");
 
 	phone_send(&p, "INVITE", NULL, phone_sdp);
-	ck_assert(phone_wait(&p, 1000));
+	ck_assert(phone_wait(&p, PHONE_LIMIT));
 	ck_assert_uint_eq(p.msg->scode, 100);
 
 	phone_send(&p, "CANCEL", NULL, NULL);
@@ -163,7 +163,7 @@ START_TEST(call_cancelled)
 	phone_send(&p, "ACK", NULL, NULL);
 
 	fix_told(&fx, "join end:487");
-	ck_assert(fix_idle(&fx, 0));
+	ck_assert(fix_idle(&fx));
 	ck_assert_int_eq(sipcall_accept(fx.call, fix_sdp, strlen(fix_sdp)),
 			 ENOTCONN);
 
@@ -212,7 +212,7 @@ START_TEST(call_cancel_crosses)
 			fix_told(&fx, "join end:487");
 		}
 
-		ck_assert(fix_idle(&fx, 100));
+		ck_assert(fix_idle(&fx));
 		fx.log[0] = '\0';
 		phone_close(&p);
 	}
@@ -268,6 +268,16 @@ START_TEST(call_invite_repeated)
 END_TEST
 
 
+/* Longer than any transaction lives, in which nothing is repeated any more */
+enum { LATE_T1 = 25 };
+
+static void forgotten(struct phone *p)
+{
+	while (phone_wait(p, 100 * LATE_T1))
+		;
+}
+
+
 /* A copy of the INVITE that comes when its transaction is long forgotten
    does not make a second call. */
 START_TEST(call_invite_late_copy)
@@ -279,7 +289,7 @@ START_TEST(call_invite_late_copy)
 	size_t len;
 
 	fix_conf(&conf, "127.0.0.1");
-	conf.t1 = 10;
+	conf.t1 = LATE_T1;
 	fix_open(&fx, &conf);
 	phone_open(&p, &fx.laddr, false, "room");
 
@@ -288,23 +298,21 @@ START_TEST(call_invite_late_copy)
 	memcpy(invite, p.sent, len);
 	ck_assert_uint_eq(phone_status(&p), 200);
 	phone_send(&p, "ACK", NULL, NULL);
-	loop_run(1000);
+	forgotten(&p);
 	phone_raw(&p, invite, len);
 	ck_assert_uint_eq(phone_status(&p), 482);
-	while (phone_wait(&p, 300))
-		;
+	forgotten(&p);
 
 	phone_send(&p, "BYE", NULL, NULL);
 	ck_assert_uint_eq(phone_status(&p), 200);
-	loop_run(1000);
+	forgotten(&p);
 	phone_raw(&p, invite, len);
 	ck_assert_uint_eq(phone_status(&p), 482);
 	fix_told(&fx, "join established end:0");
-	ck_assert(fix_idle(&fx, 0));
+	ck_assert(fix_idle(&fx));
 
 	/* the same phone, later; nobody acknowledged the 482 */
-	while (phone_wait(&p, 300))
-		;
+	forgotten(&p);
 	p.ttag[0] = '\0';
 	fix_join(&fx, &p);
 	ck_assert_uint_eq(sipstack_stat(fx.st, SIPSTACK_CALLS, 0), 1);
@@ -333,7 +341,7 @@ START_TEST(call_not_acked)
 	phone_open(&p, &fx.laddr, false, "room");
 
 	phone_send(&p, "INVITE", NULL, phone_sdp);
-	while (phone_wait(&p, 3000) && !p.msg->req)
+	while (phone_wait(&p, PHONE_LIMIT) && !p.msg->req)
 		++n;
 
 	ck_assert_uint_ge(n, 3);
@@ -341,7 +349,7 @@ START_TEST(call_not_acked)
 	ck_assert(phone_has(&p, "Reason", "cause=408"));
 	phone_answer(&p, 200, NULL, NULL);
 	fix_told(&fx, "join end:408");
-	ck_assert(fix_idle(&fx, 1000));
+	ck_assert(fix_idle(&fx));
 
 	phone_close(&p);
 	fix_close(&fx);
@@ -367,7 +375,7 @@ START_TEST(call_bye_from_us)
 	fix_told(&fx, "end:480");
 	ck_assert_uint_eq(sipstack_stat(fx.st, SIPSTACK_CALLS, 0), 1);
 	phone_answer(&p, 200, NULL, NULL);
-	ck_assert(fix_idle(&fx, 1000));
+	ck_assert(fix_idle(&fx));
 
 	phone_close(&p);
 	fix_close(&fx);
@@ -404,7 +412,7 @@ START_TEST(call_nat)
 	ck_assert(phone_request(&p, "BYE"));
 	phone_answer(&p, 200, NULL, NULL);
 	fix_told(&fx, "answer end:0");
-	ck_assert(fix_idle(&fx, 1000));
+	ck_assert(fix_idle(&fx));
 
 	phone_close(&p);
 	fix_close(&fx);
@@ -429,7 +437,7 @@ START_TEST(call_bye_before_ack)
 	ck_assert(phone_request(&p, "BYE"));
 	phone_answer(&p, 200, NULL, NULL);
 	fix_told(&fx, "join end:0");
-	ck_assert(fix_idle(&fx, 1000));
+	ck_assert(fix_idle(&fx));
 
 	phone_close(&p);
 	fix_close(&fx);
@@ -447,7 +455,7 @@ START_TEST(call_bye_before_answer)
 	phone_open(&p, &fx.laddr, false, "silent");
 
 	phone_send(&p, "INVITE", NULL, phone_sdp);
-	loop_run(50);
+	fix_told(&fx, "join");
 	ck_assert(!sipcall_bye(fx.call, 0, NULL));
 	ck_assert_uint_eq(phone_status(&p), 480);
 	phone_send(&p, "ACK", NULL, NULL);
@@ -478,7 +486,7 @@ START_TEST(call_byes_cross)
 	/* ours comes again, until it is answered */
 	ck_assert(phone_request(&p, "BYE"));
 	phone_answer(&p, 481, NULL, NULL);
-	ck_assert(fix_idle(&fx, 1000));
+	ck_assert(fix_idle(&fx));
 	fix_told(&fx, "end:0");
 
 	phone_close(&p);
@@ -527,7 +535,7 @@ START_TEST(call_no_answer_in_ack)
 	ck_assert(phone_request(&p, "BYE"));
 	phone_answer(&p, 200, NULL, NULL);
 	fix_told(&fx, "join end:400");
-	ck_assert(fix_idle(&fx, 1000));
+	ck_assert(fix_idle(&fx));
 
 	phone_close(&p);
 	fix_close(&fx);
@@ -592,7 +600,7 @@ START_TEST(call_dialog_told)
 	ck_assert_uint_eq(phone_status(&p), 200);
 	ck_assert(phone_has(&p, "Record-Route", "sip:127.0.0.1:9;lr"));
 	phone_send(&p, "ACK", NULL, NULL);
-	loop_run(20);
+	fix_told(&fx, "join established");
 
 	ck_assert(!sipcall_freeze(fx.call));
 	fix_told(&fx, "join established dialog");
@@ -654,7 +662,7 @@ static Suite *call_suite(void)
 	Suite *s = suite_create("call");
 	TCase *tc = tcase_create("call");
 
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, call_basic);
 	tcase_add_test(tc, call_account);
 	tcase_add_test(tc, call_redirected);

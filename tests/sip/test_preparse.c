@@ -443,7 +443,7 @@ int main(void)
 	SRunner *sr = srunner_create(s);
 	int failed;
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, accepts, 0, ARRAY_SIZE(acceptv));
 	tcase_add_loop_test(tc, prefixes, 0, ARRAY_SIZE(acceptv));
 	tcase_add_loop_test(tc, mutations, 0, ARRAY_SIZE(acceptv));

@@ -289,7 +289,7 @@ int main(void)
 
 	su_init();
 
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, redirected);
 	tcase_add_test(tc, handed_over);
 	tcase_add_test(tc, came_back);

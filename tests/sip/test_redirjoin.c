@@ -26,7 +26,7 @@ static struct redirect_join *join_wait(struct redirect *r, atomic_uint *wakes)
 {
 	unsigned i;
 
-	for (i=0; i<2000 && !*wakes; i++)
+	for (i=0; i<30000 && !*wakes; i++)
 		usleep(1000);
 
 	*wakes = 0;
@@ -138,7 +138,7 @@ int main(void)
 
 	su_init();
 
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, deferred);
 	suite_add_tcase(s, tc);
 

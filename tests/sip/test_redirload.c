@@ -83,10 +83,14 @@ START_TEST(junk)
 		}
 
 		text_send(fd, buf, n);
+
+		/* no more than there is room for, on a slow machine, too */
+		if (i % 20 == 19)
+			ask(fd, buf, "OPTIONS", "known", "sync", i, "",
+			    "SIP/2.0 480 ");
 	}
 
 	/* whatever came back for those */
-	usleep(200000);
 	while (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
 		;
 
@@ -153,7 +157,7 @@ int main(void)
 
 	su_init();
 
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, bursts);
 	tcase_add_test(tc, junk);
 	tcase_add_test(tc, threads_share);

@@ -333,7 +333,7 @@ static Suite *refer_suite(void)
 	Suite *s = suite_create("refer");
 	TCase *tc = tcase_create("refer");
 
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, refer_followed);
 	tcase_add_test(tc, refer_overtaken);
 	tcase_add_loop_test(tc, refer_answered, 0, ARRAY_SIZE(answerv));

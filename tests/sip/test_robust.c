@@ -122,7 +122,17 @@ static bool alive(struct phone *p)
 	phone_new(p);
 	phone_send(p, "OPTIONS", NULL, NULL);
 
-	return phone_status(p) == 200;
+	/* after much junk there may be no room for it at first */
+	for (int i = 0; i < PHONE_LIMIT / 2000; i++) {
+		while (phone_wait(p, 2000)) {
+			if (!p->msg->req && p->msg->scode > 100)
+				return p->msg->scode == 200;
+		}
+		if (!p->tcp)
+			phone_repeat(p);
+	}
+
+	return false;
 }
 
 
@@ -154,7 +164,7 @@ static void torture(const char *addr)
 	}
 
 	fix_told(&fx, "");
-	ck_assert(fix_idle(&fx, 0));
+	ck_assert(fix_idle(&fx));
 	fix_close(&fx);
 }
 
@@ -632,7 +642,7 @@ START_TEST(robust_tcp_fields)
 			n += 6;
 		}
 		phone_raw(&p, buf, n);
-		ck_assert(!phone_wait(&p, 2000));
+		ck_assert(!phone_wait(&p, PHONE_LIMIT));
 		errno = 0;
 		ck_assert_int_le(recv(p.fd, buf, 1, MSG_DONTWAIT), 0);
 		ck_assert_int_ne(errno, EAGAIN);
@@ -675,7 +685,7 @@ START_TEST(robust_ipv6)
 	ck_assert(phone_request(&q, "BYE"));
 	phone_answer(&q, 200, NULL, NULL);
 	fix_told(&fx, "join established end:0 join established end:0");
-	ck_assert(fix_idle(&fx, 1000));
+	ck_assert(fix_idle(&fx));
 
 	phone_close(&q);
 	phone_close(&p);
@@ -747,7 +757,7 @@ static void storm(unsigned threads)
 		phone_close(&pv[i]);
 	}
 
-	ck_assert(fix_idle(&fx, 1000));
+	ck_assert(fix_idle(&fx));
 	fx.st = mem_deref(fx.st);
 	mem_deref(conf.redirect);
 	fix_close(&fx);
@@ -773,7 +783,7 @@ static Suite *robust_suite(void)
 	Suite *s = suite_create("robust");
 	TCase *tc = tcase_create("robust");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, robust_torture);
 	tcase_add_test(tc, robust_torture6);
 	tcase_add_test(tc, robust_garbage);
