@@ -20,6 +20,7 @@
 #include "connect/connect.h"
 #include "connect/room.h"
 #include "connect/seatwriter.h"
+#include "connect/stream.h"
 
 
 enum {
@@ -387,6 +388,7 @@ static int place(struct adoption *a, const struct seat *s)
 int leg_adopt(struct connect *c, const struct odict *seat, bool crash,
 	      connect_adopt_h *h, void *arg)
 {
+	struct mesh_stream stream;
 	struct adoption *a;
 	struct seat s;
 	int err;
@@ -395,6 +397,8 @@ int leg_adopt(struct connect *c, const struct odict *seat, bool crash,
 		return EINVAL;
 
 	err = seat_decode(&s, seat);
+	if (!err && s.stream)
+		err = stream_decode(&stream, s.stream);
 	if (err)
 		return err;
 

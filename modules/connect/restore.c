@@ -9,6 +9,7 @@
 #include "connect/connect.h"
 #include "connect/negotiate.h"
 #include "connect/room.h"
+#include "connect/stream.h"
 
 
 enum {
@@ -126,32 +127,13 @@ uint32_t seat_moves(const struct connect *c, const struct seat *s)
 static bool stream_fill(struct mesh_stream *to, const struct seat *s,
 			bool crash)
 {
-	const struct seat_stream *from = &s->stream;
-
-	if (!from->ssrc)
+	if (!s->stream || stream_decode(to, s->stream))
 		return false;
 
 	if (crash && (s->media.dtx || seat_age(s) / 1000000 > AGE_MAX))
 		return false;
 
-	*to = (struct mesh_stream){
-		.age = from->age + (crash ? seat_age(s) : 0),
-		.ssrc = from->ssrc, .ts = from->ts,
-		.step = from->step, .ptime = from->ptime, .seq = from->seq,
-		.pt = from->pt, .on = from->on, .psent = from->psent,
-		.osent = from->osent, .tx_packets = from->tx_packets,
-		.tx_bytes = from->tx_bytes, .tx_lost = from->tx_lost,
-		.rtt = from->rtt, .rx_packets = from->rx_packets,
-		.rx_bytes = from->rx_bytes, .rx_ssrc = from->rx_ssrc,
-		.rx_ext_seq = from->rx_ext_seq,
-		.rx_expected = from->rx_expected, .rx_lost = from->rx_lost,
-		.rx_late = from->rx_late, .rx_dup = from->rx_dup,
-		.rx_jitter = from->rx_jitter, .concealed = from->concealed,
-		.loud = from->loud,
-		.expected_prior = from->expected_prior,
-		.lost_prior = from->lost_prior, .lsr = from->lsr,
-		.lsr_age = from->lsr_age,
-	};
+	to->age += crash ? seat_age(s) : 0;
 
 	return true;
 }

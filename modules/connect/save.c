@@ -17,6 +17,7 @@
 #include "connect/negotiate.h"
 #include "connect/room.h"
 #include "connect/seatwriter.h"
+#include "connect/stream.h"
 
 
 /* One dialog that is being asked for. */
@@ -107,29 +108,16 @@ static void state_fill(struct seat_state *to, const struct member *m)
 }
 
 
-static void stream_fill(struct seat_stream *to, const struct member *m)
+/* NULL: nothing was sent yet */
+static int stream_make(struct odict **odp, const struct member *m)
 {
 	struct mesh_stream st;
 
+	*odp = NULL;
 	if (mesh_part_stream(m->part, &st) || !st.step)
-		return;
+		return 0;
 
-	*to = (struct seat_stream){
-		.age = st.age, .ssrc = st.ssrc, .ts = st.ts,
-		.step = st.step, .ptime = st.ptime, .seq = st.seq,
-		.pt = st.pt, .on = st.on, .psent = st.psent,
-		.osent = st.osent, .tx_packets = st.tx_packets,
-		.tx_bytes = st.tx_bytes, .tx_lost = st.tx_lost,
-		.rtt = st.rtt, .rx_packets = st.rx_packets,
-		.rx_bytes = st.rx_bytes, .rx_ssrc = st.rx_ssrc,
-		.rx_ext_seq = st.rx_ext_seq, .rx_expected = st.rx_expected,
-		.rx_lost = st.rx_lost, .rx_late = st.rx_late,
-		.rx_dup = st.rx_dup, .rx_jitter = st.rx_jitter,
-		.concealed = st.concealed, .loud = st.loud,
-		.expected_prior = st.expected_prior,
-		.lost_prior = st.lost_prior, .lsr = st.lsr,
-		.lsr_age = st.lsr_age,
-	};
+	return stream_encode(odp, &st);
 }
 
 
@@ -172,6 +160,7 @@ int member_save(struct member *m, const char *dialog, size_t len,
 	};
 	struct connect *c = m->room->c;
 	struct seat s = {.kind = SEAT_LEG};
+	struct odict *stream = NULL;
 	char text[SEAT_DIALOG_MAX];
 	int err;
 
@@ -179,26 +168,31 @@ int member_save(struct member *m, const char *dialog, size_t len,
 		return EOVERFLOW;
 
 	err = odict_alloc(&se.x, 4);
+	if (!err)
+		err = stream_make(&stream, m);
 	if (err)
-		return err;
+		goto out;
 
 	memcpy(text, dialog, len);
 	text[len] = '\0';
 	s.dialog = text;
 	s.moves = m->moves;
 	s.x = se.x;
+	s.stream = stream;
 
 	join_fill(&s, c, m->room, client_join(m->client));
 	member_fill(&s.member, m);
 	media_fill(&s.media, m);
 	state_fill(&s.state, m);
-	stream_fill(&s.stream, m);
 
 	event_fire(server_events(service_server(c->svc)),
 		   &(struct event){.name = "seat.save", .callid = s.callid,
 				   .data = &se});
 
 	err = seat_encode(odp, &s);
+
+ out:
+	mem_deref(stream);
 	mem_deref(se.x);
 
 	return err;

@@ -81,34 +81,6 @@ static const struct field media_fields[] = {
 	{NULL, 0, 0, 0, 0}
 };
 
-#define U32(name, member) \
-	F(seat_stream, name, FIELD_U32, member, 0, UINT32_MAX)
-#define U64(name, member) F(seat_stream, name, FIELD_U64, member, 0, 0)
-
-static const struct field stream_fields[] = {
-	U64("age", age),
-	F(seat_stream, "ssrc", FIELD_U32, ssrc, 1, UINT32_MAX),
-	U32("ts", ts),
-	F(seat_stream, "step", FIELD_U32, step, 0, 48000),
-	F(seat_stream, "ptime", FIELD_U32, ptime, 0, 60),
-	F(seat_stream, "seq", FIELD_U16, seq, 0, UINT16_MAX),
-	F(seat_stream, "pt", FIELD_U8, pt, 0, 127),
-	F(seat_stream, "on", FIELD_BOOL, on, 0, 0),
-	U32("psent", psent), U32("osent", osent),
-	U64("tx_packets", tx_packets), U64("tx_bytes", tx_bytes),
-	U32("tx_lost", tx_lost), U32("rtt", rtt),
-	U64("rx_packets", rx_packets), U64("rx_bytes", rx_bytes),
-	U32("rx_ssrc", rx_ssrc), U32("rx_ext_seq", rx_ext_seq),
-	U32("rx_expected", rx_expected), U32("rx_lost", rx_lost),
-	U32("rx_late", rx_late), U32("rx_dup", rx_dup),
-	U32("rx_jitter", rx_jitter), U32("concealed", concealed),
-	F(seat_stream, "loud", FIELD_U8, loud, 0, 127),
-	U32("expected_prior", expected_prior),
-	U32("lost_prior", lost_prior), U32("lsr", lsr),
-	U64("lsr_age", lsr_age),
-	{NULL, 0, 0, 0, 0}
-};
-
 static const struct field watch_fields[] = {
 	F(seat_watch, "version", FIELD_U32, version, 0, UINT32_MAX),
 	F(seat_watch, "digest", FIELD_TEXT, digest, 0, 20),
@@ -206,7 +178,7 @@ static bool seat_valid(const struct seat *s)
  * Write a seat down
  *
  * @param odp Set to the object, owned by the caller
- * @param s   Seat; x is referenced
+ * @param s   Seat; stream and x are referenced
  *
  * @return 0 if success; EINVAL; EILSEQ if something that names it is no
  *         UTF-8 and would not come out as it went in; ENOMEM
@@ -245,9 +217,9 @@ int seat_encode(struct odict **odp, const struct seat *s)
 		if (s->media.codec[0])
 			err |= put_part(od, "media", media_fields,
 					&s->media);
-		if (s->stream.ssrc)
-			err |= put_part(od, "stream", stream_fields,
-					&s->stream);
+		if (s->stream && !list_isempty(&s->stream->lst))
+			err |= odict_entry_add(od, "stream", ODICT_OBJECT,
+					       s->stream);
 	}
 
 	if (s->x && !list_isempty(&s->x->lst))
@@ -421,7 +393,7 @@ static int get_leg(struct seat *s, const struct odict *od)
 	err |= get_fields(&s->member, member_fields, od, "member", true);
 	err |= get_fields(&s->state, state_fields, od, "state", false);
 	err |= get_fields(&s->media, media_fields, od, "media", false);
-	err |= get_fields(&s->stream, stream_fields, od, "stream", false);
+	s->stream = get_part(od, "stream", false, &err);
 
 	if (s->media.ptime % 10 || s->media.ptime == 30 ||
 	    s->media.ptime == 50)
@@ -437,7 +409,7 @@ static int get_leg(struct seat *s, const struct odict *od)
 /**
  * Read a seat
  *
- * @param s  Set to what it says; texts and x point into the object
+ * @param s  Set to what it says; texts, stream and x point into the object
  * @param od Object
  *
  * @return 0 if success; EBADMSG if something is missing, of a wrong type or

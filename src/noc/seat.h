@@ -66,27 +66,6 @@ struct seat_media {            /* what was agreed                          */
 	bool send, recv;           /* do we send, do we listen              */
 };
 
-/* The streams to and from somebody, `age` before the seat was saved: the
-   numbers of struct mesh_stream */
-struct seat_stream {
-	uint64_t age;              /* [us]                                  */
-	uint32_t ssrc;             /* 0: nothing known, begin anew          */
-	uint32_t ts, step, ptime;
-	uint16_t seq;
-	uint8_t pt;
-	bool on;
-	uint32_t psent, osent;
-	uint64_t tx_packets, tx_bytes;
-	uint32_t tx_lost, rtt;
-	uint64_t rx_packets, rx_bytes;
-	uint32_t rx_ssrc, rx_ext_seq;
-	uint32_t rx_expected, rx_lost, rx_late, rx_dup;
-	uint32_t rx_jitter, concealed;
-	uint8_t loud;              /* of the talk, 0: none, 127 is full     */
-	uint32_t expected_prior, lost_prior, lsr;
-	uint64_t lsr_age;          /* [us]                                  */
-};
-
 struct seat_watch {            /* what a watcher of the roster knows       */
 	uint32_t version;          /* of the last document it got           */
 	char digest[20];           /* of what it knows; "": it is behind    */
@@ -94,7 +73,8 @@ struct seat_watch {            /* what a watcher of the roster knows       */
 	unsigned speakingc;
 };
 
-/* Texts and x are borrowed: of whom encodes, or of the object decoded. */
+/* Texts, stream and x are borrowed: of whom encodes, or of the object
+   decoded. */
 struct seat {
 	enum seat_kind kind;
 	const char *conference;
@@ -108,7 +88,8 @@ struct seat {
 	struct seat_member member; /* SEAT_LEG only, and the next three     */
 	struct seat_state state;
 	struct seat_media media;
-	struct seat_stream stream;
+	/* Numbers of its streams, as the mesh has them; NULL: begin anew */
+	const struct odict *stream;
 	struct seat_watch watch;   /* SEAT_WATCHER only                     */
 	const struct odict *x;     /* one member per service, or NULL       */
 };
