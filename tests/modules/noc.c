@@ -18,6 +18,8 @@
 #include "noc.h"
 
 
+enum { UNTIL_MS = 20000 };
+
 struct noc noc;
 
 
@@ -396,10 +398,31 @@ static bool created_handler(const struct event *ev, void *arg)
 }
 
 
+/**
+ * Say what is to be true before the next step, be it that it takes long
+ *
+ * @param h Returns true when it is
+ */
+void noc_until(bool (*h)(void))
+{
+	noc.until = h;
+	noc.waited = 0;
+}
+
+
 static void step_handler(void *arg)
 {
 	(void)arg;
 
+	if (noc.until && !noc.until()) {
+		noc.waited += 10;
+		ck_assert_msg(noc.waited < UNTIL_MS, "step %u does not end",
+			      noc.step);
+		tmr_start(&noc.tmr, 10, step_handler, NULL);
+		return;
+	}
+
+	noc.until = NULL;
 	if (noc.step == noc.stepc) {
 		server_stop(noc.srv, false);
 		return;

@@ -48,6 +48,8 @@ struct noc {
 	void (*const *stepv)(void);
 	unsigned stepc, step;
 	unsigned delay;            /* before the next step [ms]             */
+	bool (*until)(void);       /* before the next step, NULL: nothing   */
+	unsigned waited;           /* ... so long [ms]                      */
 	char dir[64];
 };
 
@@ -65,6 +67,7 @@ typedef void (step_h)(void);
 
 extern struct noc noc;
 
+void noc_until(bool (*h)(void));
 void noc_run(const char *conf, step_h *const *stepv, unsigned stepc);
 
 struct phone *phone_call_media(unsigned ix, const char *conf,

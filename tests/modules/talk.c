@@ -12,7 +12,7 @@
 #include <re.h>
 #include "talk.h"
 
-enum { LIMIT_S = 10 };           /* of any test [s]                        */
+enum { LIMIT_S = 30 };           /* of any test [s]                        */
 
 struct talks {
 	struct talk *tv;
@@ -99,6 +99,8 @@ void talk_do(struct talk *t)
 		(void)shutdown(fd, SHUT_WR);
 	if (!t->piece && t->pause_ms)
 		nap(t->pause_ms);
+	for (unsigned i = 0; t->until && !*t->until && i < LIMIT_S * 100; i++)
+		nap(10);
 
 	/* what a refusing server said is there even if it did not listen */
 	if (!t->leave) {

@@ -7,6 +7,8 @@
 #ifndef JUNCTOR_TESTS_TALK_H
 #define JUNCTOR_TESTS_TALK_H
 
+#include <stdatomic.h>
+
 enum { TALK_MAX = 8 << 20 };     /* answer kept [bytes]                    */
 
 struct talk {
@@ -15,6 +17,7 @@ struct talk {
 	size_t len;              /* of say; 0: up to its zero byte         */
 	size_t piece;            /* bytes sent at a time; 0: all           */
 	unsigned pause_ms;       /* between pieces, or before reading      */
+	atomic_bool *until;      /* do not read before this; or NULL       */
 	bool leave;              /* close without reading                  */
 	bool half;               /* say that nothing more will come        */
 

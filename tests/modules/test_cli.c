@@ -187,7 +187,8 @@ static void run_script(struct scene *sc)
 	ck_assert_int_eq(run(sc, out, sizeof(out), "status"), 4);
 
 	stop(sc);
-	nap(100);
+	for (i = 0; i < 200 && run(sc, out, sizeof(out), "status") != 3; i++)
+		nap(100);
 	ck_assert_int_eq(run(sc, out, sizeof(out), "status"), 3);
 	ck_assert_int_eq(run(sc, out, sizeof(out), "stop"), 3);
 }

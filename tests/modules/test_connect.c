@@ -2,9 +2,10 @@
  * @file test_connect.c  The connect services, between a client host that is
  *                       the test itself and the real mesh
  *
- * A test is a list of steps with the time to wait before each; they run in
- * the main loop of a real server. Clients are made by the test, their phones
- * send and hear real RTP.
+ * A test is a list of steps with the time to wait before each, and with what
+ * has to be true then, however long that takes; they run in the main loop of a
+ * real server. Clients are made by the test, their phones send and hear real
+ * RTP.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,11 @@
 #include "../mesh/phone.h"
 
 
-enum { CLIENTS = 4, LONG = 1000, SHORT = 60 };      /* [ms] */
+enum {
+	CLIENTS = 4,
+	LONG = 600, SHORT = 60,              /* [ms]                     */
+	LIMIT = 20000,                       /* for what has to be [ms]  */
+};
 
 struct user {
 	struct client *client;
@@ -38,6 +43,7 @@ struct user {
 struct step {
 	unsigned wait;                       /* before it [ms]           */
 	void (*run)(void);
+	bool (*ready)(void);                 /* or NULL                  */
 };
 
 static struct {
@@ -46,6 +52,7 @@ static struct {
 	char dir[32];
 	const struct step *step;
 	struct tmr tmr;
+	unsigned waited;                     /* for this step [ms]       */
 	unsigned joined, left, speaking;
 	int cmd_err;
 } fix;
@@ -296,8 +303,15 @@ static void step_h(void *arg)
 		return;
 	}
 
+	if (fix.step->ready && !fix.step->ready() && fix.waited < LIMIT) {
+		fix.waited += 50;
+		tmr_start(&fix.tmr, 50, step_h, NULL);
+		return;
+	}
+
 	fix.step->run();
 	++fix.step;
+	fix.waited = 0;
 	tmr_start(&fix.tmr, fix.step->wait, step_h, NULL);
 }
 
@@ -382,6 +396,17 @@ static void three_join(void)
 }
 
 
+static bool do_three_hear(void)
+{
+	for (unsigned n = 0; n < 3; n++)
+		for (unsigned o = 0; o < 3; o++)
+			if (hears(n, o) != (n != o))
+				return false;
+
+	return fix.speaking >= 3;
+}
+
+
 static void three_hear(void)
 {
 	for (unsigned n = 0; n < 3; n++)
@@ -400,6 +425,12 @@ static void mute_first(void)
 	ck_assert_int_eq(fix.cmd_err, ENOENT);
 	command("mute", NULL);
 	ck_assert_int_eq(fix.cmd_err, EINVAL);
+}
+
+
+static bool is_first_mute(void)
+{
+	return !hears(1, 0) && !hears(2, 0) && hears(0, 1) && hears(2, 1);
 }
 
 
@@ -438,9 +469,10 @@ static void all_leave(void)
 
 
 static const struct step groups_steps[] = {
-	{SHORT, three_join}, {LONG, three_hear}, {0, mute_first},
-	{LONG, first_is_mute}, {0, star_six}, {LONG, three_hear},
-	{0, all_leave}, {SHORT, NULL},
+	{SHORT, three_join, NULL}, {LONG, three_hear, do_three_hear},
+	{0, mute_first, NULL}, {LONG, first_is_mute, is_first_mute},
+	{0, star_six, NULL}, {LONG, three_hear, do_three_hear},
+	{0, all_leave, NULL}, {SHORT, NULL, NULL},
 };
 
 
@@ -524,8 +556,8 @@ static void kick_all(void)
 
 
 static const struct step rule_steps[] = {
-	{SHORT, three_join}, {0, lock_room}, {0, say}, {0, watchers},
-	{SHORT, kick_all}, {SHORT, NULL},
+	{SHORT, three_join, NULL}, {0, lock_room, NULL}, {0, say, NULL},
+	{0, watchers, NULL}, {SHORT, kick_all, NULL}, {SHORT, NULL, NULL},
 };
 
 
@@ -539,7 +571,7 @@ END_TEST
 /* a server that stops says goodbye */
 
 static const struct step stop_steps[] = {
-	{SHORT, three_join}, {SHORT, NULL},
+	{SHORT, three_join, NULL}, {SHORT, NULL, NULL},
 };
 
 
@@ -568,6 +600,12 @@ static void two_and_a_third(void)
 }
 
 
+static bool do_two_hear(void)
+{
+	return hears(0, 1) && hears(1, 0) && !hears(0, 0) && !hears(1, 1);
+}
+
+
 static void two_hear(void)
 {
 	ck_assert(hears(0, 1));
@@ -585,8 +623,8 @@ static void one_leaves(void)
 
 
 static const struct step pair_steps[] = {
-	{SHORT, two_and_a_third}, {LONG, two_hear}, {0, one_leaves},
-	{SHORT, NULL},
+	{SHORT, two_and_a_third, NULL}, {LONG, two_hear, do_two_hear},
+	{0, one_leaves, NULL}, {SHORT, NULL, NULL},
 };
 
 
@@ -604,7 +642,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 240);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, groups_everybody_hears_everybody);
 	tcase_add_test(tc, operators_rule);

@@ -204,16 +204,41 @@ static void *watch_thread(void *arg)
 	return NULL;
 }
 
+static unsigned requests(struct scene *sc)
+{
+	static const char name[] = "\njunctor_remote_requests_total ";
+	const char *found;
+	struct talk t;
+	unsigned n;
+
+	ck_assert_uint_eq(ask(sc, &t, "GET", "/metrics", NULL), 200);
+	found = strstr(t.heard, name);
+	ck_assert_ptr_nonnull(found);
+	n = (unsigned)strtoul(found + sizeof(name) - 1, NULL, 10);
+	talk_reset(&t);
+
+	return n;
+}
+
+/* Begin to watch; the server knows of it on return */
 static void watch_start(struct scene *sc, pthread_t *tid, struct talk *t,
 			char *text, size_t sz, const char *path)
 {
+	unsigned before, asked = 0;
+
 	(void)re_snprintf(text, sz, "GET %s HTTP/1.0\r\n"
 			  "Authorization: Bearer %s\r\n\r\n", path,
 			  sc->token);
 	t->addr = sc->addr;
 	t->say  = text;
+	before = requests(sc);
 	(void)pthread_create(tid, NULL, watch_thread, t);
-	nap(200);
+
+	/* whoever counts is a request, too */
+	while (requests(sc) < before + ++asked + 1) {
+		ck_assert_uint_lt(asked, 2000);
+		nap(10);
+	}
 }
 
 static void watch_script(struct scene *sc)
@@ -263,7 +288,8 @@ END_TEST
 /* One watcher sleeps: the others and the server do not notice. */
 static void sleeper_script(struct scene *sc)
 {
-	struct talk t, sleeper = {.pause_ms = 1500};
+	atomic_bool fired = false;
+	struct talk t, sleeper = {.until = &fired};
 	char text[512];
 	pthread_t tid;
 
@@ -271,6 +297,7 @@ static void sleeper_script(struct scene *sc)
 	ck_assert_uint_eq(ask(sc, &t, "POST", "/v1/test.fire",
 			      "{\"name\":\"test.a\",\"n\":2000}"), 200);
 	talk_reset(&t);
+	fired = true;
 	(void)pthread_join(tid, NULL);
 
 	/* 2000 events are 8 MB; what the kernel and we hold is less */

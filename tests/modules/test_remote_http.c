@@ -15,15 +15,21 @@ struct fixture {
 	struct httpd *httpd;
 	struct httpd_req *kept;
 	struct sa addr;
-	struct tmr tmr;
+	struct tmr tmr, look, wait;
 	unsigned requests, gone, wrote;
+	bool (*ready)(const struct fixture *f);
+	atomic_bool until;         /* ready, for clients that wait for it   */
 };
 
-static const struct httpd_limits limits = {
+/* No limit is reached, however slow the machine is, but one that a test sets
+   to LIMIT_MS. */
+static const struct httpd_limits patient = {
 	.conns = 4, .streams = 1, .line = 128, .header = 512, .body = 256,
-	.backlog = 65536, .request_ms = 300, .idle_ms = 300,
-	.answer_ms = 200, .send_ms = 300,
+	.backlog = 65536, .request_ms = 30000, .idle_ms = 30000,
+	.answer_ms = 30000, .send_ms = 30000,
 };
+
+enum { LIMIT_MS = 300 };
 
 static void reply(struct httpd_req *req, const char *text, size_t len)
 {
@@ -102,22 +108,92 @@ static void req_handler(struct httpd_req *req, const struct http_msg *msg,
 	}
 }
 
-static void fixture_open(struct fixture *f)
+static void fixture_limits(struct fixture *f, const struct httpd_limits *lim)
 {
 	memset(f, 0, sizeof(*f));
 	ck_assert_int_eq(libre_init(), 0);
 	ck_assert_int_eq(sa_set_str(&f->addr, "127.0.0.1", 0), 0);
-	ck_assert_int_eq(httpd_listen(&f->httpd, &f->addr, &limits,
+	ck_assert_int_eq(httpd_listen(&f->httpd, &f->addr, lim,
 				      req_handler, f), 0);
 	ck_assert_int_eq(httpd_addr(f->httpd, &f->addr), 0);
+}
+
+static void fixture_open(struct fixture *f)
+{
+	fixture_limits(f, &patient);
 }
 
 static void fixture_close(struct fixture *f)
 {
 	tmr_cancel(&f->tmr);
+	tmr_cancel(&f->look);
+	tmr_cancel(&f->wait);
 	f->httpd = mem_deref(f->httpd);
 	f->kept = mem_deref(f->kept);
 	libre_close();
+}
+
+static void look_handler(void *arg)
+{
+	struct fixture *f = arg;
+
+	if (f->ready(f))
+		f->until = true;
+	else
+		tmr_start(&f->look, 5, look_handler, f);
+}
+
+/* Clients wait for this before they go on. */
+static void fixture_until(struct fixture *f,
+			  bool (*ready)(const struct fixture *f))
+{
+	f->ready = ready;
+	tmr_start(&f->look, 0, look_handler, f);
+}
+
+static void wait_handler(void *arg)
+{
+	struct fixture *f = arg;
+
+	if (f->until)
+		re_cancel();
+	else
+		tmr_start(&f->wait, 5, wait_handler, f);
+}
+
+/* What a client did last takes a while to be known. */
+static void fixture_wait(struct fixture *f,
+			 bool (*ready)(const struct fixture *f))
+{
+	f->until = false;
+	fixture_until(f, ready);
+	tmr_start(&f->wait, 0, wait_handler, f);
+	(void)re_main(NULL);
+}
+
+static bool is_cut(const struct fixture *f)
+{
+	return f->requests && !f->httpd->connc;
+}
+
+static bool is_gone(const struct fixture *f)
+{
+	return f->gone;
+}
+
+static bool is_written(const struct fixture *f)
+{
+	return f->wrote;
+}
+
+static bool two_asked(const struct fixture *f)
+{
+	return f->requests == 2;
+}
+
+static bool two_answered(const struct fixture *f)
+{
+	return f->requests == 2 && !f->kept;
 }
 
 static void talk_one(struct fixture *f, struct talk *t)
@@ -239,9 +315,11 @@ START_TEST(half_requests)
 		"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc",
 	};
 	struct talk t = {.say = halfv[_i]};
+	struct httpd_limits lim = patient;
 	struct fixture f;
 
-	fixture_open(&f);
+	lim.request_ms = LIMIT_MS;
+	fixture_limits(&f, &lim);
 	talk_one(&f, &t);
 	ck_assert_uint_eq(talk_status(&t), 408);
 	ck_assert_uint_eq(f.requests, 0);
@@ -256,9 +334,11 @@ START_TEST(trickle)
 	struct talk t = {.say = "GET / HTTP/1.1\r\nA: bbbbbbbbbbbbbbbbbbbbbb"
 		"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\n\r\n",
 		.piece = 1, .pause_ms = 10};
+	struct httpd_limits lim = patient;
 	struct fixture f;
 
-	fixture_open(&f);
+	lim.request_ms = LIMIT_MS;
+	fixture_limits(&f, &lim);
 	talk_one(&f, &t);
 	ck_assert_uint_eq(talk_status(&t), 408);
 	ck_assert_uint_eq(f.requests, 0);
@@ -327,9 +407,11 @@ START_TEST(idle_ends)
 {
 	struct talk t = {.say = "POST / HTTP/1.1\r\nContent-Length: 2\r\n"
 		"\r\nok"};
+	struct httpd_limits lim = patient;
 	struct fixture f;
 
-	fixture_open(&f);
+	lim.idle_ms = LIMIT_MS;
+	fixture_limits(&f, &lim);
 	talk_one(&f, &t);
 	ck_assert_int_eq(t.err, 0);
 	ck_assert_uint_eq(talk_status(&t), 200);
@@ -361,11 +443,14 @@ END_TEST
 /* Who asks and does not take the answer holds nothing for long. */
 START_TEST(answer_not_taken)
 {
-	struct talk t = {.say = "GET /big HTTP/1.1\r\n\r\n", .leave = true,
-		.pause_ms = 900};
 	struct fixture f;
+	struct talk t = {.say = "GET /big HTTP/1.1\r\n\r\n", .leave = true,
+		.until = &f.until};
+	struct httpd_limits lim = patient;
 
-	fixture_open(&f);
+	lim.send_ms = LIMIT_MS;
+	fixture_limits(&f, &lim);
+	fixture_until(&f, is_cut);
 	talk_one(&f, &t);
 	ck_assert_uint_eq(f.requests, 1);
 	ck_assert_uint_eq(f.httpd->connc, 0);
@@ -377,9 +462,11 @@ END_TEST
 START_TEST(never_answered)
 {
 	struct talk t = {.say = "GET /never HTTP/1.1\r\n\r\n"};
+	struct httpd_limits lim = patient;
 	struct fixture f;
 
-	fixture_open(&f);
+	lim.answer_ms = LIMIT_MS;
+	fixture_limits(&f, &lim);
 	talk_one(&f, &t);
 	ck_assert_uint_eq(talk_status(&t), 504);
 
@@ -395,13 +482,14 @@ START_TEST(client_leaves_before_answer)
 {
 	struct talk tv[2] = {
 		{.say = "GET /later HTTP/1.1\r\n\r\n", .leave = true},
-		{.say = "GET / HTTP/1.0\r\n\r\n", .pause_ms = 200},
+		{.say = "GET / HTTP/1.0\r\n\r\n"},
 	};
 	struct fixture f;
 
 	fixture_open(&f);
 	tv[0].addr = tv[1].addr = f.addr;
 	talk_run(tv, 2);
+	fixture_wait(&f, two_answered);
 	ck_assert_uint_eq(f.requests, 2);
 	ck_assert_ptr_null(f.kept);
 	ck_assert_uint_eq(talk_status(&tv[1]), 200);
@@ -414,10 +502,13 @@ END_TEST
 START_TEST(too_many_connections)
 {
 	struct talk tv[12];
+	struct httpd_limits lim = patient;
 	struct fixture f;
 	unsigned i, idle = 0, shut = 0;
 
-	fixture_open(&f);
+	/* time for all to come before the first one has to go */
+	lim.request_ms = 3000;
+	fixture_limits(&f, &lim);
 	memset(tv, 0, sizeof(tv));
 	for (i = 0; i < 12; i++) {
 		tv[i].addr = f.addr;
@@ -430,8 +521,8 @@ START_TEST(too_many_connections)
 		shut += talk_status(&tv[i]) == 0;
 		talk_reset(&tv[i]);
 	}
-	ck_assert_uint_eq(idle, limits.conns);
-	ck_assert_uint_eq(shut, 12 - limits.conns);
+	ck_assert_uint_eq(idle, lim.conns);
+	ck_assert_uint_eq(shut, 12 - lim.conns);
 	ck_assert_uint_eq(f.httpd->connc, 0);
 	fixture_close(&f);
 }
@@ -443,13 +534,15 @@ START_TEST(requests_without_reading)
 	const size_t n = 4000;
 	char *text = calloc(n, sizeof(one));
 	struct talk t = {.say = text};
+	struct httpd_limits lim = patient;
 	struct fixture f;
 	size_t i;
 
 	for (i = 0; i < n; i++)
 		memcpy(text + i * (sizeof(one) - 1), one, sizeof(one) - 1);
 
-	fixture_open(&f);
+	lim.answer_ms = LIMIT_MS;
+	fixture_limits(&f, &lim);
 	talk_one(&f, &t);
 	ck_assert_uint_eq(f.requests, 1);
 	ck_assert_uint_eq(f.httpd->connc, 0);
@@ -461,11 +554,14 @@ END_TEST
 
 START_TEST(slow_watcher_is_cut)
 {
-	struct talk t = {.say = "GET /stream HTTP/1.1\r\n\r\n",
-		.pause_ms = 1500};
 	struct fixture f;
+	struct talk t = {.say = "GET /stream HTTP/1.1\r\n\r\n",
+		.until = &f.until};
+	struct httpd_limits lim = patient;
 
-	fixture_open(&f);
+	lim.send_ms = LIMIT_MS;
+	fixture_limits(&f, &lim);
+	fixture_until(&f, is_gone);
 	talk_one(&f, &t);
 	ck_assert_uint_eq(talk_status(&t), 200);
 	ck_assert_uint_gt(f.wrote, 0);
@@ -479,15 +575,17 @@ END_TEST
 
 START_TEST(streams_are_few)
 {
-	struct talk tv[2] = {
-		{.say = "GET /stream HTTP/1.1\r\n\r\n", .pause_ms = 1500},
-		{.say = "GET /stream HTTP/1.0\r\n\r\n", .pause_ms = 1500},
-	};
 	struct fixture f;
+	struct talk tv[2] = {
+		{.say = "GET /stream HTTP/1.1\r\n\r\n", .until = &f.until},
+		{.say = "GET /stream HTTP/1.0\r\n\r\n", .until = &f.until},
+	};
 
 	fixture_open(&f);
 	tv[0].addr = tv[1].addr = f.addr;
+	fixture_until(&f, two_asked);
 	talk_run(tv, 2);
+	fixture_wait(&f, is_gone);
 	ck_assert_uint_eq(talk_status(&tv[0]) + talk_status(&tv[1]),
 			  200 + 503);
 	ck_assert_uint_eq(f.gone, 1);
@@ -500,11 +598,12 @@ END_TEST
 /* The server goes while somebody watches. */
 START_TEST(close_with_streams)
 {
-	struct talk t = {.say = "GET /stream HTTP/1.1\r\n\r\n",
-		.pause_ms = 1000, .leave = true};
 	struct fixture f;
+	struct talk t = {.say = "GET /stream HTTP/1.1\r\n\r\n",
+		.until = &f.until, .leave = true};
 
 	fixture_open(&f);
+	fixture_until(&f, is_written);
 	talk_one(&f, &t);
 	f.httpd = mem_deref(f.httpd);
 	ck_assert_uint_eq(f.gone, 1);
@@ -518,7 +617,7 @@ static Suite *http_suite(void)
 	Suite *s = suite_create("remote http");
 	TCase *tc = tcase_create("requests");
 
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, refuses, 0, ARRAY_SIZE(refusev));
 	tcase_add_loop_test(tc, refuses_long, 0, 4);
 	tcase_add_test(tc, refuses_loud);

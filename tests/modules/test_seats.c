@@ -27,6 +27,7 @@
 #include "mesh/rtcp.h"
 #include "callers.h"
 #include "farm.h"
+#include "mortal.h"
 #include "../mesh/phone.h"
 
 
@@ -1013,13 +1014,15 @@ static void die_with_legs(void)
 	int st;
 
 	if (!pid) {
+		struct usage_db_ops ops;
 		struct usage_store *s;
 
+		mortal_ops(&ops);
 		(void)re_snprintf(file, sizeof file, "%s/m1", farm.dir);
 		(void)mkdir(file, 0700);
 		(void)re_snprintf(file, sizeof file, "%s/m1/usage.db",
 				  farm.dir);
-		if (usage_store_alloc(&s, &usage_sqlite, file, "m1", true))
+		if (usage_store_alloc(&s, &ops, file, "m1", true))
 			_exit(1);
 		for (unsigned i = 0; i < 4; i++) {
 			struct usage_leg leg = {
@@ -1032,9 +1035,7 @@ static void die_with_legs(void)
 			if (usage_store_push(s, &leg))
 				_exit(1);
 		}
-		usage_store_heartbeat(s);
-		usleep(300000);
-		_exit(0);
+		mortal_end(s);
 	}
 
 	ck_assert_int_eq(waitpid(pid, &st, 0), pid);

@@ -25,6 +25,8 @@
 	"standby.interval 20\nstandby.timeout 150\nstandby.grace 200\n" \
 	"standby.drain 300\n"
 
+enum { HOOK_MS = 20000 };          /* for a hook that does its work         */
+
 /* The other server of the role, made up */
 static struct {
 	struct udp_sock *us;
@@ -77,14 +79,14 @@ START_TEST(test_hook)
 	int err;
 
 	(void)setenv("SECRET", "x", 1);
-	ck_assert_int_eq(0, hook_try("test $1 = up -a $2 = 1.2.3.4", 1000));
-	ck_assert_int_eq(ECANCELED, hook_try("exit 3", 1000));
-	ck_assert_int_eq(ECANCELED, hook_try("kill -9 $$", 1000));
+	ck_assert_int_eq(0, hook_try("test $1 = up -a $2 = 1.2.3.4", HOOK_MS));
+	ck_assert_int_eq(ECANCELED, hook_try("exit 3", HOOK_MS));
+	ck_assert_int_eq(ECANCELED, hook_try("kill -9 $$", HOOK_MS));
 	ck_assert_int_eq(ETIMEDOUT, hook_try("sleep 30 & sleep 30", 50));
 	/* nothing of ours is in its environment, no descriptor open */
 	ck_assert_int_eq(0, hook_try("test -z \"$SECRET\" -a -n \"$PATH\"",
-				     1000));
-	ck_assert_int_eq(0, hook_try("test ! -e /proc/self/fd/5", 1000));
+				     HOOK_MS));
+	ck_assert_int_eq(0, hook_try("test ! -e /proc/self/fd/5", HOOK_MS));
 
 	ck_assert_int_eq(0, libre_init());
 	ck_assert_int_eq(ENOENT, hook_run(&hk, missing, 100, hook_end, &err));
@@ -109,17 +111,29 @@ static void hook_write(const char *script)
 }
 
 
-static void trail_is(const char *want)
+static void trail_read(char *buf, size_t sz)
 {
-	char buf[256] = "";
 	FILE *f = fopen(trail, "r");
-	size_t n = f ? fread(buf, 1, sizeof(buf) - 1, f) : 0;
+	size_t n = f ? fread(buf, 1, sz - 1, f) : 0;
 
 	buf[n] = '\0';
 	if (f)
 		fclose(f);
+}
+
+
+static void trail_is(const char *want)
+{
+	char buf[256];
+
+	trail_read(buf, sizeof(buf));
 	ck_assert_str_eq(want, buf);
 }
+
+
+static const char trail_up[] = "up 127.0.0.50 5060 main\n";
+static const char trail_down[] = "up 127.0.0.50 5060 main\n"
+	"down 127.0.0.50 5060 main\n";
 
 
 static void hook_remove(void)
@@ -243,6 +257,41 @@ static void holder_is(const char *server)
 	re_snprintf(want, sizeof(want), "{\"server\":\"%s\",", server);
 	ck_assert_msg(!strncmp(t.holder, want, strlen(want)), "%s",
 		      t.holder);
+}
+
+
+/* What hooks bring about takes as long as processes take. */
+
+static bool is_active(void)
+{
+	return t.active > 0 && strstr(t.holder, "\"m1\"") &&
+		strstr(t.holder, "\"ready\":true");
+}
+
+
+static bool is_passive(void)
+{
+	char buf[256];
+
+	trail_read(buf, sizeof(buf));
+
+	return t.passive > 0 && !strcmp(buf, trail_down);
+}
+
+
+static bool has_failed(void)
+{
+	return t.failed > 0 && strstr(t.holder, "\"server\":\"\"");
+}
+
+
+static bool is_down(void)
+{
+	char buf[256];
+
+	trail_read(buf, sizeof(buf));
+
+	return !strcmp(buf, trail_down);
 }
 
 
@@ -383,13 +432,13 @@ static void ask(const char *json)
 static void yield_begin(void)
 {
 	begin();
-	noc.delay = 200;
+	noc_until(is_active);
 }
 
 
 static void yield_bad(void)
 {
-	trail_is("up 127.0.0.50 5060 main\n");
+	trail_is(trail_up);
 	ask("{\"op\":\"yield\",\"role\":\"other\",\"to\":\"x\","
 	    "\"sip\":\"127.0.0.1:1\"}");
 }
@@ -428,16 +477,16 @@ static void yield_given(void)
 	ck_assert_int_eq(1, t.answer);
 	holder_is("other");
 	ck_assert_uint_eq(0, t.passive);
-	trail_is("up 127.0.0.50 5060 main\n");
+	trail_is(trail_up);
 	other_has(true);
-	noc.delay = 150;
+	noc_until(is_passive);
 }
 
 
 static void yield_left(void)
 {
 	ck_assert_uint_eq(1, t.passive);
-	trail_is("up 127.0.0.50 5060 main\ndown 127.0.0.50 5060 main\n");
+	trail_is(trail_down);
 	end();
 }
 
@@ -449,7 +498,9 @@ static const char *with_hook(const char *more)
 {
 	re_snprintf(conf_hook, sizeof(conf_hook), FAST
 		    "standby.address 127.0.0.50:5060\n"
-		    "standby.takeover %s\n%s", hook, more);
+		    "standby.takeover %s\n%s%s", hook,
+		    strstr(more, "takeover_timeout") ? "" :
+		    "standby.takeover_timeout 20000\n", more);
 
 	return conf_hook;
 }
@@ -470,7 +521,7 @@ END_TEST
 static void fail_begin(void)
 {
 	begin();
-	noc.delay = 500;
+	noc_until(has_failed);
 }
 
 
@@ -479,7 +530,7 @@ static void fail_given_up(void)
 	holder_is("");
 	ck_assert_uint_eq(0, t.active);
 	ck_assert_uint_eq(1, t.failed);
-	trail_is("up 127.0.0.50 5060 main\n");
+	trail_is(trail_up);
 	end();
 }
 
@@ -580,7 +631,7 @@ END_TEST
 static void stop_begin(void)
 {
 	begin();
-	noc.delay = 150;
+	noc_until(is_active);
 }
 
 
@@ -590,16 +641,17 @@ static void stop_stop(void)
 
 	holder_is("m1");
 	ck_assert_int_eq(0, service_stop(svc));
-	noc.delay = 150;
+	t.active = 0;
+	noc_until(is_down);
 }
 
 
 static void stop_stopped(void)
 {
 	holder_is("");
-	trail_is("up 127.0.0.50 5060 main\ndown 127.0.0.50 5060 main\n");
+	trail_is(trail_down);
 	ck_assert_int_eq(0, service_start(service_find(noc.srv, "standby")));
-	noc.delay = 150;
+	noc_until(is_active);
 }
 
 

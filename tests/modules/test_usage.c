@@ -8,6 +8,7 @@
 #include <check.h>
 #include <re.h>
 #include "usage/db.h"
+#include "mortal.h"
 
 
 static char dir[] = "/tmp/junctor-usage-XXXXXX";
@@ -149,17 +150,16 @@ static void die_with_open_leg(void)
 	int st;
 
 	if (!pid) {
+		struct usage_db_ops ops;
 		struct usage_store *s;
 
-		if (usage_store_alloc(&s, &usage_sqlite, file, "srv",
-					   false))
+		mortal_ops(&ops);
+		if (usage_store_alloc(&s, &ops, file, "srv", false))
 			_exit(1);
 		push(s, USAGE_JOIN, 1, 1000);
 		push(s, USAGE_JOIN, 2, 1000);
 		push(s, USAGE_LEAVE, 2, 1000);
-		usage_store_heartbeat(s);
-		usleep(300000);
-		_exit(0);
+		mortal_end(s);
 	}
 
 	ck_assert_int_eq(waitpid(pid, &st, 0), pid);
@@ -318,6 +318,24 @@ static int commit_fails(struct usage_db *db)
 }
 
 
+/* Whether a leg is written, and closed */
+static bool is_closed(struct usage_store *s, unsigned ix)
+{
+	const struct usage_filter all = {.limit = 100};
+	struct odict *od;
+	uint64_t left;
+	bool yes;
+
+	ck_assert_int_eq(odict_alloc(&od, 32), 0);
+	ck_assert_int_eq(usage_store_read(s, &all, od), 0);
+	yes = odict_count(od, false) > ix &&
+		odict_get_number(record(od, ix), &left, "leave_time");
+	mem_deref(od);
+
+	return yes;
+}
+
+
 START_TEST(written_again)
 {
 	const struct usage_filter all = {.limit = 100};
@@ -329,9 +347,12 @@ START_TEST(written_again)
 	ops.commit = commit_fails;
 	ck_assert_int_eq(usage_store_alloc(&s, &ops, file, "srv", false), 0);
 	push(s, USAGE_JOIN, 1, 1000);
-	usleep(200000);
+	for (unsigned i = 0; i < 20000 && failures; i++)
+		(void)usleep(1000);
+	ck_assert_uint_eq(failures, 0);
 	push(s, USAGE_LEAVE, 1, 1000);
-	usleep(200000);
+	for (unsigned i = 0; i < 20000 && !is_closed(s, 0); i++)
+		(void)usleep(1000);
 	failures = 1;
 	push(s, USAGE_JOIN, 2, 1000);
 	mem_deref(s);
@@ -381,6 +402,7 @@ int main(void)
 	tcase_add_test(tc, earlier_version);
 	tcase_add_test(tc, written_again);
 	tcase_add_test(tc, not_a_database);
+	tcase_set_timeout(tc, 120);
 	suite_add_tcase(su, tc);
 
 	sr = srunner_create(su);
