@@ -575,13 +575,16 @@ END_TEST
 
 START_TEST(streams_are_few)
 {
+	struct httpd_limits lim = patient;
 	struct fixture f;
 	struct talk tv[2] = {
 		{.say = "GET /stream HTTP/1.1\r\n\r\n", .until = &f.until},
 		{.say = "GET /stream HTTP/1.0\r\n\r\n", .until = &f.until},
 	};
 
-	fixture_open(&f);
+	/* who is refused may ask again, but does not */
+	lim.idle_ms = LIMIT_MS;
+	fixture_limits(&f, &lim);
 	tv[0].addr = tv[1].addr = f.addr;
 	fixture_until(&f, two_asked);
 	talk_run(tv, 2);
