@@ -101,6 +101,7 @@ int proc_read(struct proc_use *u, const int *pidv, size_t pidc, bool mem);
 int proc_check(const int *pidv, size_t pidc);
 double proc_threads(const int *pidv, size_t pidc, const char *but);
 double proc_self(void);
+void own_priority(int nice);
 
 /* net.c */
 struct sockio;

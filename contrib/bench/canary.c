@@ -21,6 +21,7 @@ static void *canary_thread(void *arg)
 	struct canary *c = arg;
 	int64_t due = now_ns();
 
+	own_priority(0);
 	while (__atomic_load_n(&c->run, __ATOMIC_ACQUIRE)) {
 		struct timespec ts;
 		int64_t late;

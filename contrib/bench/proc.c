@@ -189,3 +189,16 @@ double proc_self(void)
 	return (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) +
 		(double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6;
 }
+
+
+/**
+ * Let this thread, and those that it starts, come before others, or not;
+ * nothing happens where the user may not do so
+ *
+ * @param nice As of nice(1), -20 to 19
+ */
+void own_priority(int nice)
+{
+	/* Linux: of the thread, whatever POSIX says */
+	(void)setpriority(PRIO_PROCESS, 0, nice);
+}

@@ -30,6 +30,7 @@ enum {
 	RTP_HDR = 12,
 	SLOT_STEP = 7,          /* coprime to every packet time */
 	STALL_MS = 3,           /* lateness that others could notice */
+	NICE_MEDIA = -20,
 };
 
 #define NET 0x7f420000u         /* 127.66.0.0 */
@@ -162,6 +163,19 @@ static void files_allow(uint32_t n)
 }
 
 
+/* The media thread comes before all others (below): whoever it waits for has
+ * to come as soon. */
+static void lock_init(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	(void)pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT);
+	pthread_mutex_init(lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+}
+
+
 /**
  * Make the media of some participants; they are silent until connected
  *
@@ -187,7 +201,7 @@ int media_alloc(struct media **mp, const struct opts *o, uint32_t partc)
 
 	m->o = o;
 	m->partc = partc;
-	pthread_mutex_init(&m->lock, NULL);
+	lock_init(&m->lock);
 	m->partv = calloc(partc, sizeof(*m->partv));
 	m->groupv = calloc(partc / max + o->ptime, sizeof(*m->groupv));
 	if (!m->partv || !m->groupv) {
@@ -394,12 +408,14 @@ static void lateness_note(struct media *m, int64_t due)
 
 
 /* Where silences are measured, nobody else's work may delay what is said:
- * before all others, if the user may do so. It is little work. */
+ * before all others, if the user may do so. It is little work. Where that
+ * class is not to be had, the threads of a server go no further than this. */
 static void priority_take(void)
 {
 	const struct sched_param sp = {.sched_priority = 1};
 
-	(void)pthread_setschedparam(pthread_self(), SCHED_RR, &sp);
+	if (pthread_setschedparam(pthread_self(), SCHED_RR, &sp))
+		own_priority(NICE_MEDIA);
 }
 
 
