@@ -28,7 +28,8 @@ static int commit(struct usage_db *db)
 {
 	const int err = usage_sqlite.commit(db);
 
-	written = !err && beaten;
+	if (!err && beaten)
+		written = true;
 
 	return err;
 }
@@ -55,6 +56,8 @@ void mortal_ops(struct usage_db_ops *ops)
  */
 void mortal_end(struct usage_store *s)
 {
+	/* the first one is that of the beginning */
+	beaten = written = false;
 	usage_store_heartbeat(s);
 	for (unsigned i = 0; i < LIMIT_MS && !written; i++)
 		(void)usleep(1000);
