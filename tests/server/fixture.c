@@ -14,7 +14,7 @@
 #include "fixture.h"
 
 
-enum { LOOP_MAX = 5000 };          /* [ms]                                  */
+enum { LOOP_MAX = 60000 };         /* [ms]                                  */
 
 struct server_fixture fix;
 

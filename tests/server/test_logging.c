@@ -82,7 +82,7 @@ static void run(tmr_h *act, const char *const *setv, size_t setc)
 
 	ck_assert_int_eq(0, server_alloc(&fix.srv, &opts));
 	tmr_start(&fix.act, 1, act, NULL);
-	tmr_start(&fix.limit, 10000, limit_h, NULL);
+	tmr_start(&fix.limit, 60000, limit_h, NULL);
 	ck_assert_int_eq(0, server_run(fix.srv));
 	fix.srv = mem_deref(fix.srv);
 }
