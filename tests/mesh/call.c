@@ -1,11 +1,16 @@
 /**
  * @file tests/mesh/call.c  A conference with up to four phones, for tests
  */
-#include <re.h>
-#include <check.h>
 #include <math.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <check.h>
+#include <re.h>
 #include "mesh/mesh.h"
 #include "phone.h"
 #include "call.h"
@@ -135,24 +140,110 @@ void call_hears(struct call *c, unsigned i, double freq, bool on)
 }
 
 
-/* Run tests, each with libre up and in a process of its own */
-int call_main(const char *name, const TTest *const *testv, size_t testc)
+/* What tests are run in: one of them is this process's own, by its number */
+static const char var[] = "CALL_TEST";
+
+/* A machine that stands still for a moment makes a gap that is nobody's fault.
+   What is wrong is wrong every time. */
+enum { TRIES = 5, TRY_MAX = 300 /* [s] */ };
+
+
+static int test_one(const char *name, const TTest *test)
 {
 	Suite *s = suite_create(name);
 	TCase *t = tcase_create(name);
 	SRunner *sr;
 	int failed;
 
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	tcase_add_checked_fixture(t, call_setup, call_teardown);
 	tcase_set_timeout(t, 60);
-	for (size_t i = 0; i < testc; i++)
-		tcase_add_test(t, testv[i]);
+	tcase_add_test(t, test);
 	suite_add_tcase(s, t);
 
 	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
+	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);
+
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+
+/* Why it failed: what it said, but for the sums that we make ourselves */
+static void told(FILE *f)
+{
+	char line[1024];
+
+	rewind(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (!strstr(line, "Checks: ") && !strstr(line, "Running su"))
+			(void)fputs(line, stdout);
+	}
+	(void)fflush(stdout);
+}
+
+
+static bool try_passes(size_t i)
+{
+	FILE *f = tmpfile();
+	int status = -1;
+	char num[24];
+	pid_t pid;
+
+	if (!f)
+		return false;
+
+	(void)snprintf(num, sizeof(num), "%zu", i);
+	(void)fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		(void)dup2(fileno(f), 1);
+		(void)dup2(fileno(f), 2);
+		(void)setenv(var, num, 1);
+		(void)alarm(TRY_MAX);
+		(void)execl("/proc/self/exe", "test", (char *)NULL);
+		_exit(127);
+	}
+
+	if (pid > 0)
+		(void)waitpid(pid, &status, 0);
+	if (status)
+		told(f);
+	(void)fclose(f);
+
+	return !status;
+}
+
+
+/* Run tests, each with libre up and in a process of its own. They play in real
+   time: what fails is tried again. */
+int call_main(const char *name, const TTest *const *testv, size_t testc)
+{
+	const char *own = getenv(var);
+	unsigned failed = 0;
+
+	if (own) {
+		const size_t i = strtoul(own, NULL, 10);
+
+		return i < testc ? test_one(name, testv[i]) : EXIT_FAILURE;
+	}
+
+	for (size_t i = 0; i < testc; i++) {
+		bool ok = false;
+
+		for (unsigned n = 1; !ok && n <= TRIES; n++) {
+			ok = try_passes(i);
+			if (!ok)
+				(void)printf("%s: try %u failed\n",
+					     testv[i]->name, n);
+		}
+		failed += !ok;
+	}
+
+	(void)printf("%u%%: Checks: %zu, Failures: %u, Errors: 0\n",
+		     (unsigned)(100 * (testc - failed) / testc), testc,
+		     failed);
 
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
