@@ -33,7 +33,7 @@ static void conf_add(struct msg *msg, void *arg)
 	struct order *ord = (struct order *)msg;
 	struct worker *w = arg;
 
-	list_append(&w->confl, &ord->conf->le, ord->conf);
+	worker_conf_add(w, ord->conf);
 }
 
 
@@ -42,7 +42,7 @@ static void conf_remove(struct msg *msg, void *arg)
 	struct order *ord = (struct order *)msg;
 	(void)arg;
 
-	list_unlink(&ord->conf->le);
+	worker_conf_remove(ord->conf);
 }
 
 

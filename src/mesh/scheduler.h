@@ -69,6 +69,15 @@ struct scheduler_stats {
 	uint32_t jitter_ts;    /* in units of the RTP clock                 */
 };
 
+struct scheduler_phase {       /* of packets and ticks                     */
+	int32_t wait;          /* packets are there so long before the next
+				  tick [us]                                */
+	int32_t spare;         /* if heard: it may come so much earlier, and
+				  nothing is missing [us]                  */
+	uint32_t period;       /* of packets within a tick [us]            */
+	bool heard;            /* in the tick before                       */
+};
+
 /* `digit` is '0'..'9' '*' '#' 'A'..'D'; called once per key press, inside
    scheduler_put or scheduler_pcm */
 typedef void (scheduler_dtmf_h)(char digit, unsigned duration_ms, void *arg);
@@ -85,6 +94,8 @@ enum scheduler_state scheduler_tick(struct scheduler *s, uint64_t now_us,
 int  scheduler_frame(struct scheduler *s, struct scheduler_frame *frame);
 int  scheduler_pcm(struct scheduler *s, int16_t *sampv, uint32_t rate);
 int  scheduler_past(const struct scheduler *s, int16_t *sampv, uint32_t rate);
+bool scheduler_phase(struct scheduler *s, struct scheduler_phase *ph,
+		     uint64_t due);
 void scheduler_resume(struct scheduler *s, const struct scheduler_stats *st,
 		      uint8_t level);
 void scheduler_reset(struct scheduler *s);

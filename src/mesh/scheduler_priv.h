@@ -9,6 +9,7 @@
  *   scheduler_play.c   PCM: decode, conceal, stretch
  *   scheduler_warm.c   a decoder that has to begin in the middle
  *   scheduler_depth.c  how deep the buffer should be
+ *   scheduler_phase.c  when packets come, seen from the tick
  */
 #ifndef JUNCTOR_MESH_SCHEDULER_PRIV_H
 #define JUNCTOR_MESH_SCHEDULER_PRIV_H
@@ -132,6 +133,7 @@ struct scheduler {
 	struct sched_slot *ring[SCHED_RING];  /* by sequence number         */
 	uint8_t kept;              /* slots in the ring                     */
 	uint16_t newest;           /* of them; valid if kept                */
+	uint32_t dur;              /* of the latest that was kept [us]      */
 
 	/* play-out */
 	struct sched_talk *tk;     /* NULL unless talking                   */

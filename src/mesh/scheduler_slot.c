@@ -49,6 +49,8 @@ int sched_slot_keep(struct scheduler *s, const struct scheduler_packet *pkt,
 		return EBADMSG;
 	}
 
+	s->dur = dur;
+
 	if (s->kept && seq_diff(pkt->seq, s->newest) <= -SCHED_RING) {
 		++s->st.late;
 		return 0;

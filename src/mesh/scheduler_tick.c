@@ -279,7 +279,9 @@ static void tick_talking(struct scheduler *s, bool talking)
 enum scheduler_state scheduler_tick(struct scheduler *s, uint64_t now,
 				    uint8_t *level)
 {
-	s->tick_last = s->now;
+	/* a tick that comes later than usual is for 20 ms as well */
+	s->tick_last = max(s->now, now > SCHED_TICK_US
+			   ? now - SCHED_TICK_US : 0);
 	s->now       = now;
 
 	if (level)

@@ -52,7 +52,7 @@ static void keys_hear(struct wconf *conf, struct wpart *part)
 static void listen_all(struct wconf *conf)
 {
 	struct worker *w = conf->w;
-	const unsigned turn = w->tick % WORKER_SLOW;
+	const unsigned turn = conf->env.tick % WORKER_SLOW;
 	struct le *le;
 
 	for (le = conf->partl.head; le; le = le->next) {
@@ -63,6 +63,8 @@ static void listen_all(struct wconf *conf)
 
 		if (part->slow == turn)
 			wpart_slow(part);
+		else if (conf->phase.fresh)
+			wpart_publish(part);
 
 		if (part->link.on) {
 			wlink_listen(part);
@@ -70,8 +72,10 @@ static void listen_all(struct wconf *conf)
 		}
 
 		st = scheduler_tick(part->sched, w->now, &level);
-		if (st == SCHEDULER_TALKING)
+		if (st == SCHEDULER_TALKING) {
 			part->level = level;
+			wconf_talk(conf, part);
+		}
 
 		sorter_offer(&conf->sorter, &part->entry,
 			     st == SCHEDULER_TALKING, level);
@@ -94,7 +98,7 @@ static void own_take(struct wconf *conf, struct wpart *part)
 
 	list_unlink(&part->own->le);
 	list_append(&conf->ownl, &part->own_le, part);
-	if (part->group->sender->tick + 1 == w->tick)
+	if (part->group->sender->tick + 1 == conf->env.tick)
 		sender_follow(part->own, part->group->sender);
 	if (part->came && w->tick - part->came < CAME)
 		part->own->wait = 0;
@@ -268,7 +272,8 @@ void wconf_tick(struct wconf *conf)
 		return;
 
 	codec_pool_counts(w->pool, &before);
-	conf->env.tick = w->tick;
+	/* as those of others, but on its own: its ticks are not theirs */
+	conf->env.tick = conf->env.tick ? conf->env.tick + 1 : w->tick + 2;
 	conf->env.encodes = conf->env.passed = 0;
 
 	listen_all(conf);
@@ -286,6 +291,7 @@ void wconf_tick(struct wconf *conf)
 	work_count(conf, &before);
 
 	rate_apply(conf);
+	wconf_phase(conf);
 }
 
 

@@ -1,14 +1,20 @@
 /**
  * @file mesh/worker.c  The thread of a worker
  *
- *   timer, every 10 ms, with many participants every 5:
- *                        receive; apply what main has asked for
- *   every 20 ms:         the tick: mix and send, all conferences
+ *   slot          0      1      2      3      0      1
+ *   every 5 ms    |      |      |      |      |      |  ...
+ *                 a             +             a          conferences of one
+ *                 a      c      +      +      a      c   of several phases
+ *
+ *   a, c   receive; apply what main has asked for; the tick of those
+ *          conferences: mix and send
+ *   +      receive only: every 10 ms, with many participants every 5
  *
  * Sockets are read on time, not on arrival: thousands of packets a second
- * come in batches, one wake-up each; the kernel notes when they came. A worker
- * without conferences sleeps. Ticks of several workers are shifted against one
- * another.
+ * come in batches, one wake-up each; the kernel notes when they came. A
+ * conference ticks every 20 ms, in the slot that suits its talkers; the timer
+ * keeps to those slots that are in use. A worker without conferences sleeps.
+ * Slots of several workers are shifted against one another.
  */
 #define _GNU_SOURCE
 #include <re.h>
@@ -38,17 +44,17 @@
 #include "mesh/worker.h"
 
 enum {
-	LATE      = 10000,       /* a tick this late is an overrun [us]   */
 	CATCH_UP  = 5,           /* ticks made up for, then time jumps    */
-	SECOND    = 50,          /* [ticks]                               */
-	IDLE_WAIT = 50,          /* ticks without conferences, then sleep */
+	IDLE_WAIT = 50,          /* looks without conferences, then sleep */
 	NICE      = -11,
 };
 
 struct clockwork {
-	uint64_t due;            /* next tick [us]                        */
-	unsigned idle;           /* ticks without a conference            */
+	uint64_t due;            /* next slot [us]                        */
+	unsigned slot;           /* its number                            */
+	unsigned idle;           /* looks without a conference            */
 	uint32_t poll;           /* between looks at the sockets [us]     */
+	unsigned odd;            /* if every 10 ms: 1 in odd slots        */
 };
 
 
@@ -144,47 +150,6 @@ static void messages_apply(struct worker *w)
 }
 
 
-static void tick(struct worker *w)
-{
-	struct le *le;
-
-	++w->tick;
-
-	LIST_FOREACH(&w->confl, le)
-		wconf_tick(le->data);
-
-	tx_batch_flush(w->tx);
-	tx_batch_flush(w->tx_port);
-
-	/* what was to be sent lies in senders until now */
-	while (w->usedl.head) {
-		struct sender *s = list_ledata(w->usedl.head);
-
-		sender_clear(s);
-		list_unlink(&s->le);
-		list_append(&w->sparel, &s->le, s);
-	}
-
-	(void)codec_pool_refill(w->pool);
-}
-
-
-static void stats_publish(struct worker *w)
-{
-	struct codec_pool_stats pst;
-	struct tx_stats a, b;
-
-	codec_pool_stats(w->pool, &pst);
-	tx_batch_stats(w->tx, &a);
-	tx_batch_stats(w->tx_port, &b);
-	w->stats.decodes = pst.decodes;
-	w->stats.tx_packets = a.packets + b.packets;
-	w->stats.tx_errors = a.errors + b.errors;
-
-	snap_write(&w->snap, &w->stats, sizeof(w->stats));
-}
-
-
 static void load_publish(struct worker *w)
 {
 	struct le *le;
@@ -196,42 +161,38 @@ static void load_publish(struct worker *w)
 }
 
 
-static void tick_timed(struct worker *w, uint64_t due)
+static bool slots_used(const struct worker *w, unsigned odd)
 {
-	const uint64_t start = worker_clock();
-	uint64_t usec;
-
-	meter_tick(&w->meter, due, start);
-	++w->stats.ticks;
-	if (start > due + LATE)
-		++w->stats.overruns;
-
-	w->now = w->ticked = due;
-	tick(w);
-
-	usec = worker_clock() - start;
-	w->stats.tick_usec += usec;
-	w->tick_max = max(w->tick_max, usec);
-	if (!(w->tick % SECOND)) {
-		w->stats.tick_usec_max = w->tick_max;
-		w->tick_max = 0;
+	for (unsigned i = odd; i < WORKER_SLOTS; i += 2) {
+		if (w->slotv[i].head)
+			return true;
 	}
-	if (!(w->tick % WORKER_SLOW))
-		stats_publish(w);
+
+	return false;
 }
 
 
-/* From the next tick on: that tick, and how often to receive */
+/* From the next slot on: the slots that are used, and often enough to
+   receive; costs nothing if that is as before */
 static void timer_set(struct worker *w, struct clockwork *cw)
 {
+	const bool even = slots_used(w, 0), odd = slots_used(w, 1);
+	const uint32_t poll = w->stats.parts > WORKER_BUSY || (even && odd)
+		? WORKER_POLL_BUSY_US : WORKER_POLL_US;
 	struct itimerspec its;
+	uint64_t first = cw->due;
 
-	cw->poll = w->stats.parts > WORKER_BUSY ? WORKER_POLL_BUSY_US
-		: WORKER_POLL_US;
+	if (poll == cw->poll && (odd && !even) == cw->odd)
+		return;
+
+	cw->poll = poll;
+	cw->odd  = odd && !even;
+	if (poll == WORKER_POLL_US && cw->slot % 2 != cw->odd)
+		first += WORKER_SLOT_US;
 
 	memset(&its, 0, sizeof(its));
-	its.it_value.tv_sec = (time_t)(cw->due / 1000000);
-	its.it_value.tv_nsec = (long)(cw->due % 1000000 * 1000);
+	its.it_value.tv_sec = (time_t)(first / 1000000);
+	its.it_value.tv_nsec = (long)(first % 1000000 * 1000);
 	its.it_interval.tv_nsec = (long)cw->poll * 1000;
 	(void)timerfd_settime(w->timerfd, TFD_TIMER_ABSTIME, &its, NULL);
 }
@@ -239,13 +200,16 @@ static void timer_set(struct worker *w, struct clockwork *cw)
 
 static void timer_arm(struct worker *w, struct clockwork *cw)
 {
-	const uint64_t phase = (uint64_t)WORKER_TICK_US * w->ix /
-		max(w->cfg.workers, 1u);
+	/* none has a slot when another one has: they are apart by a part of
+	   all, and of one */
+	const uint64_t phase = (uint64_t)(WORKER_TICK_US + WORKER_SLOT_US) *
+		w->ix / max(w->cfg.workers, 1u);
 	const uint64_t now = worker_clock();
 
 	/* in phase with the clock, so that workers keep their distance */
 	cw->due = (now / WORKER_TICK_US + 1) * WORKER_TICK_US + phase;
-	cw->idle = 0;
+	cw->slot = cw->idle = 0;
+	cw->poll = 0;
 	timer_set(w, cw);
 }
 
@@ -262,13 +226,8 @@ static void timer_disarm(struct worker *w)
    would have been heard meanwhile, so that nobody lags behind from now on */
 static void ticks_skip(struct worker *w, struct clockwork *cw, uint64_t n)
 {
-	struct le *le;
-
 	cw->due += n * WORKER_TICK_US;
-	w->stats.overruns += n;
-
-	LIST_FOREACH(&w->confl, le)
-		wconf_skip(le->data, (unsigned)min(n, (uint64_t)SECOND));
+	worker_skip(w, n);
 }
 
 
@@ -282,23 +241,36 @@ static void ticks_run(struct worker *w, struct clockwork *cw)
 
 	/* The timer may fire a moment early. With more work than time this
 	 * would go on for ever, and nothing be received or released. */
-	for (n = 0; n < CATCH_UP && worker_clock() + 500 >= cw->due; n++) {
-		tick_timed(w, cw->due);
-		cw->due += WORKER_TICK_US;
+	for (n = 0; n < CATCH_UP * WORKER_SLOTS &&
+	     worker_clock() + 500 >= cw->due; n++) {
+		worker_slot(w, cw->slot, cw->due);
+		cw->slot = (cw->slot + 1) % WORKER_SLOTS;
+		cw->due += WORKER_SLOT_US;
 	}
 
 	cw->idle = w->confl.head ? 0 : cw->idle + 1;
+	timer_set(w, cw);
+}
 
-	if (n && (cw->poll == WORKER_POLL_BUSY_US) !=
-	    (w->stats.parts > WORKER_BUSY))
-		timer_set(w, cw);
+
+/* When somebody ticks next */
+static uint64_t tick_next(const struct worker *w, const struct clockwork *cw)
+{
+	unsigned i;
+
+	for (i = 0; i + 1 < WORKER_SLOTS; i++) {
+		if (w->slotv[(cw->slot + i) % WORKER_SLOTS].head)
+			break;
+	}
+
+	return cw->due + (uint64_t)i * WORKER_SLOT_US;
 }
 
 
 /* Sleep until main has something to do; true if so */
 static void sleep_begin(struct worker *w, bool *asleep)
 {
-	stats_publish(w);
+	worker_show(w);
 	meter_reset(&w->meter);
 	snap_write(&w->load, &w->meter.load, sizeof(w->meter.load));
 	timer_disarm(w);
@@ -366,7 +338,7 @@ static void *worker_thread(void *arg)
 		   for it: only the network is to deepen the schedulers */
 		now = worker_clock();
 		meter_begin(&w->meter, now);
-		w->now = min(now, cw.due);
+		w->now = min(now, tick_next(w, &cw));
 		worker_rx(w);
 		messages_apply(w);
 		ticks_run(w, &cw);
@@ -381,7 +353,7 @@ static void *worker_thread(void *arg)
 			sleep_begin(w, &asleep);
 	}
 
-	stats_publish(w);
+	worker_show(w);
 
 	return NULL;
 }

@@ -10,6 +10,8 @@
 
 enum {
 	WORKER_TICK_US  = 20000,
+	WORKER_SLOTS    = 4,         /* phases that a conference can have */
+	WORKER_SLOT_US  = WORKER_TICK_US / WORKER_SLOTS,
 	WORKER_POLL_US  = 10000,     /* receive at least this often       */
 	WORKER_POLL_BUSY_US = 5000,  /* with many participants            */
 	WORKER_BUSY     = 400,       /* participants that are many        */
@@ -25,8 +27,20 @@ struct sender_group {            /* listeners that share a sender         */
 	unsigned listeners;      /* of them in this tick                  */
 };
 
+struct wconf_phase {             /* when a conference ticks               */
+	struct le le;            /* of those that tick with it            */
+	unsigned slot;           /* 0..WORKER_SLOTS - 1                   */
+	uint64_t due;            /* next tick, 0: when its slot comes [us]*/
+	uint64_t talked;         /* latest talk [us]                      */
+	uint64_t look;           /* look again at this time [us]          */
+	uint64_t moved;          /* latest change [us]                    */
+	uint32_t hold;           /* to stay so long after a change [us]   */
+	bool fresh;              /* this tick is the first since          */
+};
+
 struct wconf {                   /* a conference                          */
 	struct le le;
+	struct wconf_phase phase;
 	struct worker *w;
 	struct sorter sorter;
 	struct list partl;
@@ -141,6 +155,7 @@ struct wpart {                   /* a participant                         */
 	struct tone tone;        /* for this one only                     */
 	unsigned slow;           /* its turn of WORKER_SLOW               */
 	uint8_t level;           /* of the latest talk [-dBov]            */
+	uint64_t talked;         /* when that was [us]                    */
 	bool spoken;             /* main has been told that it speaks     */
 	struct wpart_rtcp rtcp;
 
@@ -189,15 +204,19 @@ struct worker {
 	struct tx_batch *tx;         /* by the worker's own port          */
 	struct tx_batch *tx_port;    /* by all other ports                */
 	struct list confl;
+	struct list slotv[WORKER_SLOTS]; /* the same, by phase    */
 	struct list sparel;          /* senders                           */
 	struct list usedl;           /* senders to clear after this tick  */
 	unsigned ports;
-	uint32_t tick;
+	uint32_t tick;           /* slot 0 came so often                  */
 	uint32_t random;         /* state, for times only                 */
 	uint32_t searched;       /* tick of the latest search, adopt      */
 	bool told;                   /* something for main in this tick   */
 	uint64_t now;                /* [us]                              */
 	uint64_t ticked;         /* when the latest tick was due [us]     */
+	uint32_t reports;        /* tick in which RTCP was read last      */
+	uint64_t round_usec;     /* time spent in ticks since slot 0 [us] */
+	uint64_t late;           /* of them, the latest; came so late [us]*/
 	struct mesh_worker_stats stats;
 	struct meter meter;
 	uint64_t tick_max;           /* of this second [us]               */
@@ -220,6 +239,11 @@ void worker_post(struct worker *w, struct msg *msg);
 bool worker_event(struct worker *w, struct wpart *part,
 		  enum mesh_event event, int value);
 void worker_rx(struct worker *w);
+void worker_conf_add(struct worker *w, struct wconf *conf);
+void worker_conf_remove(struct wconf *conf);
+void worker_slot(struct worker *w, unsigned slot, uint64_t due);
+void worker_skip(struct worker *w, uint64_t n);
+void worker_show(struct worker *w);
 uint64_t worker_port_key(struct wpart *part, bool rtcp);
 uint64_t worker_clock(void);
 uint32_t worker_random(struct worker *w);
@@ -228,6 +252,8 @@ void wconf_voices(struct wconf *conf);
 void wconf_mix(struct wconf *conf);
 void wconf_tick(struct wconf *conf);
 void wconf_cost(struct wconf *conf);
+void wconf_talk(struct wconf *conf, struct wpart *part);
+void wconf_phase(struct wconf *conf);
 void wconf_skip(struct wconf *conf, unsigned n);
 void wconf_rate(struct wconf *conf, uint32_t rate);
 void wconf_part_add(struct wconf *conf, struct wpart *part);

@@ -23,6 +23,7 @@
 enum {
 	BATCHES_MAX = 64,        /* a flood must not hold up the tick     */
 	PORTS_MAX   = 64,        /* looked at per system call             */
+	REPORTS     = 5,         /* how often they are read [ticks]       */
 };
 
 
@@ -187,8 +188,10 @@ void worker_rx(struct worker *w)
 	socket_shared(w, w->ch->rtp, w->rtp_from);
 
 	/* reports are few and not urgent */
-	if (!(w->tick % 5))
+	if (w->tick - w->reports >= REPORTS) {
+		w->reports = w->tick;
 		socket_shared(w, w->ch->rtcp, w->rtcp_from);
+	}
 
 	if (w->ports)
 		ports_read(w);
