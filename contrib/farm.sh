@@ -66,7 +66,7 @@ nats_start() {
 		setsid "$(nats_program)" -c "$dir/nats.conf" </dev/null \
 			>>"$dir/nats.log" 2>&1 &
 		nats_pid=$!
-		for _ in $(seq 500); do
+		for _ in $(seq 3000); do
 			ports=$(cat "$dir"/*.ports 2>/dev/null) && break
 			alive "$nats_pid" || break
 			sleep 0.01
@@ -125,7 +125,7 @@ farm_end() {
 	done
 	if pid=$(pid_of "$dir/nats/nats.pid"); then
 		kill -TERM "$pid" 2>/dev/null
-		for _ in $(seq 50); do
+		for _ in $(seq 200); do
 			alive "$pid" || break
 			sleep 0.1
 		done

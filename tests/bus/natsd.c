@@ -114,6 +114,17 @@ static bool answers(unsigned port)
 }
 
 
+static void launch(struct natsd *nd)
+{
+	(void)snprintf(nd->url, sizeof(nd->url), "nats://127.0.0.1:%u",
+		       nd->port);
+	nd->pid = fork();
+	ck_assert_int_ge(nd->pid, 0);
+	if (!nd->pid)
+		child(nd);
+}
+
+
 /**
  * Start it, and wait until it answers
  *
@@ -121,6 +132,7 @@ static bool answers(unsigned port)
  */
 void natsd_start(struct natsd *nd)
 {
+	const bool first = !nd->port;
 	unsigned n = 6000;
 
 	ck_assert_int_eq(0, nd->pid);
@@ -130,19 +142,20 @@ void natsd_start(struct natsd *nd)
 			       "/tmp/natsd.XXXXXX");
 		ck_assert_ptr_nonnull(mkdtemp(nd->dir));
 	}
-	if (!nd->port)
+	if (first)
 		nd->port = natsd_port_free();
-	(void)snprintf(nd->url, sizeof(nd->url), "nats://127.0.0.1:%u",
-		       nd->port);
-
-	nd->pid = fork();
-	ck_assert_int_ge(nd->pid, 0);
-	if (!nd->pid)
-		child(nd);
+	launch(nd);
 
 	while (!answers(nd->port)) {
 		ck_assert_msg(n--, "nats-server does not answer");
 		(void)usleep(10000);
+		if (waitpid(nd->pid, NULL, WNOHANG) != nd->pid)
+			continue;
+
+		/* somebody else was faster to take the port */
+		if (first)
+			nd->port = natsd_port_free();
+		launch(nd);
 	}
 }
 

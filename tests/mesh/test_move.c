@@ -367,12 +367,12 @@ static unsigned move_all(enum mesh_codec codec)
 }
 
 
-/* What a busy machine does once, it does not do thrice */
+/* What a busy machine does at times, it does not do always */
 static void silence_check(enum mesh_codec codec)
 {
 	unsigned most = UINT32_MAX;
 
-	for (unsigned i = 0; i < 3 && most > 40; i++)
+	for (unsigned i = 0; i < 6 && most > 40; i++)
 		most = min(most, move_all(codec));
 
 	(void)re_fprintf(stderr, "silent for %u ms\n", most);
