@@ -17,6 +17,7 @@
 #include "noc/wire.h"
 #include "noc/ticket.h"
 #include "noc/tables.h"
+#include "sip/redirect.h"
 #include "dispatch/dispatch.h"
 #include "farm.h"
 #include "farm_int.h"
@@ -196,6 +197,9 @@ int farm_call(struct farm *f, struct dispatch *d, const char *conf,
 		.callid = user, .conference = conf, .user = user,
 		.name = user, .info = "farm", .media = MEDIA_AUDIO,
 	};
+	const struct redirect_query q = {
+		conf, strlen(conf), user, strlen(user), 0, false
+	};
 	struct caller *c;
 	size_t n = 0;
 	int err;
@@ -212,8 +216,7 @@ int farm_call(struct farm *f, struct dispatch *d, const char *conf,
 	}
 
 	++f->st.calls;
-	if (fast && !dispatch_lookup(conf, strlen(conf), user, strlen(user),
-				     0, c->uri, sizeof(c->uri) - 1, &n, d)) {
+	if (fast && !dispatch_lookup(&q, c->uri, sizeof(c->uri) - 1, &n, d)) {
 		c->uri[n] = '\0';
 		++f->st.fast;
 		travel(c);

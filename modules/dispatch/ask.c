@@ -120,6 +120,7 @@ void ask_found(struct ask *a, const char *bank, const struct wire_place *wp)
 	memset(&cr, 0, sizeof(cr));
 	str_ncpy(cr.server, wp->server, sizeof(cr.server));
 	str_ncpy(cr.contact, wp->contact, sizeof(cr.contact));
+	str_ncpy(cr.other, wp->other, sizeof(cr.other));
 	cr.serverlen  = strlen(cr.server);
 	cr.contactlen = strlen(cr.contact);
 

@@ -214,6 +214,7 @@ static bool subscribe_handler(const struct event *ev, void *arg)
 	if (!strcmp(cr.server, d->name))
 		return false;
 
+	route_family(&cr, join_ipv6(join));
 	if (name_uri(uri, sizeof(uri) - 1, &n, join->conference,
 		     strlen(join->conference), cr.contact, cr.contactlen,
 		     NULL, 0))

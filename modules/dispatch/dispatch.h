@@ -57,6 +57,8 @@ enum dispatch_count {
 };
 
 /* Settings that every new conference needs */
+struct redirect_query;
+
 struct dispatch_conf {
 	uint32_t claim_ms, reserve_ms, waiting_max;
 	uint32_t orphan_ms;        /* joins wait for a take-over            */
@@ -182,6 +184,7 @@ void join_reject(struct dispatch *d, struct client *cl, int err);
 void join_send(struct dispatch *d, struct client *cl,
 	       const struct conf_route *cr);
 struct willcall_join join_willcall(const struct join *join);
+bool join_ipv6(const struct join *join);
 
 /* pending.c */
 void pending_join(struct dispatch *d, const struct join *join, bool known);
@@ -221,8 +224,7 @@ void unclaimed_forget(struct dispatch *d, const char *conference);
 /* handover.c */
 int  dispatch_handover_start(struct dispatch *d);
 void dispatch_handover_stop(struct dispatch *d);
-int  dispatch_lookup(const char *conf, size_t conflen, const char *user,
-		     size_t userlen, uint64_t tag, char *contact, size_t sz,
+int  dispatch_lookup(const struct redirect_query *q, char *contact, size_t sz,
 		     size_t *len, void *arg);
 
 /* follow.c */

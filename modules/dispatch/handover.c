@@ -17,6 +17,7 @@
 #include "noc/ticket.h"
 #include "noc/tables.h"
 #include "noc/route.h"
+#include "sip/redirect.h"
 #include "dispatch/dispatch.h"
 
 
@@ -169,11 +170,7 @@ static void route_wake_handler(void *arg)
  * Answer a join for a known conference. Any thread, while the dispatcher is
  * open; as siphost_redirect_h.
  *
- * @param conf    Conference, unescaped
- * @param conflen Its length [bytes]
- * @param user    user@host of From
- * @param userlen Its length [bytes]
- * @param tag     Of the INVITE, not used
+ * @param q       The INVITE
  * @param contact Set to the URI to go to, not zero-terminated
  * @param sz      Its size [bytes]
  * @param len     Length of the URI [bytes]
@@ -181,16 +178,17 @@ static void route_wake_handler(void *arg)
  *
  * @return as route_lookup
  */
-int dispatch_lookup(const char *conf, size_t conflen, const char *user,
-		     size_t userlen, uint64_t tag, char *contact, size_t sz,
-		     size_t *len, void *arg)
+int dispatch_lookup(const struct redirect_query *q, char *contact, size_t sz,
+		    size_t *len, void *arg)
 {
+	const struct willcall_join j = {
+		.conference = q->conf, .conferencelen = q->conflen,
+		.user = q->user, .userlen = q->userlen, .account = "",
+	};
 	struct dispatch *d = arg;
 	int err;
-	(void)tag;
 
-	err = route_lookup(d->route, conf, conflen, user, userlen, "", 0,
-			   contact, sz, len);
+	err = route_lookup(d->route, &j, q->ipv6, contact, sz, len);
 	if (!err)
 		__atomic_fetch_add(&d->fast, 1, __ATOMIC_RELAXED);
 

@@ -176,6 +176,7 @@ static int asker_dispatch(struct client *cl, const char *uri)
 		wp.verdict = WIRE_GRANT;
 		str_ncpy(wp.server, cr.server, sizeof(wp.server));
 		str_ncpy(wp.contact, cr.contact, sizeof(wp.contact));
+		str_ncpy(wp.other, cr.other, sizeof(wp.other));
 		(void)tables_server_room(d->tables, cr.server, tmr_jiffies(),
 					 &wp.room, &wp.roomseq);
 	}

@@ -91,6 +91,20 @@ struct willcall_join join_willcall(const struct join *join)
 }
 
 
+/**
+ * Did a client come by IPv6? Then it may reach nothing else.
+ *
+ * @param join Its join
+ *
+ * @return True if so
+ */
+bool join_ipv6(const struct join *join)
+{
+	return sa_af(&join->src) == AF_INET6 &&
+		!IN6_IS_ADDR_V4MAPPED(&join->src.u.in6.sin6_addr);
+}
+
+
 static void redirect(struct dispatch *d, struct client *cl,
 		     char *uri, size_t n)
 {
@@ -116,11 +130,13 @@ void join_send(struct dispatch *d, struct client *cl,
 	       const struct conf_route *cr)
 {
 	const struct willcall_join j = join_willcall(client_join(cl));
+	struct conf_route to = *cr;
 	char uri[NAME_URI_MAX + 1];
 	size_t n;
 	int err;
 
-	err = route_contact(d->route, &j, cr, uri, sizeof(uri) - 1, &n);
+	route_family(&to, join_ipv6(client_join(cl)));
+	err = route_contact(d->route, &j, &to, uri, sizeof(uri) - 1, &n);
 	if (err)
 		join_reject(d, cl, err);
 	else
@@ -186,9 +202,8 @@ void join_answer(struct dispatch *d, const struct join *join)
 	size_t n;
 	int err;
 
-	err = route_lookup(d->route, j.conference, j.conferencelen,
-			   j.user, j.userlen, j.account, j.accountlen,
-			   uri, sizeof(uri) - 1, &n);
+	err = route_lookup(d->route, &j, join_ipv6(join), uri, sizeof(uri) - 1,
+			   &n);
 
 	if (!err)
 		redirect(d, join->client, uri, n);

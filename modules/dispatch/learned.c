@@ -167,6 +167,7 @@ int bank_learn(struct dispatch *d, const char *name, size_t namelen,
 
 	str_ncpy(ws.name, wp->server, sizeof(ws.name));
 	str_ncpy(ws.contact, wp->contact, sizeof(ws.contact));
+	str_ncpy(ws.other, wp->other, sizeof(ws.other));
 	err = tables_server_report(d->tables, &ws, tmr_jiffies());
 	if (err && err != ESTALE)
 		return err;

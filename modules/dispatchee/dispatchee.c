@@ -290,33 +290,56 @@ static int dispatchee_init(struct service *svc)
 }
 
 
+static int address_print(char *buf, size_t sz, struct sa *laddr)
+{
+	int err = 0;
+
+	/* what listens everywhere is reached at one */
+	if (sa_is_any(laddr)) {
+		const uint16_t port = sa_port(laddr);
+
+		err = net_default_source_addr_get(sa_af(laddr), laddr);
+		sa_set_port(laddr, port);
+	}
+
+	return err ? err : re_snprintf(buf, sz, "%J", laddr) < 0 ? ENOMEM : 0;
+}
+
+
+/* What listens on the other family of addresses, too, is for those who came
+   by that one. */
+static void other_set(struct dispatchee *d, const struct siphost_api *host,
+		      int af)
+{
+	struct sa laddr;
+
+	if (!host->laddr_af ||
+	    host->laddr_af(host->sh, af == AF_INET6 ? AF_INET : AF_INET6,
+			   &laddr) ||
+	    address_print(d->report.other, sizeof(d->report.other), &laddr))
+		d->report.other[0] = '\0';
+}
+
+
 static int contact_set(struct dispatchee *d)
 {
 	struct server *srv = service_server(d->svc);
 	const struct siphost_api *host = service_api(srv, "siphost");
 	const char *contact = config_str(dispatchee_config(d),
 					 "dispatchee.contact");
-	struct sa laddr, any;
+	struct sa laddr;
 	int err = 0;
 
+	d->report.other[0] = '\0';
 	if (!contact) {
 		err = host && host->laddr ? host->laddr(host->sh, &laddr)
 					  : ENOENT;
-		if (!err && sa_is_any(&laddr)) {
-			const uint16_t port = sa_port(&laddr);
-
-			/* what listens everywhere is reached at one */
-			err = net_default_source_addr_get(sa_af(&laddr),
-							  &any);
-			laddr = any;
-			sa_set_port(&laddr, port);
-		}
-		if (!err && re_snprintf(d->report.contact,
-					sizeof(d->report.contact),
-					sa_af(&laddr) == AF_INET6 ?
-					"[%j]:%u" : "%j:%u", &laddr,
-					sa_port(&laddr)) < 0)
-			err = ENOMEM;
+		if (!err)
+			err = address_print(d->report.contact,
+					    sizeof(d->report.contact),
+					    &laddr);
+		if (!err)
+			other_set(d, host, sa_af(&laddr));
 	}
 	else if (!name_contact_valid(contact, strlen(contact))) {
 		err = EINVAL;

@@ -41,6 +41,7 @@ struct owner {
 	struct le le;
 	char name[NAME_SERVER_MAX];
 	char contact[NAME_CONTACT_MAX];    /* "": not known                 */
+	char other[NAME_CONTACT_MAX];      /* for the other family, or ""   */
 };
 
 struct dispatchee {

@@ -74,8 +74,11 @@ static void server_handler(const char *key, uint64_t rev, const uint8_t *buf,
 	if (!key || !buf || wire_server_decode(&ws, buf, len))
 		return;
 
-	if (!owner_get(&o, d, ws.name))
-		str_ncpy(o->contact, ws.contact, sizeof(o->contact));
+	if (owner_get(&o, d, ws.name))
+		return;
+
+	str_ncpy(o->contact, ws.contact, sizeof(o->contact));
+	str_ncpy(o->other, ws.other, sizeof(o->other));
 }
 
 
@@ -129,6 +132,49 @@ void owner_met(struct dispatchee *d, const char *server, const char *contact)
 }
 
 
+static int uri_make(struct dispatchee *d, const char *server,
+		    const struct willcall_join *j, bool ipv6, char *uri,
+		    size_t sz)
+{
+	const struct ticket t = {
+		.conference = j->conference,
+		.conferencelen = j->conferencelen,
+		.account = j->account, .accountlen = j->accountlen,
+		.user = j->user, .userlen = j->userlen,
+		.server = server, .serverlen = strlen(server),
+		.expires = (uint32_t)time(NULL) + TICKET_LIFE,
+	};
+	char text[CLIENT_TICKET_MAX];
+	const char *contact;
+	struct owner *o;
+	size_t n;
+	int err;
+
+	err = owner_get(&o, d, server);
+	if (err)
+		return err;
+
+	if (!o->contact[0])
+		return ENOENT;
+
+	contact = o->other[0] && ipv6 == (o->other[0] == '[') ? o->other
+							       : o->contact;
+
+	err = ticket_make(d->key, &t, text, sizeof(text), &n);
+	if (err)
+		return err;
+
+	err = name_uri(uri, sz - 1, &n, t.conference, t.conferencelen,
+		       contact, strlen(contact), text, n);
+	if (err)
+		return err;
+
+	uri[n] = '\0';
+
+	return 0;
+}
+
+
 /**
  * Where a client is to call a conference of another server, with a fresh
  * ticket
@@ -144,38 +190,7 @@ void owner_met(struct dispatchee *d, const char *server, const char *contact)
 int owner_uri(struct dispatchee *d, const char *server,
 	      const struct willcall_join *j, char *uri, size_t sz)
 {
-	const struct ticket t = {
-		.conference = j->conference,
-		.conferencelen = j->conferencelen,
-		.account = j->account, .accountlen = j->accountlen,
-		.user = j->user, .userlen = j->userlen,
-		.server = server, .serverlen = strlen(server),
-		.expires = (uint32_t)time(NULL) + TICKET_LIFE,
-	};
-	char text[CLIENT_TICKET_MAX];
-	struct owner *o;
-	size_t n;
-	int err;
-
-	err = owner_get(&o, d, server);
-	if (err)
-		return err;
-
-	if (!o->contact[0])
-		return ENOENT;
-
-	err = ticket_make(d->key, &t, text, sizeof(text), &n);
-	if (err)
-		return err;
-
-	err = name_uri(uri, sz - 1, &n, t.conference, t.conferencelen,
-		       o->contact, strlen(o->contact), text, n);
-	if (err)
-		return err;
-
-	uri[n] = '\0';
-
-	return 0;
+	return uri_make(d, server, j, false, uri, sz);
 }
 
 
@@ -197,10 +212,12 @@ int owner_redirect(struct dispatchee *d, const struct owner *o,
 		join->user, str_len(join->user),
 		account, str_len(account), join->media
 	};
+	const bool ipv6 = sa_af(&join->src) == AF_INET6 &&
+		!IN6_IS_ADDR_V4MAPPED(&join->src.u.in6.sin6_addr);
 	char uri[NAME_URI_MAX + 1];
 	int err;
 
-	err = owner_uri(d, o->name, &j, uri, sizeof(uri));
+	err = uri_make(d, o->name, &j, ipv6, uri, sizeof(uri));
 	if (err)
 		return err;
 

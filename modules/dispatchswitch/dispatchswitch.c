@@ -21,6 +21,7 @@
 #include "server/log.h"
 #include "noc/client.h"
 #include "noc/name.h"
+#include "sip/redirect.h"
 #include "siphost/siphost.h"
 #include "heartbeat/heartbeat.h"
 #include "dispatchswitch/turn.h"
@@ -58,19 +59,16 @@ static int uri_make(struct dswitch *sw, const char *conf, size_t conflen,
 
 
 /* Any signalling thread */
-static int redirect_handler(const char *conf, size_t conflen,
-			    const char *user, size_t userlen, uint64_t tag,
-			    char *contact, size_t sz, size_t *len, void *arg)
+static int lookup_handler(const struct redirect_query *q, char *contact,
+			    size_t sz, size_t *len, void *arg)
 {
 	struct dswitch *sw = arg;
 	int err;
-	(void)user;
-	(void)userlen;
 
-	if (!name_valid(conf, conflen, CLIENT_CONFERENCE_MAX))
+	if (!name_valid(q->conf, q->conflen, CLIENT_CONFERENCE_MAX))
 		return EINVAL;
 
-	err = uri_make(sw, conf, conflen, tag, contact, sz, len);
+	err = uri_make(sw, q->conf, q->conflen, q->tag, contact, sz, len);
 	if (!err)
 		__atomic_fetch_add(&sw->fast, 1, __ATOMIC_RELAXED);
 
@@ -222,7 +220,7 @@ static int fast_set(struct dswitch *sw, bool on)
 		return 0;
 
 	return sw->host->redirect_set(sw->host->sh,
-				      on ? redirect_handler : NULL,
+				      on ? lookup_handler : NULL,
 				      on ? sw : NULL);
 }
 

@@ -96,6 +96,24 @@ static int laddr_get(const struct siphost *sh, struct sa *sa)
 }
 
 
+static int laddr_af_get(const struct siphost *sh, int af, struct sa *sa)
+{
+	unsigned i;
+	int err;
+
+	if (!sh || !sa)
+		return EINVAL;
+	if (!sh->stack)
+		return ENOENT;
+
+	for (i=0; ; i++) {
+		err = sipstack_laddr(sh->stack, i, sa);
+		if (err || sa_af(sa) == af)
+			return err;
+	}
+}
+
+
 static int redirect_set(struct siphost *sh, siphost_redirect_h *h, void *arg)
 {
 	if (!sh)
@@ -139,6 +157,7 @@ static int init(struct service *svc)
 	sh->svc = svc;
 	sh->api.sh = sh;
 	sh->api.laddr = laddr_get;
+	sh->api.laddr_af = laddr_af_get;
 	sh->api.redirect_set = redirect_set;
 	sh->api.adopt = move_adopt;
 	tmr_init(&sh->tmr);

@@ -8,15 +8,14 @@ struct siphost;
 struct client;
 struct join;
 struct sa;
+struct redirect_query;     /* sip/redirect.h                                */
 
 /* Where does this conference run? Called in any signalling thread, with
- * `contact` to be filled with a URI (no brackets), not zero-terminated; `tag`
- * is the same for every copy of one INVITE.
+ * `contact` to be filled with a URI (no brackets), not zero-terminated.
  * 0: redirect there at once; ENOENT: fire "client.join" as usual. */
-typedef int (siphost_redirect_h)(const char *conf, size_t conflen,
-				 const char *user, size_t userlen,
-				 uint64_t tag, char *contact, size_t sz,
-				 size_t *len, void *arg);
+typedef int (siphost_redirect_h)(const struct redirect_query *q,
+				 char *contact, size_t sz, size_t *len,
+				 void *arg);
 
 /* what service_api(srv, "siphost") points to */
 struct siphost_api {
@@ -28,6 +27,9 @@ struct siphost_api {
 
 	/* first address that is listened on; ENOENT before start */
 	int (*laddr)(const struct siphost *sh, struct sa *sa);
+
+	/* likewise, of a family; NULL if nobody can say */
+	int (*laddr_af)(const struct siphost *sh, int af, struct sa *sa);
 
 	/* A dialog of another server, as client_dialog told there, becomes
 	 * ours. Nothing is sent until client_offer, client_roster or

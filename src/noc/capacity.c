@@ -121,6 +121,7 @@ void server_route(const struct noc_server *s, struct conf_route *route)
 {
 	memcpy(route->server, s->report.name, s->namelen + 1);
 	memcpy(route->contact, s->report.contact, s->contactlen + 1);
+	memcpy(route->other, s->report.other, sizeof(route->other));
 	route->serverlen  = s->namelen;
 	route->contactlen = s->contactlen;
 	route->next = 0;

@@ -1,6 +1,7 @@
 /**
  * @file route.c  The whole answer to a join for a known conference
  */
+#include <string.h>
 #include <time.h>
 #include <re.h>
 #include "noc/client.h"
@@ -80,6 +81,25 @@ void route_ticket_set(struct route *r, uint32_t ticket_s)
 
 
 /**
+ * Of the addresses of a server, choose one that a client can reach. Safe in
+ * any thread.
+ *
+ * @param cr   Where to; its contact becomes the one of that family, if there
+ *             is one
+ * @param ipv6 The client came by IPv6
+ */
+void route_family(struct conf_route *cr, bool ipv6)
+{
+	if (!cr->other[0] || ipv6 != (cr->other[0] == '['))
+		return;
+
+	memcpy(cr->contact, cr->other, sizeof(cr->contact));
+	cr->contactlen = strlen(cr->contact);
+	cr->other[0] = '\0';
+}
+
+
+/**
  * Write the URI that sends a client to a server, with a fresh ticket. Safe in
  * any thread.
  *
@@ -118,42 +138,37 @@ int route_contact(const struct route *r, const struct willcall_join *j,
 /**
  * Answer a join for a known conference. Safe in any thread.
  *
- * @param r          Route
- * @param conf       Conference, unescaped
- * @param conflen    Its length [bytes]
- * @param user       user@host of From
- * @param userlen    Its length [bytes]
- * @param account    Account, may be empty
- * @param accountlen Its length [bytes]
- * @param contact    Set to the URI with a fresh ticket, not zero-terminated
- * @param sz         Its size, NAME_URI_MAX is enough [bytes]
- * @param len        Length of the URI [bytes]
+ * @param r       Route
+ * @param j       Who comes; checked here
+ * @param ipv6    The client came by IPv6
+ * @param contact Set to the URI with a fresh ticket, not zero-terminated
+ * @param sz      Its size, NAME_URI_MAX is enough [bytes]
+ * @param len     Length of the URI [bytes]
  *
  * @return 0 if success; ENOENT if the conference is not known; ENOSPC if its
  *         server is full; EINVAL; EOVERFLOW
  */
-int route_lookup(struct route *r, const char *conf, size_t conflen,
-		 const char *user, size_t userlen,
-		 const char *account, size_t accountlen,
+int route_lookup(struct route *r, const struct willcall_join *j, bool ipv6,
 		 char *contact, size_t sz, size_t *len)
 {
-	const struct willcall_join j = {
-		conf, conflen, user, userlen, account, accountlen, 0
-	};
 	struct conf_route cr;
 	int err;
 
-	if (!r || !contact || !len || userlen >= CLIENT_USER_MAX ||
-	    accountlen >= CLIENT_ACCOUNT_MAX ||
-	    !name_valid(conf, conflen, CLIENT_CONFERENCE_MAX))
+	if (!r || !j || !contact || !len || j->userlen >= CLIENT_USER_MAX ||
+	    j->accountlen >= CLIENT_ACCOUNT_MAX ||
+	    !name_valid(j->conference, j->conferencelen,
+			CLIENT_CONFERENCE_MAX))
 		return EINVAL;
 
-	err = tables_lookup(r->tables, conf, conflen, &j, tmr_jiffies(), &cr);
+	err = tables_lookup(r->tables, j->conference, j->conferencelen, j,
+			    tmr_jiffies(), &cr);
 	if (err)
 		return err;
 
 	if (cr.wake && r->h)
 		r->h(r->arg);
 
-	return route_contact(r, &j, &cr, contact, sz, len);
+	route_family(&cr, ipv6);
+
+	return route_contact(r, j, &cr, contact, sz, len);
 }

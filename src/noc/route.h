@@ -17,11 +17,9 @@ int  route_alloc(struct route **rp, struct tables *tables,
 		 struct ticket_key *key, uint32_t ticket_s,
 		 route_wake_h *h, void *arg);
 void route_ticket_set(struct route *r, uint32_t ticket_s);
-int  route_lookup(struct route *r, const char *conf, size_t conflen,
-		  const char *user, size_t userlen,
-		  const char *account, size_t accountlen,
+int  route_lookup(struct route *r, const struct willcall_join *j, bool ipv6,
 		  char *contact, size_t sz, size_t *len);
-
+void route_family(struct conf_route *cr, bool ipv6);
 int  route_contact(const struct route *r, const struct willcall_join *j,
 		   const struct conf_route *cr,
 		   char *contact, size_t sz, size_t *len);

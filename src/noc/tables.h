@@ -26,6 +26,7 @@ struct tables_config {
 struct conf_route {
 	char server[64];
 	char contact[128];
+	char other[128];         /* of the other family of addresses, or "" */
 	size_t serverlen, contactlen;
 	uint32_t next;           /* tables_select: what the next best server
 				    of the same kind has left               */

@@ -19,7 +19,7 @@
 #define MEMBER_FLAG(s, m) {WIRE_FLAG, offsetof(s, m), 0, 0, 1}
 
 static const struct wire_layout server_layout = {
-	WIRE_SERVER, 9, {
+	WIRE_SERVER, 10, 1, {
 		MEMBER_STR(struct wire_server, name),
 		MEMBER_STR(struct wire_server, contact),
 		MEMBER_U32(struct wire_server, state, 1, CAPACITY_OUT),
@@ -29,11 +29,12 @@ static const struct wire_layout server_layout = {
 		MEMBER_U32(struct wire_server, participants, 0, UINT32_MAX),
 		MEMBER_U32(struct wire_server, conferences, 0, UINT32_MAX),
 		MEMBER_U64(struct wire_server, seq),
+		MEMBER_STR_EMPTY(struct wire_server, other),
 	}
 };
 
 static const struct wire_layout claim_layout = {
-	WIRE_CLAIM, 3, {
+	WIRE_CLAIM, 3, 0, {
 		MEMBER_STR(struct wire_claim, conference),
 		MEMBER_STR(struct wire_claim, server),
 		MEMBER_FLAG(struct wire_claim, running),
@@ -41,7 +42,7 @@ static const struct wire_layout claim_layout = {
 };
 
 static const struct wire_layout reserve_layout = {
-	WIRE_RESERVE, 4, {
+	WIRE_RESERVE, 4, 0, {
 		MEMBER_FLAG(struct wire_reserve, create),
 		MEMBER_U32(struct wire_reserve, media, 0, UINT32_MAX),
 		MEMBER_U32(struct wire_reserve, least, 0, UINT32_MAX),
@@ -50,7 +51,7 @@ static const struct wire_layout reserve_layout = {
 };
 
 static const struct wire_layout granted_layout = {
-	WIRE_GRANTED, 4, {
+	WIRE_GRANTED, 4, 0, {
 		MEMBER_U32(struct wire_granted, verdict, 1, WIRE_HERE),
 		MEMBER_U32(struct wire_granted, granted, 0, WIRE_JOINS_MAX),
 		MEMBER_U32(struct wire_granted, unused, 0, UINT32_MAX),
@@ -59,7 +60,7 @@ static const struct wire_layout granted_layout = {
 };
 
 static const struct wire_layout user_layout = {
-	WIRE_USER, 7, {
+	WIRE_USER, 7, 0, {
 		MEMBER_U32(struct wire_user, what, 1, WIRE_MOVED),
 		MEMBER_STR(struct wire_user, conference),
 		MEMBER_STR(struct wire_user, server),
@@ -71,7 +72,7 @@ static const struct wire_layout user_layout = {
 };
 
 static const struct wire_layout place_layout = {
-	WIRE_PLACE, 7, {
+	WIRE_PLACE, 8, 1, {
 		MEMBER_U32(struct wire_place, verdict, 1, WIRE_HERE),
 		MEMBER_STR_EMPTY(struct wire_place, server),
 		MEMBER_STR_EMPTY(struct wire_place, contact),
@@ -79,16 +80,25 @@ static const struct wire_layout place_layout = {
 		MEMBER_U64(struct wire_place, roomseq),
 		MEMBER_U32(struct wire_place, unused, 0, UINT32_MAX),
 		MEMBER_U64(struct wire_place, seq),
+		MEMBER_STR_EMPTY(struct wire_place, other),
 	}
 };
 
 static const struct wire_layout plan_layout = {
-	WIRE_PLAN, 3, {
+	WIRE_PLAN, 3, 0, {
 		MEMBER_STR(struct wire_plan, server),
 		MEMBER_U64(struct wire_plan, from),
 		MEMBER_U64(struct wire_plan, to),
 	}
 };
+
+
+/* They become part of URIs */
+static bool contacts_valid(const char *contact, const char *other)
+{
+	return name_contact_valid(contact, strlen(contact)) &&
+		(!*other || name_contact_valid(other, strlen(other)));
+}
 
 
 /**
@@ -125,9 +135,7 @@ int wire_server_decode(struct wire_server *s, const uint8_t *buf, size_t len)
 	if (err)
 		return err;
 
-	/* it becomes part of URIs */
-	return name_contact_valid(s->contact, strlen(s->contact)) ? 0
-								   : EBADMSG;
+	return contacts_valid(s->contact, s->other) ? 0 : EBADMSG;
 }
 
 
@@ -295,10 +303,8 @@ int wire_place_decode(struct wire_place *p, const uint8_t *buf, size_t len)
 	if (err || p->verdict != WIRE_GRANT)
 		return err;
 
-	/* it becomes part of URIs */
-	return p->server[0] &&
-		name_contact_valid(p->contact, strlen(p->contact)) ? 0
-								    : EBADMSG;
+	return p->server[0] && contacts_valid(p->contact, p->other) ? 0
+								     : EBADMSG;
 }
 
 

@@ -58,6 +58,8 @@ struct wire_server {
 	uint32_t participants;
 	uint32_t conferences;
 	uint64_t seq;              /* grows with every report of a server   */
+	char other[128];           /* contact of the other family of
+				      addresses, or ""                      */
 };
 
 struct wire_claim {
@@ -123,6 +125,7 @@ struct wire_place {
 	uint64_t roomseq;          /* of its report                         */
 	uint32_t unused;           /* of the whole bank                     */
 	uint64_t seq;              /* as in the wire_server of the bank     */
+	char other[128];           /* as in wire_server                     */
 };
 
 struct willcall_join;

@@ -294,7 +294,7 @@ int wire_decode(const struct wire_layout *lay, void *data, size_t datasz,
 
 		if (f.tag >= 1 && f.tag <= lay->memberc) {
 			err = get_member(data, &lay->memberv[f.tag - 1], &f);
-			++seen;
+			seen += f.tag <= lay->memberc - lay->newc;
 		}
 		else if (eh) {
 			err = eh(&f, arg);
@@ -306,5 +306,5 @@ int wire_decode(const struct wire_layout *lay, void *data, size_t datasz,
 		return err;
 
 	/* tags ascend, so that many were that many different ones */
-	return seen == lay->memberc ? 0 : EBADMSG;
+	return seen == lay->memberc - lay->newc ? 0 : EBADMSG;
 }

@@ -33,8 +33,10 @@ struct wire_member {
 
 struct wire_layout {
 	enum wire_type type;
-	unsigned memberc;          /* at most 31, all of them needed        */
-	struct wire_member memberv[9];
+	unsigned memberc;          /* at most 31                            */
+	unsigned newc;             /* of these, the last ones, that older
+				      servers do not say                    */
+	struct wire_member memberv[10];
 };
 
 typedef int (wire_extra_h)(const struct wire_field *f, void *arg);

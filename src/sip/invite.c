@@ -252,6 +252,26 @@ void invite_accept(struct leg *lg, const struct wire *w)
 }
 
 
+/* Who came by TCP may reach nothing else (or is too large for UDP), and a URI
+   that does not say so means UDP. Servers listen on both. */
+static char *contact_tcp(const char *contact)
+{
+	const size_t n = contact ? strlen(contact) : 0;
+	char *p;
+
+	if (n < 2 || contact[n - 1] != '>' || strchr(contact, ',') ||
+	    strstr(contact, ";transport="))
+		return NULL;
+
+	p = malloc(n + 16);
+	if (p)
+		(void)snprintf(p, n + 16, "%.*s;transport=tcp>", (int)n - 1,
+			       contact);
+
+	return p;
+}
+
+
 /**
  * Do not let somebody in: 3xx with a Contact, 4xx to 6xx
  *
@@ -265,7 +285,12 @@ void invite_refuse(struct leg *lg, const struct wire *w)
 		.phrase  = w->strv[WIRE_REASON],
 		.contact = w->strv[WIRE_CONTACT],
 	};
-	char extra[32];
+	char extra[32], *tcp = NULL;
+
+	if (lg->conn)
+		tcp = contact_tcp(r.contact);
+	if (tcp)
+		r.contact = tcp;
 
 	/* RFC 3261 section 20.33: this passes */
 	if (w->scode == 480 || w->scode == 503) {
@@ -279,6 +304,7 @@ void invite_refuse(struct leg *lg, const struct wire *w)
 
 	nta_incoming_bind(lg->irq, NULL, NULL);
 	reply_send(lg->ag, lg, lg->irq, &r);
+	free(tcp);
 	leg_end(lg, w->scode, w->strv[WIRE_REASON]);
 	leg_free(lg);
 }

@@ -295,11 +295,21 @@ static enum udpsock_verdict defer(struct rthread *t, struct udpsock_msg *msg,
 }
 
 
+static bool by_ipv6(const struct sockaddr *src)
+{
+	const void *p = src;
+
+	return src->sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(
+		&((const struct sockaddr_in6 *)p)->sin6_addr);
+}
+
+
 static enum udpsock_verdict invite(struct rthread *t, struct udpsock_msg *msg)
 {
 	struct redirect *r = t->r;
 	struct redirmsg rm = {.status = "302 Moved Temporarily"};
 	struct preparse pp;
+	struct redirect_query q;
 	struct recent *rec, now;
 	char contact[REDIRECT_CONTACT_MAX];
 	size_t len = 0;
@@ -319,8 +329,11 @@ static enum udpsock_verdict invite(struct rthread *t, struct udpsock_msg *msg)
 	if (recent_came_back(t, rec, &pp, now.callid, now.conf))
 		return UDPSOCK_HAND;
 
-	if (r->lookuph(pp.conf.p, pp.conf.l, pp.user.p, pp.user.l,
-		       now.tag, contact, sizeof(contact), &len, r->arg) ||
+	q = (struct redirect_query){
+		pp.conf.p, pp.conf.l, pp.user.p, pp.user.l, now.tag,
+		by_ipv6(msg->src)
+	};
+	if (r->lookuph(&q, contact, sizeof(contact), &len, r->arg) ||
 	    !len || len > sizeof(contact))
 		return defer(t, msg, rec, &now);
 

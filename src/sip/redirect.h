@@ -22,14 +22,21 @@ enum redirect_hold {
 	REDIRECT_HOLD_TRACING  = 1 << 1,   /* somebody wants to see calls    */
 };
 
+/* An INVITE, by UDP */
+struct redirect_query {
+	const char *conf;         /* unescaped                              */
+	size_t conflen;           /* [bytes]                                */
+	const char *user;         /* user@host of From                      */
+	size_t userlen;           /* [bytes]                                */
+	uint64_t tag;             /* the same for every copy of it          */
+	bool ipv6;                /* it came by IPv6                        */
+};
+
 /* Where does this conference run? Called in any signalling thread, with
- * `contact` to be filled with a URI (no brackets), not zero-terminated; `tag`
- * is the same for every copy of one INVITE.
+ * `contact` to be filled with a URI (no brackets), not zero-terminated.
  * 0: answer 302 with this Contact; anything else: sofia gets the INVITE. */
-typedef int (redirect_lookup_h)(const char *conf, size_t conflen,
-				const char *user, size_t userlen,
-				uint64_t tag, char *contact, size_t sz,
-				size_t *len, void *arg);
+typedef int (redirect_lookup_h)(const struct redirect_query *q, char *contact,
+				size_t sz, size_t *len, void *arg);
 
 typedef void (redirect_wake_h)(void *arg);
 

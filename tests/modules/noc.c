@@ -14,6 +14,7 @@
 #include "server/command.h"
 #include "bus/bus.h"
 #include "noc/name.h"
+#include "sip/redirect.h"
 #include "connect/connect.h"
 #include "noc.h"
 
@@ -358,12 +359,14 @@ unsigned table_count(const char *command, const char *array)
  */
 int fast(const char *conf, const char *user, char *uri, size_t sz)
 {
+	const struct redirect_query q = {
+		conf, strlen(conf), user, strlen(user), 0, false
+	};
 	size_t n;
 	int err;
 
 	ck_assert_ptr_nonnull(noc.redirect);
-	err = noc.redirect(conf, strlen(conf), user, strlen(user), 0,
-			   uri, sz - 1, &n, noc.redirect_arg);
+	err = noc.redirect(&q, uri, sz - 1, &n, noc.redirect_arg);
 	if (!err)
 		uri[n] = '\0';
 

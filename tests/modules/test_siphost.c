@@ -17,6 +17,7 @@
 #include "server/service.h"
 #include "noc/client.h"
 #include "sip/sdp.h"
+#include "sip/redirect.h"
 #include "siphost/siphost.h"
 #include "../sip/phone.h"
 
@@ -456,16 +457,12 @@ static void *phones_run(void *arg)
 
 
 /* In the signalling thread */
-static int lookup_h(const char *conf, size_t conflen, const char *user,
-		    size_t userlen, uint64_t tag, char *contact, size_t sz,
+static int lookup_h(const struct redirect_query *q, char *contact, size_t sz,
 		    size_t *len, void *arg)
 {
-	(void)tag;
-	(void)user;
-	(void)userlen;
 	(void)arg;
 
-	if (conflen != 5 || memcmp(conf, "known", 5))
+	if (q->conflen != 5 || memcmp(q->conf, "known", 5))
 		return ENOENT;
 
 	*len = (size_t)re_snprintf(contact, sz, "sip:known@127.0.0.1:9");
@@ -518,11 +515,15 @@ static bool dispatch_h(const struct event *ev, void *arg)
 static bool running_h(const struct event *ev, void *arg)
 {
 	const struct siphost_api *api = service_api(t.srv, "siphost");
+	struct sa any;
 
 	(void)ev;
 	(void)arg;
 	ck_assert_ptr_nonnull(api);
 	ck_assert_int_eq(api->laddr(api->sh, &t.laddr), 0);
+	ck_assert_int_eq(api->laddr_af(api->sh, AF_INET, &any), 0);
+	ck_assert(sa_cmp(&any, &t.laddr, SA_ALL));
+	ck_assert_int_eq(api->laddr_af(api->sh, AF_INET6, &any), ENOENT);
 	if (t.light)
 		ck_assert_int_eq(api->redirect_set(api->sh, lookup_h, NULL),
 				 0);

@@ -11,6 +11,7 @@
 #include "noc/name.h"
 #include "noc/node.h"
 #include "sip/ping.h"
+#include "sip/redirect.h"
 #include "noc.h"
 
 
@@ -149,9 +150,12 @@ static void counts_are(unsigned c0, unsigned c1, unsigned c2)
 
 	for (i=0; i<60; i++) {
 		const uint64_t tag = (uint64_t)++tags * 0x9e3779b97f4a7c15;
+		const struct redirect_query q = {
+			"team a", 6, "u@h", 3, tag, false
+		};
 
-		if (noc.redirect("team a", 6, "u@h", 3, tag, uri,
-				 sizeof(uri) - 1, &n, noc.redirect_arg))
+		if (noc.redirect(&q, uri, sizeof(uri) - 1, &n,
+				 noc.redirect_arg))
 			continue;
 		uri[n] = '\0';
 		for (k=0; k<3; k++) {
@@ -256,15 +260,17 @@ static void rubbish(void)
 
 static void fixed_only(void)
 {
+	struct redirect_query q = { "a", 1, "u@h", 3, 1, false };
 	char uri[128];
 	size_t n;
 
 	/* a name that heartbeats watch over, not OPTIONS */
-	ck_assert_int_eq(0, noc.redirect("a", 1, "u@h", 3, 1, uri,
-					 sizeof(uri), &n, noc.redirect_arg));
+	ck_assert_int_eq(0, noc.redirect(&q, uri, sizeof(uri), &n,
+					 noc.redirect_arg));
 	ck_assert(!strncmp(uri, "sip:a@dispatch.example:5060", n));
-	ck_assert_int_eq(EINVAL, noc.redirect("a\n", 2, "u@h", 3, 1, uri,
-					      sizeof(uri), &n,
+	q.conf = "a\n";
+	q.conflen = 2;
+	ck_assert_int_eq(EINVAL, noc.redirect(&q, uri, sizeof(uri), &n,
 					      noc.redirect_arg));
 }
 

@@ -26,6 +26,7 @@
 #include "gate.h"
 
 #define CONTACT "sip:%.*s@127.0.0.1:5070;ticket=0a1b"
+#define CONTACT6 "sip:%.*s@[::1]:5070;ticket=0a1b"
 
 struct gate_thread gate_threadv[GATE_THREADS];
 
@@ -138,20 +139,18 @@ void gate_stop(unsigned n)
 }
 
 
-int gate_lookup(const char *conf, size_t conflen, const char *user,
-		size_t userlen, uint64_t tag, char *contact, size_t sz,
+int gate_lookup(const struct redirect_query *q, char *contact, size_t sz,
 		size_t *len, void *arg)
 {
-	(void)tag;
-
-	if (conflen < 5 || memcmp(conf, "known", 5))
+	if (q->conflen < 5 || memcmp(q->conf, "known", 5))
 		return ENOENT;
 
-	ck_assert_uint_eq(userlen, 15);
-	ck_assert_int_eq(0, memcmp(user, "alice@127.0.0.1", 15));
+	ck_assert_uint_eq(q->userlen, 15);
+	ck_assert_int_eq(0, memcmp(q->user, "alice@127.0.0.1", 15));
 	ck_assert_ptr_eq(arg, gate_threadv);
 
-	*len = (size_t)snprintf(contact, sz, CONTACT, (int)conflen, conf);
+	*len = (size_t)snprintf(contact, sz, q->ipv6 ? CONTACT6 : CONTACT,
+				(int)q->conflen, q->conf);
 
 	return 0;
 }

@@ -23,12 +23,13 @@ struct gate_thread {
 
 extern struct gate_thread gate_threadv[GATE_THREADS];
 
+struct redirect_query;
+
 struct redirect *gate_begin(unsigned threads);
 void gate_end(struct redirect *r, unsigned threads);
 bool gate_listen(struct redirect *r, unsigned n, const char *host);
 void gate_stop(unsigned n);
-int  gate_lookup(const char *conf, size_t conflen, const char *user,
-		 size_t userlen, uint64_t tag, char *contact, size_t sz,
+int  gate_lookup(const struct redirect_query *q, char *contact, size_t sz,
 		 size_t *len, void *arg);
 int  gate_client(const char *host);
 

@@ -86,24 +86,32 @@ START_TEST(call_account)
 END_TEST
 
 
-START_TEST(call_redirected)
+static void redirected(bool tcp, const char *contact)
 {
 	struct fix fx;
 	struct phone p;
 
 	fix_open_default(&fx);
-	phone_open(&p, &fx.laddr, false, "move");
+	phone_open(&p, &fx.laddr, tcp, "move");
 
 	phone_send(&p, "INVITE", NULL, phone_sdp);
 	ck_assert_uint_eq(phone_status(&p), 302);
-	ck_assert(phone_has(&p, "Contact",
-			    "<sip:x@127.0.0.1:9;ticket=a.b>"));
+	ck_assert_msg(phone_has(&p, "Contact", contact), "%s", contact);
 	phone_send(&p, "ACK", NULL, NULL);
 	fix_told(&fx, "join end:302");
 	ck_assert(fix_idle(&fx));
 
 	phone_close(&p);
 	fix_close(&fx);
+}
+
+
+START_TEST(call_redirected)
+{
+	redirected(false, "<sip:x@127.0.0.1:9;ticket=a.b>");
+
+	/* who came by TCP may reach nothing else */
+	redirected(true, "<sip:x@127.0.0.1:9;ticket=a.b;transport=tcp>");
 }
 END_TEST
 

@@ -183,6 +183,8 @@ START_TEST(version6)
 		fd = gate_client("::1");
 		ask(fd, buf, "INVITE", "known", "c1", 1, "", "SIP/2.0 302 ");
 		ck_assert_ptr_nonnull(strstr(buf, ";received=::1\r\n"));
+		ck_assert_ptr_nonnull(strstr(buf, "Contact: <sip:known@[::1]"
+					     ":5070;ticket=0a1b>\r\n"));
 		ask(fd, buf, "OPTIONS", "known", "c2", 1, "", "SIP/2.0 480 ");
 		close(fd);
 	}
