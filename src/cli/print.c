@@ -8,7 +8,8 @@
 #include "cli/cli.h"
 
 /**
- * Make a text safe for a terminal: names come from callers
+ * Make a text safe for a terminal: names come from callers. Several values of
+ * one setting, a line each, are put into one line.
  *
  * @param str Text, changed in place
  */
@@ -19,7 +20,7 @@ void text_clean(char *str)
 
 		/* 0xc2 0x80..0x9f are control characters as well */
 		if (ch < 0x20 || ch == 0x7f)
-			*str = '?';
+			*str = ch == '\n' ? ' ' : '?';
 		else if (ch == 0xc2 && (uint8_t)str[1] < 0xa0 && str[1]) {
 			str[0] = '?';
 			str[1] = '?';

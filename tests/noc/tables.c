@@ -749,7 +749,8 @@ START_TEST(test_route)
 	ck_assert_int_eq(0, tables_alloc(&t, &config));
 	ck_assert_int_eq(0, route_alloc(&r, t, key, 30, wake_handler,
 					&woken));
-	ck_assert_int_eq(ENOENT, lookup(r, "a b", "u@h", "acme", uri, sizeof(uri), &len));
+	ck_assert_int_eq(ENOENT, lookup(r, "a b", "u@h", "acme", uri,
+					sizeof(uri), &len));
 	{
 		struct wire_server s = report("a", A, 2);
 
@@ -757,7 +758,8 @@ START_TEST(test_route)
 							 tmr_jiffies()));
 	}
 	ck_assert_int_eq(0, tables_conf_set(t, "a b", 3, "a"));
-	ck_assert_int_eq(0, lookup(r, "a b", "u@h", "acme", uri, sizeof(uri), &len));
+	ck_assert_int_eq(0, lookup(r, "a b", "u@h", "acme", uri, sizeof(uri),
+				   &len));
 	ck_assert_uint_eq(1, woken);
 	ck_assert(!strncmp(uri, "sip:a%20b@a.example:5060;ticket=", 32));
 
