@@ -107,6 +107,23 @@ void start(unsigned ix, const char *name)
 }
 
 
+/**
+ * Start a server that waits longer than others for heartbeats, so that none is
+ * missed by a thread which is not let run
+ *
+ * @param ix   Its place
+ * @param name Its name
+ * @param ms   heartbeat.timeout
+ */
+void start_timeout(unsigned ix, const char *name, unsigned ms)
+{
+	char conf[128];
+
+	re_snprintf(conf, sizeof(conf), CONF "heartbeat.timeout %u\n", ms);
+	start_conf(ix, name, conf);
+}
+
+
 void stop(unsigned ix)
 {
 	unsigned i;

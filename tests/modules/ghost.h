@@ -15,6 +15,9 @@
 struct bus_sub;
 struct listener;
 
+/* For whatever has to happen, on a machine with much else to do [ms] */
+enum { LIMIT_MS = 20000 };
+
 #define CONF "service heartbeat\nheartbeat.listen 127.0.0.1:0\n"
 
 /* What one server was told */
@@ -40,6 +43,7 @@ extern struct farm farm;
 extern struct ears ears[FARM_MAX];
 
 void start(unsigned ix, const char *name);
+void start_timeout(unsigned ix, const char *name, unsigned ms);
 void stop(unsigned ix);
 void all_end(void);
 const struct heartbeat_api *api(unsigned ix);

@@ -202,7 +202,7 @@ static void *script_thread(void *arg)
 
 	for (i = 0; !line_read(line, sizeof(line), sc->dir, "remote.addr");
 	     i++) {
-		ck_assert_uint_lt(i, 1000);
+		ck_assert_uint_lt(i, 6000);
 		nap(5);
 	}
 

@@ -477,7 +477,7 @@ int main(void)
 	int failed;
 
 	calm_speed(0);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 240);
 	tcase_add_test(tc, test_one);
 	tcase_add_test(tc, test_three_levels);
 	tcase_add_test(tc, test_where);

@@ -184,7 +184,7 @@ int main(void)
 	int failed;
 
 	calm_speed(0);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 240);
 	tcase_add_test(tc, test_claims);
 	tcase_add_test(tc, test_claim_of_before);
 	tcase_add_test(tc, test_claim_race);

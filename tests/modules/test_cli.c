@@ -220,7 +220,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 240);
 	tcase_add_test(tc, runs);
 	tcase_add_test(tc, stops);
 	suite_add_tcase(s, tc);

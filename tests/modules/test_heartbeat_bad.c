@@ -47,7 +47,7 @@ START_TEST(test_forged)
 	farm_open(&farm);
 	start(0, "a");
 	ghost_start(&g, "g", 7);
-	ck_assert(farm_wait(one_up, NULL, 2000));
+	ck_assert(farm_wait(one_up, NULL, LIMIT_MS));
 	ck_assert_int_eq(0, hmac_key_alloc(&key, farm.key, 32, BEAT_LABEL));
 	ck_assert_int_eq(0, hmac_key_alloc(&wrong, secret, 32, BEAT_LABEL));
 	ck_assert_int_eq(0, api(0)->get(api(0)->hb, "a", self_found, &self));
@@ -55,7 +55,7 @@ START_TEST(test_forged)
 	fd = forger_socket();
 
 	ghost_die(&g);
-	for (i=0; i<80 && !ears[0].down; i++) {
+	for (i=0; i<400 && !ears[0].down; i++) {
 		beat = (struct beat){
 			.type = BEAT_ALIVE, .from = 7, .to = self.instance,
 			.seq = 100000 + i, .echo = 5,
@@ -85,8 +85,6 @@ START_TEST(test_forged)
 		ck_assert_int_eq(BEAT_LEN, sendto(fd, buf, BEAT_LEN, 0,
 						  &sa.u.sa, sa.len));
 		farm_nap(50);
-		if (i == 4 && _i == 1)
-			ck_assert_uint_eq(0, ears[0].down);
 	}
 	ck_assert_uint_eq(1, ears[0].down);
 
@@ -144,7 +142,7 @@ START_TEST(test_refused)
 	for (i=0; i<2; i++) {
 		struct beater_conf conf = {
 			.secret = farm.key, .instance = 1 + i,
-			.interval = 100, .timeout = 1000, .stuck = 60000,
+			.interval = 100, .timeout = 4000, .stuck = 60000,
 		};
 
 		ck_assert_int_eq(0, sa_set_str(&conf.laddr, addrv[_i], 0));
@@ -158,14 +156,15 @@ START_TEST(test_refused)
 	}
 	ck_assert_int_eq(0, beater_peer_add(bv[0], &ix, 2, &sav[1]));
 	ck_assert_int_eq(0, beater_peer_add(bv[1], &ix, 1, &sav[0]));
-	ck_assert(farm_wait(is_heard, &statev[0], 3000));
+	ck_assert(farm_wait(is_heard, &statev[0], LIMIT_MS));
 
 	t = farm_clock();
 	mem_deref(bv[1]);
-	ck_assert(farm_wait(is_quiet, &statev[0], 3000));
-	ck_assert_uint_lt(farm_clock() - t, 500000);
-	ck_assert(farm_wait(is_silent, &statev[0], 3000));
-	ck_assert_uint_ge(farm_clock() - t, 800000);
+	ck_assert(farm_wait(is_quiet, &statev[0], LIMIT_MS));
+	/* by silence alone it would be after 4/7 of the time limit */
+	ck_assert_uint_lt(farm_clock() - t, 2000000);
+	ck_assert(farm_wait(is_silent, &statev[0], LIMIT_MS));
+	ck_assert_uint_ge(farm_clock() - t, 2800000);
 	beater_stats(bv[0], &st);
 	ck_assert_uint_gt(st.refused, 0);
 	ck_assert_uint_eq(0, st.bad);
@@ -227,7 +226,7 @@ static const uint8_t pause_key[32] = "the key of both of test_pause";
 
 
 /* A server with the heartbeat in a process of its own, which is stopped for a
- * second: afterwards it does not call the others dead that lived on. */
+ * while: afterwards it does not call the others dead that lived on. */
 static void paused_child(int fd, int from)
 {
 	struct ghost g;
@@ -236,7 +235,7 @@ static void paused_child(int fd, int from)
 
 	farm_open(&farm);
 	memcpy(farm.key, pause_key, sizeof(farm.key));
-	start(0, "a");
+	start_timeout(0, "a", 1500);
 	memset(&g, 0, sizeof(g));
 	str_ncpy(g.rec.name, "g", sizeof(g.rec.name));
 	g.rec.instance = 7;
@@ -259,13 +258,13 @@ static void paused_child(int fd, int from)
 	record_put(&g.rec, 0);
 	farm_silence(&farm, &g.sub, "server.g.ping");
 
-	ck_assert(farm_wait(one_up, NULL, 3000));
+	ck_assert(farm_wait(one_up, NULL, LIMIT_MS));
 	ck_assert_int_eq(1, write(fd, "u", 1));
 
 	/* the parent stops us in here */
 	(void)farm_wait(one_down, NULL, 3000);
 	ck_assert_int_eq(1, write(fd, ears[0].down ? "d" : "l", 1));
-	(void)farm_wait(one_down, NULL, 3000);
+	(void)farm_wait(one_down, NULL, LIMIT_MS);
 	ck_assert_int_eq(1, write(fd, ears[0].down ? "d" : "l", 1));
 	mem_deref(g.sub);
 	all_end();
@@ -320,7 +319,7 @@ START_TEST(test_pause)
 	ck_assert_int_eq('u', ch);
 	usleep(300000);
 	ck_assert_int_eq(0, kill(pid, SIGSTOP));
-	usleep(1200000);
+	usleep(2500000);
 	ck_assert_int_eq(0, kill(pid, SIGCONT));
 
 	/* nobody was judged */
@@ -348,7 +347,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 240);
 	tcase_add_loop_test(tc, test_forged, 0, 5);
 	tcase_add_loop_test(tc, test_refused, 0, 2);
 	tcase_add_test(tc, test_bad_records);

@@ -1102,7 +1102,7 @@ int main(void)
 	int failed;
 
 	calm_speed(0);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 240);
 	add_moves(tc);
 	add_others(tc);
 	suite_add_tcase(s, tc);

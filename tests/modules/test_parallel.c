@@ -606,7 +606,7 @@ int main(void)
 	int failed;
 
 	calm_speed(0);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 240);
 	tcase_add_test(tc, test_same);
 	tcase_add_test(tc, test_fast);
 	tcase_add_test(tc, test_burst);

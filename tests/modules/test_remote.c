@@ -320,7 +320,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 240);
 	tcase_add_test(tc, token_is_needed);
 	tcase_add_test(tc, metrics_open);
 	tcase_add_test(tc, asks);

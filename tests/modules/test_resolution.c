@@ -186,7 +186,7 @@ int main(void)
 	int failed;
 
 	calm_speed(0);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 240);
 	tcase_add_test(tc, test_older_has_claim);
 	tcase_add_test(tc, test_younger_has_claim);
 	tcase_add_test(tc, test_false_alarms);

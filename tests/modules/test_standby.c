@@ -679,7 +679,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 240);
 	tcase_add_test(tc, test_hook);
 	tcase_add_test(tc, test_free);
 	tcase_add_test(tc, test_watch);

@@ -291,7 +291,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 240);
 	tcase_add_test(tc, test_response);
 	tcase_add_test(tc, test_switch);
 	tcase_add_test(tc, test_fixed);

@@ -147,7 +147,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 240);
 	tcase_add_test(tc, test_turn);
 	tcase_add_test(tc, test_turn_load);
 	tcase_add_test(tc, test_threads);
