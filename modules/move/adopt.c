@@ -373,8 +373,13 @@ static void read_handler(void *arg)
 	read_done(a);
 	log_trace("move", NULL, "%s: %u seats of %s", a->conference,
 		  a->seatc, a->from);
+
+	/* all of them may be refused at once, which ends it */
+	mem_ref(a);
 	adopt_next(a->mv);
-	adopt_check(a);
+	if (a->le.list)
+		adopt_check(a);
+	mem_deref(a);
 }
 
 
