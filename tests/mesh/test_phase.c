@@ -118,9 +118,14 @@ static const struct {
 	 2, 5000},
 	{{{.wait = 2000, .period = TICK}, {.wait = 12000, .period = TICK}},
 	 2, 0},
-	/* one of them is heard, and must not be hurt */
+	/* one of them is heard, and must not be hurt: the other is helped by
+	   5 ms more for him, but not by more delay */
 	{{{.wait = 2000, .spare = 2000, .period = TICK, .heard = true},
-	  {.wait = 17500, .period = TICK}}, 2, 0},
+	  {.wait = 17500, .period = TICK}}, 2, 5000},
+	{{{.wait = 2000, .spare = 2000, .period = TICK, .heard = true},
+	  {.wait = 13500, .period = TICK}}, 2, 0},
+	{{{.wait = 17500, .spare = 17500, .period = TICK, .heard = true},
+	  {.wait = 2000, .period = TICK}}, 2, -15000},
 	{{{.wait = 12000, .spare = 12000, .period = TICK, .heard = true},
 	  {.wait = 17000, .period = TICK}}, 2, -10000},
 	/* three all over the place */
@@ -451,6 +456,58 @@ START_TEST(test_two)
 END_TEST
 
 
+/* People who take turns, in twenty conferences that differ in when packets
+   come: what a tick costs them is a third less than with one phase for all,
+   on which it would depend who is lucky */
+START_TEST(test_turns)
+{
+	double all = 0;
+	unsigned n = 0;
+
+	for (unsigned f = 0; f < 20; f++) {
+
+		double sum = 0;
+		unsigned k = 0;
+		struct world w;
+
+		world_start(&w);
+		member_join(&w, 300 + f * 1000);
+		member_join(&w, 300 + (f + 15) % 20 * 1000);
+		member_join(&w, 300 + f * 700);
+
+		for (unsigned t = 0; t < 200; t++) {
+			const unsigned turn = (t + f) % 30;
+
+			/* in between both do */
+			w.memberv[0].talks = turn < 18;
+			w.memberv[1].talks = turn >= 15 || turn < 3;
+			run(&w, 0.1);
+			for (unsigned i = 0; i < 2 && t >= 60; i++) {
+				const uint32_t depth = figures(&w, i).depth;
+
+				sum += depth;
+				k += depth != 0;
+			}
+		}
+
+		for (unsigned i = 0; i < 2; i++) {
+			ck_assert_uint_eq(figures(&w, i).concealed, 0);
+			ck_assert_uint_eq(figures(&w, i).late, 0);
+		}
+		ck_assert_uint_le(w.moves, 3);
+		ck_assert_uint_gt(k, 70);
+		ck_assert_msg(sum / k <= 10, "%u: %.1f ms", f, sum / k);
+		all += sum;
+		n += k;
+
+		world_stop(&w);
+	}
+
+	ck_assert_msg(all / n <= 7.5, "%.1f ms", all / n);
+}
+END_TEST
+
+
 /* A listener who begins to talk where the phase is bad for him: it moves as
    far as it does not hurt the one who is heard */
 START_TEST(test_joins_in)
@@ -583,7 +640,7 @@ int main(void)
 {
 	const TTest *const testv[] = {
 		test_choose, test_settle, test_delay, test_two,
-		test_joins_in, test_calm, test_drift, test_silent,
+		test_turns, test_joins_in, test_calm, test_drift, test_silent,
 		test_standstill,
 	};
 
