@@ -171,8 +171,26 @@ static unsigned media_bit(const struct pl *media)
 }
 
 
-/* The audio is the first plain RTP audio line that is not refused, or else
- * the first one that is. */
+/* Is there any codec in the audio so far that a media server may speak? */
+static bool audio_spoken(const struct sdp_parser *p)
+{
+	static const char *const namev[] = { "opus", "G722", "PCMU", "PCMA" };
+	unsigned i, k;
+
+	for (i=0; i<p->fmtc; i++) {
+		for (k=0; k<ARRAY_SIZE(namev); k++) {
+			if (!str_casecmp(p->fmtv[i].name, namev[k]))
+				return true;
+		}
+	}
+
+	return false;
+}
+
+
+/* The audio is the first plain RTP audio line that is not refused and has a
+ * codec that we may speak, or else one that has not (RFC 3264 section 6: the
+ * answerer chooses, and refuses the others). */
 static int media_decode(struct sdp_parser *p, struct pl line)
 {
 	struct media_desc *md = p->md;
@@ -204,7 +222,7 @@ static int media_decode(struct sdp_parser *p, struct pl line)
 
 	p->audio = media_bit(&media) == TYPE_AUDIO &&
 		!pl_strcasecmp(&proto, "RTP/AVP") &&
-		(!md->has_audio || (!p->port && portn));
+		(!md->has_audio || (portn && (!p->port || !audio_spoken(p))));
 
 	p->cur = &p->media;
 	++md->mediac;

@@ -94,6 +94,13 @@ static const struct {
 	OURS "m=audio 4000 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n"
 	"a=sendrecv\r\n" "m=audio 0 RTP/AVP 0\r\n"},
 
+{"an audio with nothing that we may speak gives way",
+	HEAD CONN "m=audio 5002 RTP/AVP 97 18\r\na=rtpmap:97 iLBC/8000\r\n"
+	"a=sendonly\r\na=ptime:30\r\na=rtcp-mux\r\n"
+	"m=audio 5004 RTP/AVP 0\r\n",
+	OURS "m=audio 0 RTP/AVP 97 18\r\n"
+	"m=audio 4000 RTP/AVP 0\r\n" AUDIO0 "a=sendrecv\r\n"},
+
 {"an audio with port 0 gives way",
 	HEAD CONN "m=audio 0 RTP/AVP 8\r\na=inactive\r\na=rtcp:9\r\n"
 	"m=audio 5004 RTP/AVP 0\r\n",
