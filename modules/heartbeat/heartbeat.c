@@ -285,26 +285,19 @@ static int address_print(char *buf, size_t sz, const struct sa *laddr)
 }
 
 
-/* The first one is the server's own; another may be a virtual address. */
-static bool first_handler(const char *val, void *arg)
-{
-	return !sa_decode(arg, val, strlen(val));
-}
-
-
 static int listen_addr(struct heartbeat *hb, struct sa *sa)
 {
 	const struct config *cfg = server_config(hb->srv);
-	int err;
 
 	if (!config_sa(cfg, "heartbeat.listen", sa))
 		return 0;
 
-	err = sa_set_str(sa, "127.0.0.1", 0);
-	config_multi(cfg, "sip.listen", first_handler, sa);
-	sa_set_port(sa, 0);
+	if (!config_sa(cfg, "sip.listen", sa)) {
+		sa_set_port(sa, 0);
+		return 0;
+	}
 
-	return err;
+	return sa_set_str(sa, "127.0.0.1", 0);
 }
 
 

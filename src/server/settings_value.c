@@ -63,8 +63,17 @@ bool config_bool(const struct config *cfg, const char *key)
 }
 
 
+static bool first_handler(const char *val, void *arg)
+{
+	*(const char **)arg = val;
+
+	return true;
+}
+
+
 /**
- * Get an address
+ * Get an address, of a list the first: a server's own, when others may be
+ * virtual
  *
  * @param cfg Configuration
  * @param key Key of a SETTING_SA or SETTING_ADDR
@@ -75,19 +84,24 @@ bool config_bool(const struct config *cfg, const char *key)
 int config_sa(const struct config *cfg, const char *key, struct sa *sa)
 {
 	const struct config_decl *d = config_decl_find(cfg, key);
+	const char *val;
 
 	if (!sa)
 		return EINVAL;
 	if (!d || !d->val)
 		return ENOENT;
 
+	val = d->val;
+	if (d->s->flags & SETTING_MULTI)
+		config_multi(cfg, key, first_handler, &val);
+
 	switch (d->s->type) {
 
 	case SETTING_SA:
-		return sa_decode(sa, d->val, strlen(d->val)) ? EINVAL : 0;
+		return sa_decode(sa, val, strlen(val)) ? EINVAL : 0;
 
 	case SETTING_ADDR:
-		return sa_set_str(sa, d->val, 0) ? EINVAL : 0;
+		return sa_set_str(sa, val, 0) ? EINVAL : 0;
 
 	default:
 		return EINVAL;

@@ -21,6 +21,8 @@ static const struct setting settings[] = {
 	{"a.sa", SETTING_SA, "127.0.0.1:5060", 0, 0, NULL, 0, "s"},
 	{"a.addr", SETTING_ADDR, NULL, 0, 0, NULL, 0, "s"},
 	{"a.list", SETTING_STRING, "none", 0, 0, NULL, SETTING_MULTI, "l"},
+	{"a.sas", SETTING_SA, "127.0.0.1:5060", 0, 0, NULL, SETTING_MULTI,
+	 "l"},
 	{"a.hot", SETTING_STRING, NULL, 0, 0, NULL,
 	 SETTING_MULTI | SETTING_RUNTIME, "l"},
 	{"a.pass", SETTING_STRING, NULL, 4, 0, NULL,
@@ -118,6 +120,7 @@ START_TEST(test_accept)
 		"a.sa [::1]:0\n"
 		"a.list y z\n"
 		"a.addr 127.0.0.9\n"
+		"a.sas 127.0.0.1:1\na.sas 127.0.0.2:2\n"
 		"a.pass secret"); /* no line feed at the end */
 	struct told told = {.n = 0};
 	struct sa sa;
@@ -133,6 +136,8 @@ START_TEST(test_accept)
 	ck_assert_uint_eq(0, sa_port(&sa));
 	ck_assert_int_eq(0, config_sa(cfg, "a.addr", &sa));
 	ck_assert_uint_eq(0x7f000009, sa_in(&sa));
+	ck_assert_int_eq(0, config_sa(cfg, "a.sas", &sa));
+	ck_assert_uint_eq(1, sa_port(&sa));
 	config_multi(cfg, "a.list", join_h, &told);
 	ck_assert_str_eq("x: : \ny z: : \n", told.text);
 
@@ -152,6 +157,8 @@ START_TEST(test_default)
 	ck_assert_uint_eq(7, config_u32(cfg, "a.num"));
 	ck_assert(!config_bool(cfg, "a.bool"));
 	ck_assert_int_eq(0, config_sa(cfg, "a.sa", &sa));
+	ck_assert_uint_eq(5060, sa_port(&sa));
+	ck_assert_int_eq(0, config_sa(cfg, "a.sas", &sa));
 	ck_assert_uint_eq(5060, sa_port(&sa));
 	ck_assert_int_eq(ENOENT, config_sa(cfg, "a.addr", &sa));
 	ck_assert_int_eq(EINVAL, config_sa(cfg, "a.num", &sa));
