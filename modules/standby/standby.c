@@ -27,7 +27,8 @@
  *
  *      #!/bin/sh
  *      case $1 in
- *      up)   ip addr replace "$2/32" dev eth0 && arping -qUc 1 -I eth0 "$2" ;;
+ *      up)   ip addr replace "$2/32" dev eth0 || exit 1
+ *            arping -qUc 2 -I eth0 "$2" & ;;
  *      down) ip addr del "$2/32" dev eth0 || true ;;
  *      esac
  *
