@@ -4,6 +4,7 @@
  * Without bus.url everything is in the memory of this process; with it several
  * servers share what is on NATS.
  */
+#include <stddef.h>
 #include <string.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -42,17 +43,45 @@ static const struct setting settings[] = {
 	{NULL, SETTING_STRING, NULL, 0, 0, NULL, 0, NULL}
 };
 
-struct netbus {
-	struct metric *metricv[METRICS];
-	struct bus *bus;
-};
-
+/* A metric that is a member of struct bus_stats, or the bus's state */
 struct counter {
 	enum metric_type type;
 	const char *name;
 	const char *labels;
 	const char *help;
-	metric_h *h;
+	size_t off, sz;            /* of the member; sz 0: state [bytes]    */
+};
+
+struct reader {
+	struct metric *metric;
+	const struct netbus *nb;
+	const struct counter *c;
+};
+
+struct netbus {
+	struct reader readerv[METRICS];
+	struct bus *bus;
+};
+
+#define STAT(m) \
+	offsetof(struct bus_stats, m), sizeof(((struct bus_stats *)0)->m)
+
+static const char messages[] = "junctor_bus_messages_total";
+static const char help[] = "Messages on the bus between servers";
+
+static const struct counter counterv[METRICS] = {
+	{METRIC_GAUGE, "junctor_bus_up", NULL,
+	 "1 if other servers can be reached", 0, 0},
+	{METRIC_COUNTER, messages, "what=\"sent\"", help, STAT(sent)},
+	{METRIC_COUNTER, messages, "what=\"received\"", help,
+	 STAT(received)},
+	{METRIC_COUNTER, messages, "what=\"refused\"", help, STAT(refused)},
+	{METRIC_COUNTER, "junctor_bus_resyncs_total", NULL,
+	 "Times that a watch had to catch up", STAT(lost)},
+	{METRIC_COUNTER, "junctor_bus_connects_total", NULL,
+	 "Connections to the bus that were made", STAT(connects)},
+	{METRIC_GAUGE, "junctor_bus_waiting", NULL,
+	 "Messages to be sent and replies that are awaited", STAT(waiting)},
 };
 
 
@@ -248,73 +277,36 @@ int netbus_alloc(struct bus **busp, const struct config *cfg,
 }
 
 
-static void stats(const void *arg, struct bus_stats *st)
+static double up(const struct netbus *nb)
 {
-	const struct netbus *nb = arg;
-
-	bus_stats_get(nb->bus, st);
-}
-
-
-static double up(void *arg)
-{
-	const struct netbus *nb = arg;
-
 	return bus_state(nb->bus) == BUS_UP;
 }
 
 
-static double sent(void *arg)
+/* One number of what the bus counts */
+static double counted(const struct netbus *nb, const struct counter *c)
 {
 	struct bus_stats st;
+	uint64_t wide;
+	uint32_t narrow;
 
-	stats(arg, &st);
-	return (double)st.sent;
+	bus_stats_get(nb->bus, &st);
+	if (c->sz == sizeof(wide)) {
+		memcpy(&wide, (const uint8_t *)&st + c->off, sizeof(wide));
+		return (double)wide;
+	}
+
+	memcpy(&narrow, (const uint8_t *)&st + c->off, sizeof(narrow));
+
+	return narrow;
 }
 
 
-static double received(void *arg)
+static double read_handler(void *arg)
 {
-	struct bus_stats st;
+	const struct reader *r = arg;
 
-	stats(arg, &st);
-	return (double)st.received;
-}
-
-
-static double refused(void *arg)
-{
-	struct bus_stats st;
-
-	stats(arg, &st);
-	return (double)st.refused;
-}
-
-
-static double lost(void *arg)
-{
-	struct bus_stats st;
-
-	stats(arg, &st);
-	return (double)st.lost;
-}
-
-
-static double connects(void *arg)
-{
-	struct bus_stats st;
-
-	stats(arg, &st);
-	return (double)st.connects;
-}
-
-
-static double waiting(void *arg)
-{
-	struct bus_stats st;
-
-	stats(arg, &st);
-	return st.waiting;
+	return r->c->sz ? counted(r->nb, r->c) : up(r->nb);
 }
 
 
@@ -323,8 +315,8 @@ static void metrics_destructor(void *arg)
 	struct netbus *nb = arg;
 	size_t i;
 
-	for (i=0; i<ARRAY_SIZE(nb->metricv); i++)
-		mem_deref(nb->metricv[i]);
+	for (i=0; i<ARRAY_SIZE(nb->readerv); i++)
+		mem_deref(nb->readerv[i].metric);
 	mem_deref(nb->bus);
 }
 
@@ -341,22 +333,6 @@ static void metrics_destructor(void *arg)
 int netbus_metrics_alloc(struct netbus **nbp, struct bus *bus,
 			 struct metrics *ms)
 {
-	static const char messages[] = "junctor_bus_messages_total";
-	static const char help[] = "Messages on the bus between servers";
-	static const struct counter cv[METRICS] = {
-		{METRIC_GAUGE, "junctor_bus_up", NULL,
-		 "1 if other servers can be reached", up},
-		{METRIC_COUNTER, messages, "what=\"sent\"", help, sent},
-		{METRIC_COUNTER, messages, "what=\"received\"", help,
-		 received},
-		{METRIC_COUNTER, messages, "what=\"refused\"", help, refused},
-		{METRIC_COUNTER, "junctor_bus_resyncs_total", NULL,
-		 "Times that a watch had to catch up", lost},
-		{METRIC_COUNTER, "junctor_bus_connects_total", NULL,
-		 "Connections to the bus that were made", connects},
-		{METRIC_GAUGE, "junctor_bus_waiting", NULL,
-		 "Messages to be sent and replies that are awaited", waiting},
-	};
 	struct netbus *nb;
 	size_t i;
 	int err = 0;
@@ -366,9 +342,15 @@ int netbus_metrics_alloc(struct netbus **nbp, struct bus *bus,
 		return ENOMEM;
 
 	nb->bus = mem_ref(bus);
-	for (i=0; i<ARRAY_SIZE(cv) && !err; i++)
-		err = metric_add(&nb->metricv[i], ms, cv[i].type, cv[i].name,
-				 cv[i].labels, cv[i].help, cv[i].h, nb);
+	for (i=0; i<ARRAY_SIZE(counterv) && !err; i++) {
+		const struct counter *c = &counterv[i];
+		struct reader *r = &nb->readerv[i];
+
+		r->nb = nb;
+		r->c  = c;
+		err = metric_add(&r->metric, ms, c->type, c->name, c->labels,
+				 c->help, read_handler, r);
+	}
 
 	if (err)
 		mem_deref(nb);
