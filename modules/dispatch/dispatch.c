@@ -479,13 +479,6 @@ static unsigned dispatch_busy(const struct service *svc)
 }
 
 
-static void close_(struct service *svc)
-{
-	mem_deref(service_data(svc));
-	service_data_set(svc, NULL);
-}
-
-
 static const char *const needs[] = {"siphost", NULL};
 
 extern const struct service_export service_export;
@@ -501,5 +494,5 @@ const struct service_export service_export = {
 	.pause    = dispatch_pause,
 	.resume   = dispatch_resume,
 	.busy     = dispatch_busy,
-	.close    = close_,
+	.close    = service_release,
 };

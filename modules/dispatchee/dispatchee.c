@@ -474,13 +474,6 @@ static int dispatchee_resume(struct service *svc)
 }
 
 
-static void dispatchee_close(struct service *svc)
-{
-	mem_deref(service_data(svc));
-	service_data_set(svc, NULL);
-}
-
-
 static const char *const needs[] = {"siphost", NULL};
 
 extern const struct service_export service_export;
@@ -495,5 +488,5 @@ const struct service_export service_export = {
 	.stop     = dispatchee_stop,
 	.pause    = dispatchee_pause,
 	.resume   = dispatchee_resume,
-	.close    = dispatchee_close,
+	.close    = service_release,
 };

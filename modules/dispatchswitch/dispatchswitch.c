@@ -293,13 +293,6 @@ static int resume(struct service *svc)
 }
 
 
-static void close_(struct service *svc)
-{
-	mem_deref(service_data(svc));
-	service_data_set(svc, NULL);
-}
-
-
 static const char *const needs[] = {"siphost", NULL};
 
 extern const struct service_export service_export;
@@ -314,5 +307,5 @@ const struct service_export service_export = {
 	.stop     = stop,
 	.pause    = pause_,
 	.resume   = resume,
-	.close    = close_,
+	.close    = service_release,
 };

@@ -480,14 +480,6 @@ static int heartbeat_start(struct service *svc)
 }
 
 
-static void heartbeat_close(struct service *svc)
-{
-	service_api_set(svc, NULL);
-	mem_deref(service_data(svc));
-	service_data_set(svc, NULL);
-}
-
-
 extern const struct service_export service_export;
 
 const struct service_export service_export = {
@@ -497,5 +489,5 @@ const struct service_export service_export = {
 	.init     = heartbeat_init,
 	.start    = heartbeat_start,
 	.stop     = heartbeat_stop,
-	.close    = heartbeat_close,
+	.close    = service_release,
 };

@@ -342,13 +342,6 @@ static int move_start(struct service *svc)
 }
 
 
-static void move_close(struct service *svc)
-{
-	mem_deref(service_data(svc));
-	service_data_set(svc, NULL);
-}
-
-
 static const char *const needs[] = {"siphost", "connect", "dispatchee", NULL};
 
 extern const struct service_export service_export;
@@ -361,5 +354,5 @@ const struct service_export service_export = {
 	.init     = init,
 	.start    = move_start,
 	.stop     = move_stop,
-	.close    = move_close,
+	.close    = service_release,
 };

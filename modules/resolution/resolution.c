@@ -596,13 +596,6 @@ static int init(struct service *svc)
 }
 
 
-static void close_(struct service *svc)
-{
-	mem_deref(service_data(svc));
-	service_data_set(svc, NULL);
-}
-
-
 extern const struct service_export service_export;
 
 const struct service_export service_export = {
@@ -612,5 +605,5 @@ const struct service_export service_export = {
 	.init     = init,
 	.start    = start,
 	.stop     = stop,
-	.close    = close_,
+	.close    = service_release,
 };

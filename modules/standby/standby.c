@@ -563,13 +563,6 @@ static int init(struct service *svc)
 }
 
 
-static void close_(struct service *svc)
-{
-	mem_deref(service_data(svc));
-	service_data_set(svc, NULL);
-}
-
-
 static const char *const needs[] = {"siphost", NULL};
 
 extern const struct service_export service_export;
@@ -582,5 +575,5 @@ const struct service_export service_export = {
 	.init     = init,
 	.start    = start,
 	.stop     = stop,
-	.close    = close_,
+	.close    = service_release,
 };

@@ -413,6 +413,22 @@ void service_data_set(struct service *svc, void *data)
 
 
 /**
+ * Release a service's own object, and with it what it offers: the close of a
+ * service whose object is reference counted
+ *
+ * @param svc Service
+ */
+void service_release(struct service *svc)
+{
+	if (!svc)
+		return;
+
+	svc->api  = NULL;
+	svc->data = mem_deref(svc->data);
+}
+
+
+/**
  * The object that service_data_set kept
  *
  * @param svc Service

@@ -48,6 +48,7 @@ const char *service_name(const struct service *svc);
 enum service_state service_state(const struct service *svc);
 const char *service_state_name(enum service_state state);
 void  service_data_set(struct service *svc, void *data);
+void  service_release(struct service *svc);
 void *service_data(const struct service *svc);
 void  service_api_set(struct service *svc, const void *api);
 const void *service_api(struct server *srv, const char *name_or_role);
