@@ -55,7 +55,8 @@ void wconf_talk(struct wconf *conf, struct wpart *part)
 }
 
 
-/* Those who talk or did so lately; false if that is no help */
+/* Those who talk or did so lately; false if that is no help. Streams that
+   another server sends at this moment go on here by the clock alone. */
 static bool talkers_get(const struct wconf *conf, struct phase_talker *tv,
 			unsigned *n)
 {
@@ -70,6 +71,8 @@ static bool talkers_get(const struct wconf *conf, struct phase_talker *tv,
 		struct scheduler_phase sp;
 		bool known;
 
+		if (part->tx.hush)
+			return false;
 		if (!part->talked || now - part->talked > RECENT)
 			continue;
 

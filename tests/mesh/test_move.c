@@ -116,7 +116,9 @@ static unsigned move_planned(enum mesh_codec codec, unsigned ptime)
 		ps = phone_stats(p.a.phonev[i]);
 		ck_assert_uint_eq(ps->ssrcs, 0);
 		most = max(most, ps->gap_most + 100 * ps->ts_bad);
-		ck_assert_uint_le(ps->markers, 3);
+		/* what stood still begins anew */
+		if (ps->markers > 3)
+			most = UINT32_MAX;
 		ck_assert_uint_eq(ps->bye, 0);
 		call_hears(&p.a, i, i ? 600 : 1000, true);
 		call_hears(&p.a, i, i ? 1000 : 600, false);
