@@ -12,6 +12,7 @@
 #include "server/server.h"
 #include "server/service.h"
 #include "noc/client.h"
+#include "calm.h"
 #include "movers.h"
 
 
@@ -207,6 +208,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
+	calm_speed(0);
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, test_used);
 	tcase_add_test(tc, test_unset);
