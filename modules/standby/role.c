@@ -80,11 +80,10 @@ static void write_handler(int err, uint64_t rev, const uint8_t *buf,
 	switch (err) {
 
 	case 0:
-		/* the watch tells what it is, and may have done so */
-		if (rev > st->holder.rev)
-			st->holder.rev = rev;
-		st->holder.changed = tmr_jiffies();
-		return;
+		/* the watch may be late, or have told even more */
+		holder_set(st, rev, (const uint8_t *)st->wrote,
+			   strlen(st->wrote));
+		break;
 
 	case EEXIST:
 	case ESTALE:
@@ -117,13 +116,13 @@ static void write_handler(int err, uint64_t rev, const uint8_t *buf,
 int role_write(struct standby *st, const char *server, const char *sip,
 	       bool ready)
 {
-	char json[320];
+	char *json = st->wrote;
 	int n;
 
 	if (st->op)
 		return EBUSY;
 
-	n = re_snprintf(json, sizeof(json),
+	n = re_snprintf(json, sizeof(st->wrote),
 			"{\"server\":\"%s\",\"sip\":\"%s\",\"ready\":%s}",
 			server, sip, ready ? "true" : "false");
 	if (n < 0)

@@ -76,6 +76,7 @@ struct standby {
 	char sip[128];             /* of this server                        */
 	char was[64];              /* who was active before                 */
 	char pinged[128];          /* where ping asks                       */
+	char wrote[320];           /* as the role, last                     */
 	uint64_t started;          /* [ms]                                  */
 	uint64_t since;            /* in this state [ms]                    */
 	uint64_t asked;            /* to yield, last [ms]                   */
