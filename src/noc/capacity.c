@@ -1,9 +1,9 @@
 /**
- * @file capacity.c  The capacity table: which server gets a new conference
+ * @file capacity.c  The capacity table: what is known of each media server
  *
  * A media server counts its own capacity and tells what is left. The table
- * only adds what the server cannot know yet: reservations made here since.
- * They end when the server answers that it knows them, or by themselves.
+ * only adds what the server cannot know yet: reservations made here since
+ * (leases.c). Who gets a new conference: select.c
  */
 #include <string.h>
 #include <pthread.h>
@@ -16,8 +16,20 @@
 #include "noc/tables_int.h"
 
 
-/* Of hashes that all dispatchers share */
-static const struct siphash_key everywhere = {{0, 0}};
+/**
+ * A hash that is the same in all dispatchers
+ *
+ * @param p   What is hashed
+ * @param len Its length [bytes]
+ *
+ * @return Hash
+ */
+uint64_t tables_hash(const void *p, size_t len)
+{
+	static const struct siphash_key everywhere = {{0, 0}};
+
+	return siphash(&everywhere, p, len);
+}
 
 
 struct noc_server *server_find(const struct tables *t, const char *name)
@@ -49,62 +61,6 @@ bool server_presumed(const struct tables *t, const struct noc_server *s,
 {
 	return !s->lost && (t->blind || now < s->heard + t->cfg.contact_ms ||
 			    now >= t->heard + t->cfg.contact_ms);
-}
-
-
-static uint64_t slot_of(const struct tables *t, uint64_t now)
-{
-	const uint32_t width = t->cfg.lease_ms / (LEASE_SLOTS - 1);
-
-	return now / (width ? width : 1);
-}
-
-
-/* Reservations that are still alive. Expires old ones. Under the lock. */
-uint32_t leases_live(struct leases *l, const struct tables *t, uint64_t now)
-{
-	const uint64_t slot = slot_of(t, now);
-
-	if (slot >= l->slot + LEASE_SLOTS) {
-		memset(l, 0, sizeof(*l));
-		l->slot = slot;
-	}
-
-	while (l->slot < slot) {
-		uint32_t *n = &l->slotv[++l->slot % LEASE_SLOTS];
-
-		l->total -= *n;
-		*n = 0;
-	}
-
-	return l->total;
-}
-
-
-void leases_add(struct leases *l, const struct tables *t, uint64_t now)
-{
-	(void)leases_live(l, t, now);
-	++l->slotv[l->slot % LEASE_SLOTS];
-	++l->total;
-}
-
-
-static void leases_release(struct leases *l, const struct tables *t,
-			   uint32_t n, uint64_t now)
-{
-	unsigned i;
-
-	(void)leases_live(l, t, now);
-
-	/* oldest first */
-	for (i=1; i<=LEASE_SLOTS && n; i++) {
-		uint32_t *slot = &l->slotv[(l->slot + i) % LEASE_SLOTS];
-		const uint32_t k = min(n, *slot);
-
-		*slot    -= k;
-		l->total -= k;
-		n        -= k;
-	}
 }
 
 
@@ -186,7 +142,7 @@ static int server_add(struct noc_server **sp, struct tables *t,
 
 	str_ncpy(s->report.name, name, sizeof(s->report.name));
 	s->namelen = strlen(s->report.name);
-	s->hash = siphash(&everywhere, s->report.name, s->namelen);
+	s->hash = tables_hash(s->report.name, s->namelen);
 	s->lost = true;
 	list_append(&t->serverl, &s->le, s);
 	++t->serverc;
@@ -510,192 +466,6 @@ int tables_server_room(const struct tables *t, const char *server,
 	pthread_mutex_unlock(t->lock);
 
 	return 0;
-}
-
-
-/**
- * End reservations: the server knows them now, or will never
- *
- * @param t      Tables
- * @param server Name of the server
- * @param n      How many
- * @param now    Time [ms]
- */
-void tables_release(struct tables *t, const char *server, uint32_t n,
-		    uint64_t now)
-{
-	struct noc_server *s = t && server ? server_find(t, server) : NULL;
-
-	if (!s)
-		return;
-
-	pthread_mutex_lock(t->lock);
-	leases_release(&s->leases, t, n, now);
-	pthread_mutex_unlock(t->lock);
-}
-
-
-static bool tried(const struct noc_server *s, const struct select_req *req)
-{
-	size_t i;
-
-	for (i=0; i<req->notc; i++) {
-		if (!strcmp(s->report.name, req->notv[i]))
-			return true;
-	}
-
-	return false;
-}
-
-
-static bool planned_out(const struct noc_server *s, uint64_t utc)
-{
-	return s->out_from <= utc && utc < s->out_to;
-}
-
-
-static bool in_service(const struct tables *t, const struct noc_server *s,
-		       const struct select_req *req)
-{
-	return s->report.state == CAPACITY_IN_SERVICE && !s->dead &&
-		server_in_contact(t, s, req->now) &&
-		!planned_out(s, req->utc) && !tried(s, req);
-}
-
-
-/* The best server so far */
-struct choice {
-	struct noc_server *s;
-	uint32_t left;
-	uint32_t next;             /* what the next best of its kind has    */
-	uint64_t weight;           /* decides among equals                  */
-	bool only;                 /* has no types that nobody asked for    */
-};
-
-
-/* How much a conference likes a server: any order that is another one for
-   each conference, and the same in every dispatcher (rendezvous hashing) */
-static uint64_t liking(const struct noc_server *s, uint64_t conf)
-{
-	const uint64_t v[2] = { s->hash, conf };
-
-	return siphash(&everywhere, v, sizeof(v));
-}
-
-
-/* Servers without types that nobody asked for go first, because the others
-   are rare; then what is left decides, and among equals what the conference
-   likes: dispatchers that are asked for different ones spread them, those that
-   are asked for the same one agree. */
-static void choice_offer(struct choice *ch, struct noc_server *s,
-			 uint32_t left, unsigned media, uint64_t conf)
-{
-	const bool only = !(s->report.media & ~media);
-	uint64_t weight;
-
-	if (ch->s && ch->only && !only)
-		return;
-
-	weight = liking(s, conf);
-
-	if (!ch->s || only != ch->only || left > ch->left) {
-		ch->next = ch->s && only == ch->only ? ch->left : 0;
-		ch->s    = s;
-		ch->left = left;
-		ch->only = only;
-		ch->weight = weight;
-		return;
-	}
-
-	ch->next = max(ch->next, left);
-	if (left == ch->left && weight > ch->weight) {
-		ch->s = s;
-		ch->weight = weight;
-	}
-}
-
-
-/* The best of those that registries can reach, or of the others; under the
-   lock */
-static int select_among(struct tables *t, const struct select_req *req,
-			struct choice *ch, bool marked)
-{
-	const uint64_t conf = siphash(&everywhere, req->conf, req->conflen);
-	int err = ENOENT;
-	struct le *le;
-
-	LIST_FOREACH(&t->serverl, le) {
-		struct noc_server *s = le->data;
-		uint32_t left;
-
-		if (s->marked != marked || !in_service(t, s, req))
-			continue;
-
-		if (req->media & ~s->report.media) {
-			if (err == ENOENT)
-				err = ENOTSUP;
-			continue;
-		}
-
-		left = server_left(t, s, req->now);
-		/* blind, nobody tells of those who left: it may have room */
-		if (!left && !t->blind) {
-			err = ENOSPC;
-			continue;
-		}
-
-		choice_offer(ch, s, left, req->media, conf);
-	}
-
-	return err;
-}
-
-
-/**
- * Select the server for a new conference, and reserve a place there.
- * Candidates are in service, have the media asked for, are in contact, are not
- * draining and not within a planned out-of-service period; those that support
- * only what is asked are preferred; then the one with the most unused capacity
- * less live reservations, of several the one that the conference likes best.
- *
- * @param t     Tables
- * @param req   What is asked for
- * @param route Set if success
- *
- * @return 0 if success, tables_release ends the reservation; ENOENT if no
- *         server is in service; ENOTSUP if none has the media types; ENOSPC if
- *         none has room
- */
-int tables_select(struct tables *t, const struct select_req *req,
-		  struct conf_route *route)
-{
-	struct choice ch = { .s = NULL };
-	int err;
-
-	if (!t || !req || !route)
-		return EINVAL;
-
-	pthread_mutex_lock(t->lock);
-
-	/* better one that a registry cannot reach than none */
-	err = select_among(t, req, &ch, false);
-	if (!ch.s) {
-		const int e = select_among(t, req, &ch, true);
-
-		if (err == ENOENT)
-			err = e;
-	}
-
-	if (ch.s) {
-		leases_add(&ch.s->leases, t, req->now);
-		server_route(ch.s, route);
-		route->next = ch.next;
-		err = 0;
-	}
-
-	pthread_mutex_unlock(t->lock);
-
-	return err;
 }
 
 

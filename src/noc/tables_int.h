@@ -67,6 +67,7 @@ struct tables {
 	uint8_t *spare;               /* PENDING_MAX                        */
 };
 
+uint64_t tables_hash(const void *p, size_t len);
 struct noc_server *server_find(const struct tables *t, const char *name);
 bool server_in_contact(const struct tables *t, const struct noc_server *s,
 		       uint64_t now);
