@@ -18,7 +18,7 @@
 #include "creds.h"
 
 
-enum { LIMIT_MS = 25000, JWT_MAX = 4096 };
+enum { LIMIT_MS = 90000, JWT_MAX = 4096 };
 
 #define UNLIMITED "\"subs\":-1,\"data\":-1,\"payload\":-1"
 

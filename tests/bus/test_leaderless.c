@@ -15,7 +15,7 @@
 
 
 enum {
-	LIMIT_MS = 25000,
+	LIMIT_MS = 90000,
 	DEAF     = 5,              /* questions that nobody hears           */
 	DEAD     = 3,              /* consumers that never say a word       */
 };
@@ -177,7 +177,7 @@ static void leader_there(void)
 
 static void prepare(void)
 {
-	struct bus_nats_conf conf = { .replicas = 3, .kv_timeout = 20000 };
+	struct bus_nats_conf conf = { .replicas = 3, .kv_timeout = 60000 };
 	const char *wrong;
 
 	fix.nd.plain = true;

@@ -959,7 +959,9 @@ END_TEST
 
 START_TEST(test_password)
 {
-	struct bus_nats_conf conf = { .url = fix.nd.url };
+	struct bus_nats_conf conf = {
+		.url = fix.nd.url, .kv_timeout = KV_MS
+	};
 
 	fix.nd.argv[0] = "--user";
 	fix.nd.argv[1] = "junctor";
@@ -1028,7 +1030,9 @@ static const char *cert(const char *name)
 
 START_TEST(test_tls)
 {
-	struct bus_nats_conf conf = { .url = fix.nd.url };
+	struct bus_nats_conf conf = {
+		.url = fix.nd.url, .kv_timeout = KV_MS
+	};
 
 	certs_prepare();
 	fix.nd.argv[0] = "--tlsverify";
@@ -1089,7 +1093,9 @@ END_TEST
 
 START_TEST(test_tls_host)
 {
-	struct bus_nats_conf conf = { .url = fix.nd.url };
+	struct bus_nats_conf conf = {
+		.url = fix.nd.url, .kv_timeout = KV_MS
+	};
 	char url[64];
 
 	/* it has a good certificate, of another host */
