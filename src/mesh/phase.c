@@ -78,13 +78,14 @@ static int64_t sum(const struct phase_talker *tv, unsigned n, int32_t by)
  *
  * @param talkerv Those who talk, or did so lately
  * @param talkerc How many
- * @param step    A quarter of a tick [us]
+ * @param step    A quarter or half of a tick [us]
+ * @param half    It is half of one
  *
  * @return By how much the next tick is to come later, < 0: earlier [us]; 0
  *         if less than a step per talker can be gained
  */
 int32_t phase_choose(const struct phase_talker *talkerv, unsigned talkerc,
-		     uint32_t step)
+		     uint32_t step, bool half)
 {
 	/* three steps earlier is the same phase as one later, of which there
 	   is less to hear */
@@ -96,7 +97,7 @@ int32_t phase_choose(const struct phase_talker *talkerv, unsigned talkerc,
 	if (!talkerc)
 		return 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(stepv); i++) {
+	for (size_t i = 0; i < (half ? 1 : ARRAY_SIZE(stepv)); i++) {
 
 		const int32_t by = stepv[i] * (int32_t)step;
 		int64_t gain;

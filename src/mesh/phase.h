@@ -16,6 +16,6 @@ struct phase_talker {
 };
 
 int32_t phase_choose(const struct phase_talker *talkerv, unsigned talkerc,
-		     uint32_t step);
+		     uint32_t step, bool half);
 
 #endif

@@ -130,6 +130,9 @@ void wconf_phase(struct wconf *conf)
 	struct wconf_phase *ph = &conf->phase;
 	struct phase_talker talkerv[PHASE_TALKERS];
 	const uint64_t now = conf->w->now;
+	const unsigned parts = conf->w->stats.parts;
+	/* every 10 ms it wakes anyhow */
+	const bool half = parts > WORKER_FEW && parts <= WORKER_BUSY;
 	int32_t by = 0;
 	unsigned n;
 
@@ -141,11 +144,15 @@ void wconf_phase(struct wconf *conf)
 	ph->look = now + EVERY;
 
 	/* while it moves to another server, its streams are best left alone */
-	if (!ph->talked || now - ph->talked > RECENT || conf->linkl.head)
+	if (!ph->talked || conf->linkl.head || !talkers_get(conf, talkerv, &n))
 		return;
 
-	if (talkers_get(conf, talkerv, &n))
-		by = phase_choose(talkerv, n, WORKER_SLOT_US);
+	/* later is safe for all */
+	if (half && ph->slot % 2)
+		by = WORKER_SLOT_US;
+	else
+		by = phase_choose(talkerv, n, half ? 2 * WORKER_SLOT_US
+				  : WORKER_SLOT_US, half);
 	if (!by)
 		return;
 

@@ -15,6 +15,7 @@ enum {
 	WORKER_POLL_US  = 10000,     /* receive at least this often       */
 	WORKER_POLL_BUSY_US = 5000,  /* with many participants            */
 	WORKER_BUSY     = 400,       /* participants that are many        */
+	WORKER_FEW      = 32,        /* ... few: to wake costs little     */
 	WORKER_ADDR_MAX = 8192,      /* source addresses on one worker    */
 	WORKER_SLOW     = 16,        /* ticks between looks at a part     */
 };

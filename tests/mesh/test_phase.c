@@ -138,7 +138,7 @@ START_TEST(test_choose)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(choices); i++) {
 		const int32_t by = phase_choose(choices[i].talkerv,
-						choices[i].n, STEP);
+						choices[i].n, STEP, false);
 
 		ck_assert_msg(by == choices[i].by, "choice %zu: %d, not %d",
 			      i, by, choices[i].by);
@@ -157,14 +157,32 @@ START_TEST(test_settle)
 				.wait = wait, .spare = wait,
 				.period = TICK, .heard = heard,
 			};
-			const int32_t by = phase_choose(&t, 1, STEP);
+			const int32_t by = phase_choose(&t, 1, STEP, false);
 
 			t.wait = (t.wait + by + TICK) % TICK;
 			t.spare = t.wait;
-			ck_assert_int_eq(phase_choose(&t, 1, STEP), 0);
+			ck_assert_int_eq(phase_choose(&t, 1, STEP, false), 0);
 			ck_assert_int_lt(t.wait, STEP + 1500);
 		}
 	}
+}
+END_TEST
+
+
+/* With two phases only: a step is half a tick, and earlier */
+START_TEST(test_half)
+{
+	struct phase_talker t = {.period = TICK};
+
+	t.wait = 11400;
+	ck_assert_int_eq(phase_choose(&t, 1, 2 * STEP, true), 0);
+	t.wait = 11500;
+	ck_assert_int_eq(phase_choose(&t, 1, 2 * STEP, true), -2 * STEP);
+	t.heard = true;
+	t.spare = 11400;
+	ck_assert_int_eq(phase_choose(&t, 1, 2 * STEP, true), 0);
+	t.wait = 900;
+	ck_assert_int_eq(phase_choose(&t, 1, 2 * STEP, true), 0);
 }
 END_TEST
 
@@ -607,6 +625,36 @@ START_TEST(test_silent)
 END_TEST
 
 
+/* A worker with more to do keeps to slots in which it wakes anyhow */
+START_TEST(test_many)
+{
+	uint32_t concealed;
+	struct world w;
+
+	world_start(&w);
+	member_join(&w, 8000);
+	member_join(&w, 9000);
+	w.memberv[0].talks = true;
+	run(&w, 4);
+	ck_assert_uint_eq(w.is % 2, 0);
+	w.memberv[0].at += 5000;
+	run(&w, 40);
+	ck_assert_uint_eq(w.is % 2, 1);
+
+	/* what came of the jump has been heard */
+	concealed = figures(&w, 0).concealed;
+	w.w->stats.parts += WORKER_FEW;
+	run(&w, 40);
+	ck_assert_uint_eq(w.is % 2, 0);
+	ck_assert_uint_le(figures(&w, 0).depth, 12);
+	ck_assert_uint_eq(figures(&w, 0).concealed, concealed);
+	w.w->stats.parts -= WORKER_FEW;
+
+	world_stop(&w);
+}
+END_TEST
+
+
 /* After a standstill everything goes on, in the slot where it was */
 START_TEST(test_standstill)
 {
@@ -639,9 +687,9 @@ END_TEST
 int main(void)
 {
 	const TTest *const testv[] = {
-		test_choose, test_settle, test_delay, test_two,
-		test_turns, test_joins_in, test_calm, test_drift, test_silent,
-		test_standstill,
+		test_choose, test_settle, test_half,
+		test_delay, test_two, test_turns, test_joins_in, test_calm,
+		test_drift, test_silent, test_many, test_standstill,
 	};
 
 	return call_main("phase", testv, ARRAY_SIZE(testv));
