@@ -175,7 +175,9 @@ static void pass(struct sender *s, const struct sender_key *key,
 		memcpy(s->bufv[1] + RTP_SHARED_MAX,
 		       s->bufv[0] + RTP_SHARED_MAX, f->len);
 	memcpy(s->bufv[0] + RTP_SHARED_MAX, f->p, f->len);
-	packet_add(s, mix, key->ext_mixer, f->len, f->first);
+	/* in the middle of talk, no spurt begins */
+	packet_add(s, mix, key->ext_mixer, f->len,
+		   f->first && (s->wait || s->silent));
 	s->pass = mix->lone->who;
 	s->silent = 0;
 	s->primed = false;
