@@ -140,7 +140,8 @@ nats_cluster_start() {
 # lost: these tests are about what becomes of calls; how soon is told by
 # contrib/bench.
 patience="heartbeat.timeout=1500 heartbeat.ping=1000"
-patience_media="server.drain_seconds=90"
+patience_media="server.drain_seconds=90 capacity.strain=0"
+patience_media="$patience_media move.punt_above=0"
 patience_dispatch="dispatch.reserve_timeout=5000"
 
 # server NAME HOST ROLE [KEY=VALUE...]: starts a junctord with
