@@ -13,6 +13,7 @@
 #include "bus/subject.h"
 #include "bus/heap.h"
 #include "natsd.h"
+#include "loop.h"
 
 
 /* It only ends what would never end: a busy machine takes its time. */
@@ -29,15 +30,10 @@ struct fixture {
 	struct bus_kvop *op;
 	struct bus_watch *watch;
 	struct bus_reply *reply;
-	struct tmr limit, pause;
 	unsigned n, gone, many;
-	bool timeout;
 };
 
 static struct fixture fix;
-
-static void run(uint64_t ms);
-static void run_until(bool (*done)(void));
 
 
 static bool is_up(void)
@@ -59,7 +55,7 @@ static int nats_alloc(struct bus **busp)
 
 	err = bus_alloc_nats(busp, &conf, &wrong);
 	if (!err)
-		run_until(is_up);
+		ck_assert(loop_until(is_up, LIMIT_MS));
 
 	return err;
 }
@@ -110,44 +106,10 @@ static void teardown(void)
 }
 
 
-static void limit_handler(void *arg)
-{
-	bool *timeout = arg;
-
-	if (timeout)
-		*timeout = true;
-	re_cancel();
-}
-
-
-/* Runs the main loop for a while */
-static void run(uint64_t ms)
-{
-	tmr_init(&fix.limit);
-	tmr_start(&fix.limit, ms, limit_handler, NULL);
-	(void)re_main(NULL);
-	tmr_cancel(&fix.limit);
-}
-
-
-static void done_handler(void *arg)
-{
-	bool (*done)(void) = arg;
-
-	if (done())
-		re_cancel();
-	else
-		tmr_start(&fix.pause, 2, done_handler, arg);
-}
-
-
 /* Runs the main loop until something is so; time is up after LIMIT_MS */
 static void run_until(bool (*done)(void))
 {
-	tmr_start(&fix.pause, 0, done_handler, done);
-	run(LIMIT_MS);
-	tmr_cancel(&fix.pause);
-	ck_assert(done());
+	ck_assert(loop_until(done, LIMIT_MS));
 }
 
 
@@ -183,10 +145,8 @@ static bool told_length(void)
 static void await(const char *expected)
 {
 	expected_text = expected;
-	tmr_start(&fix.pause, 0, done_handler, told_length);
-	run(LIMIT_MS);
-	tmr_cancel(&fix.pause);
-	run(20);
+	(void)loop_until(told_length, LIMIT_MS);
+	loop_run(20);
 	told(expected);
 }
 
@@ -204,10 +164,8 @@ static void await_sorted(const char *expected)
 	size_t n = 0, i;
 
 	expected_text = expected;
-	tmr_start(&fix.pause, 0, done_handler, told_length);
-	run(LIMIT_MS);
-	tmr_cancel(&fix.pause);
-	run(20);
+	(void)loop_until(told_length, LIMIT_MS);
+	loop_run(20);
 
 	buf = mem_zalloc(fix.told->end + 1, NULL);
 	memcpy(buf, fix.told->buf, fix.told->end);
@@ -478,7 +436,7 @@ START_TEST(test_request_cancel)
 	fix.req = mem_deref(fix.req);
 
 	/* neither is told that time is up */
-	run(2500);
+	loop_run(2500);
 	told("");
 
 	/* the first reply counts */
@@ -488,7 +446,7 @@ START_TEST(test_request_cancel)
 					30000, resp_handler, "resp"));
 	await_sorted("echo q\nkeep q\nresp 0 x\n");
 	respond_late();
-	run(60);
+	loop_run(60);
 	told("");
 	mem_deref(second);
 }
@@ -524,7 +482,7 @@ START_TEST(test_request_many)
 						(uint8_t *)&i, 4, 50000,
 						request_handler, &nv[i]));
 	}
-	run(LIMIT_MS);
+	loop_run(LIMIT_MS);
 	for (i=0; i<2000; i++)
 		ck_assert_uint_eq(1, nv[i]);
 }
@@ -650,7 +608,7 @@ START_TEST(test_kv_race)
 						  race_handler,
 						  &wonv[i % 1000]));
 	}
-	run(LIMIT_MS);
+	loop_run(LIMIT_MS);
 	ck_assert_uint_eq(3000, fix.n);
 	for (i=0; i<1000; i++)
 		ck_assert_uint_eq(1, wonv[i]);
@@ -681,14 +639,14 @@ START_TEST(test_kv_watch)
 
 	fix.watch = mem_deref(fix.watch);
 	put("a.3", "unheard", 0);
-	run(50);
+	loop_run(50);
 	told("");
 
 	/* ended before it began */
 	ck_assert_int_eq(0, bus_kv_watch(&fix.watch, fix.bus, "b", ">",
 					 watch_handler, "watch"));
 	fix.watch = mem_deref(fix.watch);
-	run(50);
+	loop_run(50);
 	told("");
 }
 END_TEST
@@ -830,14 +788,14 @@ START_TEST(test_kv_many)
 
 	/* each is told once when the watch begins, once when it expires */
 	run_until(all_gone);
-	run(50);
+	loop_run(50);
 	ck_assert_uint_eq(fix.many, fix.n);
 	ck_assert_uint_eq(fix.many, fix.gone);
 	fix.n = fix.gone = 0;
 	fix.watch = mem_deref(fix.watch);
 	ck_assert_int_eq(0, bus_kv_watch(&fix.watch, fix.bus, "b", ">",
 					 count_handler, "first"));
-	run(LIMIT_MS);
+	loop_run(LIMIT_MS);
 	ck_assert_uint_eq(0, fix.n);
 	ck_assert_uint_eq(0, fix.gone);
 }
@@ -910,7 +868,7 @@ START_TEST(test_close)
 	ck_assert_ptr_null(fix.op);
 	ck_assert_int_eq(ENOTCONN, bus_respond(fix.reply, NULL, 0));
 	fix.reply = NULL;
-	run(50);
+	loop_run(50);
 	told("");
 	mem_deref(sub);
 	mem_deref(watch);
@@ -989,7 +947,7 @@ START_TEST(test_rejects)
 	ck_assert_int_eq(EINVAL, bus_request(NULL, fix.bus, "a", NULL, 0, 0,
 					     resp_handler, NULL));
 	ck_assert_int_eq(EINVAL, bus_respond(NULL, NULL, 0));
-	run(10);
+	loop_run(10);
 	told("");
 }
 END_TEST

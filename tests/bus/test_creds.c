@@ -15,6 +15,7 @@
 #include "server/log.h"
 #include "bus/bus.h"
 #include "natsd.h"
+#include "loop.h"
 #include "creds.h"
 
 
@@ -27,7 +28,6 @@ static struct fixture {
 	struct creds_key operator, account, system, stranger, user;
 	struct bus *bus;
 	struct log_sink *sink;
-	struct tmr limit, look;
 	pthread_mutex_t lock;
 	char logged[512];          /* what was logged last; locked          */
 	const char *awaited;
@@ -54,36 +54,6 @@ static bool was_logged(void)
 	pthread_mutex_unlock(&fix.lock);
 
 	return was;
-}
-
-
-static void limit_handler(void *arg)
-{
-	(void)arg;
-	re_cancel();
-}
-
-
-static void look_handler(void *arg)
-{
-	bool (*done)(void) = arg;
-
-	if (done())
-		re_cancel();
-	else
-		tmr_start(&fix.look, 5, look_handler, arg);
-}
-
-
-static bool until(bool (*done)(void))
-{
-	tmr_start(&fix.look, 0, look_handler, done);
-	tmr_start(&fix.limit, LIMIT_MS, limit_handler, NULL);
-	(void)re_main(NULL);
-	tmr_cancel(&fix.limit);
-	tmr_cancel(&fix.look);
-
-	return done();
 }
 
 
@@ -217,13 +187,13 @@ START_TEST(test_accepted)
 {
 	user_write("user.creds", &fix.account, &fix.user, time(NULL) + 3600);
 	bus_make(path("user.creds"));
-	ck_assert(until(is_up));
+	ck_assert(loop_until(is_up, LIMIT_MS));
 
 	/* and it has a store there */
 	ck_assert_int_eq(0, bus_kv_put(NULL, fix.bus, "b", "k",
 				       (const uint8_t *)"v", 1, 0,
 				       kv_handler, NULL));
-	ck_assert(until(is_stored));
+	ck_assert(loop_until(is_stored, LIMIT_MS));
 }
 END_TEST
 
@@ -234,8 +204,8 @@ static void refused(const char *credentials, const char *text)
 	fix.logged[0] = '\0';
 	fix.awaited = text;
 	bus_make(credentials);
-	ck_assert_msg(until(was_logged), "%s: logged: %s", credentials,
-		      fix.logged);
+	ck_assert_msg(loop_until(was_logged, LIMIT_MS), "%s: logged: %s",
+		      credentials, fix.logged);
 	ck_assert_int_eq(BUS_DOWN, bus_state(fix.bus));
 	ck_assert_ptr_null(strstr(fix.logged, fix.user.seed));
 	fix.bus = mem_deref(fix.bus);

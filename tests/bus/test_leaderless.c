@@ -12,6 +12,7 @@
 #include <re.h>
 #include "bus/bus.h"
 #include "natsd.h"
+#include "loop.h"
 
 
 enum {
@@ -25,7 +26,6 @@ static struct fixture {
 	struct bus *near, *far;
 	struct bus_sub *api, *kv;
 	struct bus_watch *watch;
-	struct tmr limit, look;
 	unsigned infos, consumers; /* asked for                             */
 	unsigned caught_up;
 	unsigned deaf, dead;       /* questions still to come               */
@@ -52,32 +52,9 @@ static void teardown(void)
 }
 
 
-static void limit_handler(void *arg)
-{
-	(void)arg;
-	re_cancel();
-}
-
-
-static void look_handler(void *arg)
-{
-	bool (*done)(void) = arg;
-
-	if (done())
-		re_cancel();
-	else
-		tmr_start(&fix.look, 5, look_handler, arg);
-}
-
-
 static void until(bool (*done)(void))
 {
-	tmr_start(&fix.look, 0, look_handler, done);
-	tmr_start(&fix.limit, LIMIT_MS, limit_handler, NULL);
-	(void)re_main(NULL);
-	tmr_cancel(&fix.limit);
-	tmr_cancel(&fix.look);
-	ck_assert(done());
+	ck_assert(loop_until(done, LIMIT_MS));
 }
 
 

@@ -13,6 +13,7 @@
 #include <re.h>
 #include "bus/bus.h"
 #include "natsd.h"
+#include "loop.h"
 #include "relay.h"
 #include "certs.h"
 
@@ -29,7 +30,6 @@ static struct fixture {
 	struct bus_sub *sub, *sub2;
 	struct bus_listener *listener;
 	struct mbuf *told;
-	struct tmr limit, look;
 	const char *expected;
 	uint64_t rev;
 	unsigned n;
@@ -64,40 +64,6 @@ static void teardown(void)
 }
 
 
-static void limit_handler(void *arg)
-{
-	(void)arg;
-	re_cancel();
-}
-
-
-static void run(uint64_t ms)
-{
-	tmr_start(&fix.limit, ms, limit_handler, NULL);
-	(void)re_main(NULL);
-	tmr_cancel(&fix.limit);
-}
-
-
-static void look_handler(void *arg)
-{
-	bool (*done)(void) = arg;
-
-	if (done())
-		re_cancel();
-	else
-		tmr_start(&fix.look, 5, look_handler, arg);
-}
-
-
-static void run_until(bool (*done)(void))
-{
-	tmr_start(&fix.look, 0, look_handler, done);
-	run(LIMIT_MS);
-	tmr_cancel(&fix.look);
-}
-
-
 static bool near_up(void)
 {
 	return bus_state(fix.near) == BUS_UP;
@@ -124,8 +90,7 @@ static bool far_down(void)
 
 static void until(bool (*done)(void))
 {
-	run_until(done);
-	ck_assert(done());
+	ck_assert(loop_until(done, LIMIT_MS));
 }
 
 
@@ -178,8 +143,8 @@ static bool told_length(void)
 static void await(const char *expected)
 {
 	fix.expected = expected;
-	run_until(told_length);
-	run(50);
+	(void)loop_until(told_length, LIMIT_MS);
+	loop_run(50);
 	told(expected);
 }
 
@@ -383,7 +348,7 @@ START_TEST(test_later)
 	ck_assert_int_eq(0, bus_kv_get(&op, fix.near, "b", "k", kv_handler,
 				       "cancelled"));
 	mem_deref(op);
-	run(100);
+	loop_run(100);
 	told("");
 
 	natsd_start(&fix.nd);
@@ -437,7 +402,7 @@ START_TEST(test_never)
 	get(fix.near, "k");
 	watch(fix.near);
 	fix.near = mem_deref(fix.near);
-	run(50);
+	loop_run(50);
 	told("");
 }
 END_TEST
@@ -472,7 +437,7 @@ START_TEST(test_restart)
 	/* waits for the server */
 	ck_assert_int_eq(0, bus_kv_delete(NULL, fix.near, "b", "goes", 0,
 					  NULL, NULL));
-	run(200);
+	loop_run(200);
 	natsd_start(&fix.nd);
 	until(near_up);
 	until(goes_gone);
@@ -509,7 +474,7 @@ START_TEST(test_missed)
 	put(fix.near, "new", "5", 0);
 	put(fix.near, "brief", "6", 0);
 	del(fix.near, "brief");
-	run(200);
+	loop_run(200);
 	told("");
 
 	relay_mend(&fix.relay);
@@ -599,7 +564,7 @@ START_TEST(test_ttl_reconnect)
 	until(far_down);
 	put(fix.near, "kept", "1b", 10 * LIFE);
 	while (tmr_jiffies() < begin + LIFE + 500)
-		run(100);
+		loop_run(100);
 	told("");
 
 	/* it is not told again, and gets its time anew */
@@ -630,7 +595,7 @@ START_TEST(test_ttl_restart)
 	put(fix.near, "short", "2", 1000);
 	natsd_stop(&fix.nd, SIGKILL);
 	until(near_down);
-	run(1000);
+	loop_run(1000);
 	natsd_start(&fix.nd);
 	until(near_up);
 	get(fix.near, "short");
@@ -709,7 +674,7 @@ START_TEST(test_slow)
 						  (uint8_t *)&i, 4, 0,
 						  many_handler, NULL));
 	}
-	run(LIMIT_MS);
+	loop_run(LIMIT_MS);
 	ck_assert_uint_eq(3000, fix.n);
 
 	/* who is slow loses against who is fast, and hears of it */
@@ -829,9 +794,9 @@ START_TEST(test_big)
 	mem_deref(buf);
 	ck_assert_int_eq(0, bus_kv_watch(&fix.watch, fix.near, "b", ">",
 					 big_handler, NULL));
-	run(1);
+	loop_run(1);
 	sys_msleep(1500);
-	run(LIMIT_MS);
+	loop_run(LIMIT_MS);
 	ck_assert_uint_eq(100, fix.n);
 }
 END_TEST
@@ -863,7 +828,7 @@ static uint64_t stored(struct bus *bus)
 	messages = 0;
 	ck_assert_int_eq(0, bus_request(NULL, bus, "$JS.API.STREAM.INFO.KV_b",
 					NULL, 0, 5000, info_handler, NULL));
-	run(LIMIT_MS);
+	loop_run(LIMIT_MS);
 
 	return messages;
 }
@@ -894,7 +859,7 @@ static void await_few(struct bus *bus)
 	uint64_t n;
 
 	while ((n = stored(bus)) > 4 && tmr_jiffies() < end)
-		run(200);
+		loop_run(200);
 	ck_assert_uint_le(n, 4);
 }
 
@@ -971,14 +936,14 @@ START_TEST(test_password)
 
 	/* nobody, then the wrong one, then the right one */
 	bus_conf(&fix.near, &conf);
-	run(600);
+	loop_run(600);
 	ck_assert_int_eq(BUS_DOWN, bus_state(fix.near));
 	fix.near = mem_deref(fix.near);
 
 	conf.user = "junctor";
 	conf.password = "wrong";
 	bus_conf(&fix.near, &conf);
-	run(1200);
+	loop_run(1200);
 	ck_assert_int_eq(BUS_DOWN, bus_state(fix.near));
 	fix.near = mem_deref(fix.near);
 
@@ -986,7 +951,7 @@ START_TEST(test_password)
 	conf.credentials = fix.nd.dir;
 	conf.user = conf.password = NULL;
 	bus_conf(&fix.near, &conf);
-	run(800);
+	loop_run(800);
 	ck_assert_int_eq(BUS_DOWN, bus_state(fix.near));
 	fix.near = mem_deref(fix.near);
 
@@ -1046,7 +1011,7 @@ START_TEST(test_tls)
 
 	/* not encrypted */
 	bus_conf(&fix.near, &conf);
-	run(600);
+	loop_run(600);
 	ck_assert_int_eq(BUS_DOWN, bus_state(fix.near));
 	fix.near = mem_deref(fix.near);
 
@@ -1055,7 +1020,7 @@ START_TEST(test_tls)
 	conf.tls_cert = cert("client.pem");
 	conf.tls_key  = cert("client.key");
 	bus_conf(&fix.near, &conf);
-	run(600);
+	loop_run(600);
 	ck_assert_int_eq(BUS_DOWN, bus_state(fix.near));
 	fix.near = mem_deref(fix.near);
 
@@ -1064,14 +1029,14 @@ START_TEST(test_tls)
 	conf.tls_cert = cert("stranger.pem");
 	conf.tls_key  = cert("stranger.key");
 	bus_conf(&fix.near, &conf);
-	run(1000);
+	loop_run(1000);
 	ck_assert_int_eq(BUS_DOWN, bus_state(fix.near));
 	fix.near = mem_deref(fix.near);
 
 	/* one that shows nothing */
 	conf.tls_cert = conf.tls_key = NULL;
 	bus_conf(&fix.near, &conf);
-	run(1000);
+	loop_run(1000);
 	ck_assert_int_eq(BUS_DOWN, bus_state(fix.near));
 	fix.near = mem_deref(fix.near);
 
@@ -1109,7 +1074,7 @@ START_TEST(test_tls_host)
 
 	conf.tls_ca = cert("ca.pem");
 	bus_conf(&fix.near, &conf);
-	run(800);
+	loop_run(800);
 	ck_assert_int_eq(BUS_DOWN, bus_state(fix.near));
 	fix.near = mem_deref(fix.near);
 
@@ -1117,7 +1082,7 @@ START_TEST(test_tls_host)
 			  fix.nd.port);
 	conf.url = url;
 	bus_conf(&fix.near, &conf);
-	run(800);
+	loop_run(800);
 	ck_assert_int_eq(BUS_DOWN, bus_state(fix.near));
 	fix.near = mem_deref(fix.near);
 
@@ -1244,12 +1209,12 @@ START_TEST(test_cluster)
 					       bytes(val), 2, 0, kv_handler,
 					       "put"));
 		re_snprintf(changed, sizeof(changed), "watch k %s\n", val);
-		run_until(cluster_told);
+		(void)loop_until(cluster_told, LIMIT_MS);
 		ck_assert(cluster_told());
 		ck_assert(!told_has("watch l"));
 		told_forget();
 		natsd_start(&fix.nodev[i]);
-		run(3000);
+		loop_run(3000);
 		told_forget();
 	}
 }
