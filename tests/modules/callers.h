@@ -77,4 +77,21 @@ bool caller_hears(const struct caller *c, unsigned n);
 unsigned caller_freq(unsigned n);
 struct caller *caller_find(const char *callid);
 
+/* callers_leg.c */
+struct farm;
+struct connect_api;
+
+void callers_up(struct farm *f, unsigned ix, const char *name,
+		const char *more);
+void callers_down(struct farm *f, unsigned ix);
+const struct connect_api *api_of(unsigned ix);
+int  callers_command(unsigned ix, const char *name, const char *user,
+		     char *reason, size_t sz);
+struct odict *callers_save(unsigned ix, const struct caller *c);
+int  callers_adopt_begin(unsigned ix, const struct odict *seat, bool crash,
+			 int *errp);
+void callers_adopted(int *errp);
+void callers_adopt(unsigned ix, const struct odict *seat, bool crash);
+void callers_release(unsigned ix, const struct caller *c, const char *to);
+
 #endif

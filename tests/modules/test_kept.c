@@ -10,7 +10,6 @@
 #include <re.h>
 #include "server/server.h"
 #include "server/service.h"
-#include "server/command.h"
 #include "server/event.h"
 #include "bus/bus.h"
 #include "noc/json.h"
@@ -29,12 +28,7 @@ static struct seal_key *key;
 
 static void server_up(unsigned ix, const char *name)
 {
-	callers.starting = ix;
-	callers.srvv[ix] = farm_start(&farm, ix, name,
-				      "service siphost\nservice mesh\n"
-				      "service groups\nmesh.workers 1\n"
-				      "connect.seats yes\n",
-				      callers_builtin);
+	callers_up(&farm, ix, name, "service groups\nconnect.seats yes\n");
 }
 
 
@@ -50,50 +44,16 @@ static void setup(void)
 static void teardown(void)
 {
 	for (unsigned i = 0; i < HOSTS_MAX; i++)
-		if (callers.srvv[i])
-			farm_stop(&farm, i);
+		callers_down(&farm, i);
 	callers_close();
 	key = mem_deref(key);
 	farm_close(&farm);
 }
 
 
-static const struct connect_api *api_of(unsigned ix)
-{
-	return service_api(callers.srvv[ix], "connect");
-}
-
-
 static unsigned here(unsigned ix)
 {
 	return api_of(ix)->participants(api_of(ix)->c, "room");
-}
-
-
-static void resp_h(int err, const char *reason, const struct odict *result,
-		   void *arg)
-{
-	(void)err;
-	(void)reason;
-	(void)result;
-	(void)arg;
-}
-
-
-/* Whether it is done or not */
-static void command(unsigned ix, const char *name, const char *user)
-{
-	struct odict *args;
-
-	ck_assert_int_eq(0, odict_alloc(&args, 4));
-	ck_assert_int_eq(0, odict_entry_add(args, "conference", ODICT_STRING,
-					    "room"));
-	if (user)
-		ck_assert_int_eq(0, odict_entry_add(args, "user",
-						    ODICT_STRING, user));
-	ck_assert_int_eq(0, command_run(server_commands(callers.srvv[ix]),
-					name, args, resp_h, NULL));
-	mem_deref(args);
 }
 
 
@@ -212,7 +172,7 @@ START_TEST(test_first_at_once)
 	cv[1] = caller_watch(0, "room", cv[0]->user);
 
 	/* what happens until then is one with it */
-	command(0, "mute", cv[0]->user);
+	(void)callers_command(0, "mute", cv[0]->user, NULL, 0);
 	(void)re_main(NULL);
 	tmr_cancel(&moment);
 	wait_for("seats", cv[0], of_m1);
@@ -224,57 +184,6 @@ START_TEST(test_first_at_once)
 	ck_assert_uint_le(cv[0]->sidev[0].peeks, 2);
 }
 END_TEST
-
-
-struct back {
-	struct odict *seat;
-	bool adopted;
-	int err;
-};
-
-
-static void saved_h(int err, const char *callid, const struct odict *seat,
-		    void *arg)
-{
-	(void)callid;
-	ck_assert_int_eq(0, err);
-	((struct back *)arg)->seat = mem_ref((void *)seat);
-}
-
-
-static bool is_saved(void *arg)
-{
-	return ((const struct back *)arg)->seat != NULL;
-}
-
-
-static void adopted_h(int err, uint16_t scode, uint32_t cseq,
-		      const char *callid, void *arg)
-{
-	struct back *b = arg;
-
-	(void)scode;
-	(void)cseq;
-	(void)callid;
-	b->err = err;
-	b->adopted = true;
-}
-
-
-static bool is_adopted(void *arg)
-{
-	return ((const struct back *)arg)->adopted;
-}
-
-
-static void adopt(struct back *b, unsigned ix, bool crash)
-{
-	b->adopted = false;
-	ck_assert_int_eq(0, api_of(ix)->leg_adopt(api_of(ix)->c, b->seat,
-						  crash, adopted_h, b));
-	ck_assert(farm_wait(is_adopted, b, LONG));
-	ck_assert_int_eq(0, b->err);
-}
 
 
 static bool none_at_2(void *arg)
@@ -291,7 +200,7 @@ static bool none_at_2(void *arg)
 START_TEST(test_goes_back)
 {
 	struct caller *c;
-	struct back b = {0};
+	struct odict *seat;
 
 	server_up(0, "m1");
 	server_up(1, "m2");
@@ -299,20 +208,17 @@ START_TEST(test_goes_back)
 	wait_for("seats", c, of_m1);
 
 	farm_down(&farm, true);
-	ck_assert_int_eq(0, api_of(0)->leg_save(api_of(0)->c, c->callid,
-						saved_h, &b));
-	ck_assert(farm_wait(is_saved, &b, LONG));
-	adopt(&b, 1, false);
-	ck_assert_int_eq(0, api_of(0)->leg_release(api_of(0)->c, c->callid,
-						   "m2"));
-	adopt(&b, 0, true);
-	mem_deref(b.seat);
+	seat = callers_save(0, c);
+	callers_adopt(1, seat, false);
+	callers_release(0, c, "m2");
+	callers_adopt(0, seat, true);
+	mem_deref(seat);
 	ck_assert_uint_eq(1, here(0));
 	ck_assert_uint_eq(1, here(1));
 
 	farm_down(&farm, false);
 	wait_for("seats", c, of_m1_again);
-	command(1, "mute", c->user);
+	(void)callers_command(1, "mute", c->user, NULL, 0);
 	ck_assert(farm_wait(none_at_2, NULL, LONG));
 	ck_assert(c->sidev[1].released);
 	ck_assert(!c->sidev[1].bye);
@@ -338,7 +244,7 @@ START_TEST(test_changed_while_away)
 	wait_for("rooms", NULL, of_m1);
 
 	farm_down(&farm, true);
-	command(0, "lock", NULL);
+	(void)callers_command(0, "lock", NULL, NULL, 0);
 	farm_nap(100);
 	farm_down(&farm, false);
 	wait_for("rooms", NULL, is_locked);
@@ -363,21 +269,18 @@ static void bad_stream(struct odict *to)
 START_TEST(test_bad_stream)
 {
 	struct caller *c;
-	struct back b = {0};
+	struct odict *seat;
+	int err;
 
 	server_up(0, "m1");
 	server_up(1, "m2");
 	c = caller_join(0, "room", 0, false);
-	ck_assert_int_eq(0, api_of(0)->leg_save(api_of(0)->c, c->callid,
-						saved_h, &b));
-	ck_assert(farm_wait(is_saved, &b, LONG));
-	bad_stream(b.seat);
-	ck_assert_int_eq(EBADMSG, api_of(1)->leg_adopt(api_of(1)->c, b.seat,
-						       false, adopted_h,
-						       &b));
+	seat = callers_save(0, c);
+	bad_stream(seat);
+	ck_assert_int_eq(EBADMSG, callers_adopt_begin(1, seat, false, &err));
 	ck_assert_uint_eq(0, here(1));
 	ck_assert_int_eq(0, api_of(0)->leg_thaw(api_of(0)->c, c->callid, 0));
-	mem_deref(b.seat);
+	mem_deref(seat);
 }
 END_TEST
 

@@ -10,49 +10,34 @@
 #include <re.h>
 #include "server/server.h"
 #include "server/service.h"
-#include "server/command.h"
 #include "bus/bus.h"
 #include "connect/connect.h"
 #include "callers.h"
 #include "farm.h"
 
 
-enum { LONG = 15000 };             /* for whatever has to happen [ms]      */
-
 static struct farm farm;
 static struct room_hold *hold;
+static struct odict *seat;
 
 
 static void setup(void)
 {
-	static const char *const namev[] = {"m1", "m2"};
-
 	farm_open(&farm);
 	callers_open();
-	for (unsigned i = 0; i < 2; i++) {
-		callers.starting = i;
-		callers.srvv[i] = farm_start(&farm, i, namev[i],
-					     "service siphost\nservice mesh\n"
-					     "service groups\n"
-					     "mesh.workers 1\n",
-					     callers_builtin);
-	}
+	callers_up(&farm, 0, "m1", "service groups\n");
+	callers_up(&farm, 1, "m2", "service groups\n");
 }
 
 
 static void teardown(void)
 {
 	hold = mem_deref(hold);
-	for (unsigned i = 0; i < 2; i++)
-		farm_stop(&farm, i);
+	seat = mem_deref(seat);
+	callers_down(&farm, 0);
+	callers_down(&farm, 1);
 	callers_close();
 	farm_close(&farm);
-}
-
-
-static const struct connect_api *api_of(unsigned ix)
-{
-	return service_api(callers.srvv[ix], "connect");
 }
 
 
@@ -62,105 +47,29 @@ static unsigned here(unsigned ix)
 }
 
 
-struct told {
-	int err;
-	char reason[256];
-};
-
-
-static void resp_h(int err, const char *reason, const struct odict *result,
-		   void *arg)
-{
-	struct told *t = arg;
-
-	(void)result;
-	t->err = err;
-	str_ncpy(t->reason, reason ? reason : "", sizeof t->reason);
-}
-
-
-/* Commands are answered at once. */
 static void order(unsigned ix, const char *name, const char *user, int err,
 		  const char *reason)
 {
-	struct told t = {.err = -1};
-	struct odict *args;
+	char why[256];
+	const int e = callers_command(ix, name, user, why, sizeof why);
 
-	ck_assert_int_eq(0, odict_alloc(&args, 4));
-	ck_assert_int_eq(0, odict_entry_add(args, "conference", ODICT_STRING,
-					    "room"));
-	if (user)
-		ck_assert_int_eq(0, odict_entry_add(args, "user",
-						    ODICT_STRING, user));
-	ck_assert_int_eq(0, command_run(server_commands(callers.srvv[ix]),
-					name, args, resp_h, &t));
-	mem_deref(args);
-	ck_assert_msg(t.err == err && strstr(t.reason, reason),
-		      "%s %s at m%u: %d %s", name, user ? user : "", ix + 1,
-		      t.err, t.reason);
-}
-
-
-static struct odict *seat;
-static bool adopted;
-
-
-static void saved_h(int err, const char *callid, const struct odict *od,
-		    void *arg)
-{
-	(void)callid;
-	(void)arg;
-	ck_assert_int_eq(0, err);
-	seat = mem_ref((void *)od);
-}
-
-
-static void adopted_h(int err, uint16_t scode, uint32_t cseq,
-		      const char *callid, void *arg)
-{
-	(void)scode;
-	(void)cseq;
-	(void)callid;
-	(void)arg;
-	ck_assert_int_eq(0, err);
-	adopted = true;
-}
-
-
-static bool is_saved(void *arg)
-{
-	(void)arg;
-
-	return seat != NULL;
-}
-
-
-static bool is_adopted(void *arg)
-{
-	(void)arg;
-
-	return adopted;
+	ck_assert_msg(e == err && strstr(why, reason), "%s %s at m%u: %d %s",
+		      name, user ? user : "", ix + 1, e, why);
 }
 
 
 static void save(struct caller *c)
 {
-	seat = NULL;
-	ck_assert_int_eq(0, api_of(0)->leg_save(api_of(0)->c, c->callid,
-						saved_h, NULL));
-	ck_assert(farm_wait(is_saved, NULL, LONG));
+	seat = callers_save(0, c);
 }
 
 
+/* m2 has who was saved */
 static void adopt(struct caller *c)
 {
-	adopted = false;
-	ck_assert_int_eq(0, api_of(1)->leg_adopt(api_of(1)->c, seat, false,
-						 adopted_h, NULL));
+	callers_adopt(1, seat, false);
 	seat = mem_deref(seat);
-	ck_assert(farm_wait(is_adopted, NULL, LONG));
-	ck_assert_int_eq(0, api_of(0)->leg_release(api_of(0)->c, c->callid,
-						   "m2"));
+	callers_release(0, c, "m2");
 }
 
 

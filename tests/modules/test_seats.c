@@ -82,14 +82,11 @@ static void server_up(unsigned ix, const char *name, const char *more)
 	};
 	char conf[512];
 
-	(void)re_snprintf(conf, sizeof conf, "service siphost\nservice mesh\n"
-			  "%sservice usage\nmesh.workers 1\n%s%s",
+	(void)re_snprintf(conf, sizeof conf, "service usage\n%s%s%s",
 			  strstr(more, "service ") ? "" : "service groups\n",
 			  strstr(more, "connect.seats ") ? "" :
 			  "connect.seats yes\n", more);
-	callers.starting = ix;
-	callers.srvv[ix] = farm_start(&farm, ix, name, conf,
-				      callers_builtin);
+	callers_up(&farm, ix, name, conf);
 	memset(&toldv[ix], 0, sizeof toldv[ix]);
 	for (unsigned i = 0; i < ARRAY_SIZE(eventv); i++)
 		ck_assert_int_eq(0, event_listen(&toldv[ix].lv[i],
@@ -102,8 +99,7 @@ static void server_down(unsigned ix)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(toldv[ix].lv); i++)
 		toldv[ix].lv[i] = mem_deref(toldv[ix].lv[i]);
-	farm_stop(&farm, ix);
-	callers.srvv[ix] = NULL;
+	callers_down(&farm, ix);
 }
 
 
@@ -127,12 +123,6 @@ static void teardown(void)
 }
 
 
-static const struct connect_api *api_of(unsigned ix)
-{
-	return service_api(callers.srvv[ix], "connect");
-}
-
-
 static unsigned here(unsigned ix)
 {
 	struct connect_totals tot;
@@ -153,30 +143,9 @@ static unsigned roomsof(unsigned ix)
 }
 
 
-static void resp_h(int err, const char *reason, const struct odict *result,
-		   void *arg)
-{
-	(void)reason;
-	(void)result;
-	*(int *)arg = err;
-}
-
-
 static void command(unsigned ix, const char *name, const char *user)
 {
-	struct odict *args;
-	int err = -1;
-
-	ck_assert_int_eq(0, odict_alloc(&args, 4));
-	ck_assert_int_eq(0, odict_entry_add(args, "conference", ODICT_STRING,
-					    "room"));
-	if (user)
-		ck_assert_int_eq(0, odict_entry_add(args, "user",
-						    ODICT_STRING, user));
-	ck_assert_int_eq(0, command_run(server_commands(callers.srvv[ix]),
-					name, args, resp_h, &err));
-	ck_assert_int_eq(0, err);
-	mem_deref(args);
+	ck_assert_int_eq(0, callers_command(ix, name, user, NULL, 0));
 }
 
 

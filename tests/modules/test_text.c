@@ -15,35 +15,17 @@
 #include "farm.h"
 
 
-enum { LONG = 15000 };             /* for whatever has to happen [ms]      */
-
 static struct farm farm;
 static struct caller *cv[3];
 static struct odict *seat;
-static bool adopted;
-static int adopt_err;
-
-
-static const struct connect_api *api_of(unsigned ix)
-{
-	return service_api(callers.srvv[ix], "connect");
-}
 
 
 static void setup(void)
 {
-	static const char *const namev[] = {"m1", "m2"};
-
 	farm_open(&farm);
 	callers_open();
-	for (unsigned i = 0; i < 2; i++) {
-		callers.starting = i;
-		callers.srvv[i] = farm_start(&farm, i, namev[i],
-					     "service siphost\nservice mesh\n"
-					     "service groups\n"
-					     "mesh.workers 1\n",
-					     callers_builtin);
-	}
+	callers_up(&farm, 0, "m1", "service groups\n");
+	callers_up(&farm, 1, "m2", "service groups\n");
 
 	for (unsigned n = 0; n < 3; n++)
 		cv[n] = caller_join(0, "room", n, false);
@@ -53,80 +35,17 @@ static void setup(void)
 static void teardown(void)
 {
 	seat = mem_deref(seat);
-	for (unsigned i = 0; i < 2; i++)
-		farm_stop(&farm, i);
+	callers_down(&farm, 0);
+	callers_down(&farm, 1);
 	callers_close();
 	farm_close(&farm);
 }
 
 
-static void saved_h(int err, const char *callid, const struct odict *od,
-		    void *arg)
-{
-	(void)callid;
-	(void)arg;
-	ck_assert_int_eq(0, err);
-	seat = mem_ref((void *)od);
-}
-
-
-static bool is_saved(void *arg)
-{
-	(void)arg;
-
-	return seat != NULL;
-}
-
-
 static void save(struct caller *c)
 {
-	seat = mem_deref(seat);
-	ck_assert_int_eq(0, api_of(0)->leg_save(api_of(0)->c, c->callid,
-						saved_h, NULL));
-	ck_assert(farm_wait(is_saved, NULL, LONG));
-}
-
-
-static void adopted_h(int err, uint16_t scode, uint32_t cseq,
-		      const char *callid, void *arg)
-{
-	(void)scode;
-	(void)cseq;
-	(void)callid;
-	(void)arg;
-	adopt_err = err;
-	adopted = true;
-}
-
-
-static bool is_adopted(void *arg)
-{
-	(void)arg;
-
-	return adopted;
-}
-
-
-static void adopt_begin(void)
-{
-	adopted = false;
-	ck_assert_int_eq(0, api_of(1)->leg_adopt(api_of(1)->c, seat, false,
-						 adopted_h, NULL));
-}
-
-
-static void adopt(void)
-{
-	adopt_begin();
-	ck_assert(farm_wait(is_adopted, NULL, LONG));
-	ck_assert_int_eq(0, adopt_err);
-}
-
-
-static void release(struct caller *c)
-{
-	ck_assert_int_eq(0, api_of(0)->leg_release(api_of(0)->c, c->callid,
-						   "m2"));
+	mem_deref(seat);
+	seat = callers_save(0, c);
 }
 
 
@@ -158,11 +77,11 @@ START_TEST(test_goes)
 						      cv[0]->callid, &od));
 	save(cv[0]);
 	caller_say(cv[1], "gr\xc3\xbc\xc3\x9f dich\r\n");
-	adopt();
+	callers_adopt(1, seat, false);
 	caller_say(cv[1], "no \xff utf-8\n");
 	ck_assert_int_eq(0, api_of(0)->leg_texts(api_of(0)->c, cv[0]->callid,
 						 &od));
-	release(cv[0]);
+	callers_release(0, cv[0], "m2");
 	ck_assert_int_eq(ENOENT, api_of(0)->leg_text(api_of(0)->c,
 						     cv[0]->callid, od));
 
@@ -180,18 +99,19 @@ END_TEST
 /* Who is being taken over is told when it is here. */
 START_TEST(test_arrives)
 {
+	int err;
+
 	save(cv[0]);
-	adopt();
-	release(cv[0]);
+	callers_adopt(1, seat, false);
+	callers_release(0, cv[0], "m2");
 
 	save(cv[1]);
 	cv[1]->delay = 50;
-	adopt_begin();
+	ck_assert_int_eq(0, callers_adopt_begin(1, seat, false, &err));
 	caller_say(cv[0], "welcome");
 	ck_assert_str_eq("", cv[1]->sidev[1].said);
-	ck_assert(farm_wait(is_adopted, NULL, LONG));
-	ck_assert_int_eq(0, adopt_err);
-	release(cv[1]);
+	callers_adopted(&err);
+	callers_release(0, cv[1], "m2");
 	ck_assert_str_eq("welcome", cv[1]->sidev[1].said);
 }
 END_TEST
