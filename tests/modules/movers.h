@@ -136,4 +136,10 @@ void mphone_leave(struct mphone *p, const char *event, const char *to);
 void mseat_put(const struct mphone *p);
 void mseat_delete(const struct mphone *p);
 
+/* A run of its steps, one after the other */
+#define RUN(n, conf, ...) do { \
+	mstep_h *const stepv_[] = { __VA_ARGS__ }; \
+	movers_run(n, conf, stepv_, ARRAY_SIZE(stepv_)); \
+} while (0)
+
 #endif

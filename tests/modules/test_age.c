@@ -14,11 +14,7 @@
 #include "movers.h"
 
 
-#define RUN(n, ...) do { \
-	mstep_h *const stepv_[] = { __VA_ARGS__ }; \
-	movers_run(n, "service resolution\nresolution.settle 60\n", stepv_, \
-		   ARRAY_SIZE(stepv_)); \
-} while (0)
+#define CONF "service resolution\nresolution.settle 60\n"
 
 static const uint64_t HOUR = 3600000000ULL;   /* [us]                       */
 
@@ -88,7 +84,7 @@ static void are_there(void)
 
 START_TEST(test_older_has_moved)
 {
-	RUN(3, begin_at_1, begin_at_3, nap, nap, nap, nap, move_to_2,
+	RUN(3, CONF, begin_at_1, begin_at_3, nap, nap, nap, nap, move_to_2,
 	    mend_3, are_there);
 }
 END_TEST

@@ -15,11 +15,6 @@
 #include "movers.h"
 
 
-#define RUN(n, conf, ...) do { \
-	mstep_h *const stepv_[] = { __VA_ARGS__ }; \
-	movers_run(n, conf, stepv_, ARRAY_SIZE(stepv_)); \
-} while (0)
-
 
 static int *res;
 

@@ -17,11 +17,7 @@
 #include "movers.h"
 
 
-#define RUN(n, ...) do { \
-	mstep_h *const stepv_[] = { __VA_ARGS__ }; \
-	movers_run(n, "service resolution\nresolution.settle 60\n", stepv_, \
-		   ARRAY_SIZE(stepv_)); \
-} while (0)
+#define CONF "service resolution\nresolution.settle 60\n"
 
 
 static struct listener *lv[MEDIA_MAX];
@@ -111,7 +107,7 @@ static void mend_2(void)
 
 START_TEST(test_older_has_claim)
 {
-	RUN(3, old_has_claim, nap, nap, nap, young_without, nap, mend_2,
+	RUN(3, CONF, old_has_claim, nap, nap, nap, young_without, nap, mend_2,
 	    wait_merged, is_one, nap);
 }
 END_TEST
@@ -141,7 +137,7 @@ static void mend_1(void)
 
 START_TEST(test_younger_has_claim)
 {
-	RUN(3, old_without, nap, nap, nap, young_has_claim, nap, mend_1,
+	RUN(3, CONF, old_without, nap, nap, nap, young_has_claim, nap, mend_1,
 	    wait_merged, is_one, nap);
 }
 END_TEST
@@ -173,7 +169,7 @@ static void still_one(void)
 
 START_TEST(test_false_alarms)
 {
-	RUN(3, false_alarms, nap, nap, nap, nap, nap, still_one);
+	RUN(3, CONF, false_alarms, nap, nap, nap, nap, nap, still_one);
 }
 END_TEST
 
