@@ -222,10 +222,20 @@ static bool member_do(struct member *m, enum action action)
 }
 
 
-/* Some of its participants are at another server. */
-static bool is_parted(const struct room *room)
+/* Whether an order to all reaches all: nobody is at another server, or on the
+   way there or here. */
+static bool is_whole(const struct room *room)
 {
-	return room->going || room->holdc;
+	const struct le *le;
+
+	LIST_FOREACH(&room->memberl, le) {
+		const struct member *m = le->data;
+
+		if (m->frozen || m->adoption)
+			return false;
+	}
+
+	return !room_parted(room);
 }
 
 
@@ -254,6 +264,31 @@ static void answer(struct command_req *req, const struct room *room, bool ok)
 }
 
 
+/* Muting is for all or nobody: who is told to try again is not to wonder who
+   was muted meanwhile. Those who are here can be sent away at once; whoever
+   tries again sends away the others. */
+static void all_do(struct command_req *req, struct room *room,
+		   enum action action)
+{
+	bool ok = true;
+	struct le *le;
+
+	if (action != ACTION_KICK && !is_whole(room)) {
+		answer_parted(req, room);
+		return;
+	}
+
+	for (le = room->memberl.head; le; ) {
+		struct member *m = le->data;
+
+		le = le->next;
+		ok &= member_do(m, action);
+	}
+
+	answer(req, room, ok && !room_parted(room));
+}
+
+
 /* mute, unmute, kick: one participant by id or user, or "all". */
 static void member_cmd(struct command_req *req, const struct odict *args,
 		       struct connect *c, enum action action)
@@ -262,8 +297,6 @@ static void member_cmd(struct command_req *req, const struct odict *args,
 	const char *user;
 	uint64_t id = 0;
 	struct member *m;
-	bool ok = true;
-	struct le *le;
 
 	if (!room)
 		return;
@@ -272,12 +305,7 @@ static void member_cmd(struct command_req *req, const struct odict *args,
 	(void)odict_get_number(args, &id, "id");
 
 	if (user && !strcmp(user, "all")) {
-		for (le = room->memberl.head; le; ) {
-			m = le->data;
-			le = le->next;
-			ok &= member_do(m, action);
-		}
-		answer(req, room, ok && !is_parted(room));
+		all_do(req, room, action);
 		goto out;
 	}
 
@@ -286,7 +314,7 @@ static void member_cmd(struct command_req *req, const struct odict *args,
 		answer(req, room, member_do(m, action));
 	else if (!id && !user)
 		command_fail(req, EINVAL, "user: say whom, by user or id");
-	else if (is_parted(room))
+	else if (room_parted(room))
 		answer_parted(req, room);
 	else
 		command_fail(req, ENOENT, "user: nobody of that name there");

@@ -247,6 +247,7 @@ int  room_drop(struct connect *c, const char *conference, const char *to);
 int  room_link(struct connect *c, const char *conference, const char *peer,
 	       char *laddr, size_t sz);
 int  room_unlink(struct connect *c, const char *conference);
+bool room_parted(const struct room *room);
 void room_leaving(struct room *room, const char *to);
 void room_arriving(struct room *room);
 void rooms_end(struct connect *c);

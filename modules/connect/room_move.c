@@ -166,6 +166,19 @@ int room_load(struct connect *c, const struct odict *od,
 
 
 /**
+ * Some of its participants are, or may be, at another server
+ *
+ * @param room Room
+ *
+ * @return True while it moves
+ */
+bool room_parted(const struct room *room)
+{
+	return room->going || room->holdc;
+}
+
+
+/**
  * A member has gone to another server: the room stays, even when it is empty,
  * until everybody has
  *

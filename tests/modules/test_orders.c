@@ -10,6 +10,7 @@
 #include <re.h>
 #include "server/server.h"
 #include "server/service.h"
+#include "server/event.h"
 #include "bus/bus.h"
 #include "connect/connect.h"
 #include "callers.h"
@@ -19,6 +20,17 @@
 static struct farm farm;
 static struct room_hold *hold;
 static struct odict *seat;
+static struct listener *mutedlv[2];
+static unsigned mutedv[2];           /* times that somebody was (un)muted */
+
+
+static bool muted_h(const struct event *ev, void *arg)
+{
+	(void)ev;
+	++*(unsigned *)arg;
+
+	return false;
+}
 
 
 static void setup(void)
@@ -27,11 +39,19 @@ static void setup(void)
 	callers_open();
 	callers_up(&farm, 0, "m1", "service groups\n");
 	callers_up(&farm, 1, "m2", "service groups\n");
+	for (unsigned i = 0; i < 2; i++) {
+		mutedv[i] = 0;
+		ck_assert_int_eq(0, event_listen(&mutedlv[i],
+			server_events(callers.srvv[i]), "connect.muted",
+			EVENT_PRIO_NORMAL, muted_h, &mutedv[i]));
+	}
 }
 
 
 static void teardown(void)
 {
+	for (unsigned i = 0; i < 2; i++)
+		mutedlv[i] = mem_deref(mutedlv[i]);
 	hold = mem_deref(hold);
 	seat = mem_deref(seat);
 	callers_down(&farm, 0);
@@ -156,6 +176,81 @@ START_TEST(test_new)
 END_TEST
 
 
+/* All or nobody: as long as not all of them are here, and free, nobody is
+   muted. Who is sent away is gone, so those who are here can be. */
+START_TEST(test_all)
+{
+	struct caller *cv[3];
+
+	for (unsigned n = 0; n < 3; n++)
+		cv[n] = caller_join(0, "room", n, false);
+	order(0, "mute", "all", 0, "");
+	ck_assert_uint_eq(3, mutedv[0]);
+
+	/* somebody is on the way, who knows where to */
+	save(cv[2]);
+	order(0, "unmute", "all", EAGAIN, "room is moving: try again");
+	ck_assert_uint_eq(3, mutedv[0]);
+	ck_assert_int_eq(0, api_of(0)->leg_thaw(api_of(0)->c, cv[2]->callid,
+						0));
+	seat = mem_deref(seat);
+	order(0, "unmute", "all", 0, "");
+	ck_assert_uint_eq(6, mutedv[0]);
+
+	/* one by one, whether they have gone or not */
+	room_go();
+	order(0, "mute", "all", EAGAIN, "room is moving to m2");
+	save(cv[0]);
+	order(0, "mute", "all", EAGAIN, "room is moving to m2");
+	adopt(cv[0]);
+	order(0, "mute", "all", EAGAIN, "room is moving to m2");
+	order(1, "mute", "all", EAGAIN, "room is arriving from m1");
+	order(0, "lock", NULL, EAGAIN, "room is moving to m2");
+	ck_assert_uint_eq(6, mutedv[0]);
+	ck_assert_uint_eq(0, mutedv[1]);
+
+	/* those who are here go, the others when it is tried again there */
+	order(0, "kick", "all", EAGAIN, "room is moving to m2");
+	ck_assert_uint_eq(0, here(0));
+	ck_assert_uint_eq(1, here(1));
+	hold = mem_deref(hold);
+	ck_assert_int_eq(0, api_of(0)->room_drop(api_of(0)->c, "room",
+						 "m2"));
+	order(0, "mute", "all", ENOENT, "no room here");
+	order(1, "mute", "all", 0, "");
+	ck_assert_uint_eq(1, mutedv[1]);
+	order(1, "mute", "all", 0, "");
+	ck_assert_uint_eq(1, mutedv[1]);
+	order(1, "kick", "all", 0, "");
+	ck_assert_uint_eq(0, here(1));
+}
+END_TEST
+
+
+/* Nor while one is being taken over: it would come as it was. */
+START_TEST(test_all_amid)
+{
+	struct caller *cv[2];
+	int err;
+
+	for (unsigned n = 0; n < 2; n++)
+		cv[n] = caller_join(0, "room", n, false);
+	save(cv[0]);
+	adopt(cv[0]);
+	save(cv[1]);
+	cv[1]->delay = 50;
+	ck_assert_int_eq(0, callers_adopt_begin(1, seat, false, &err));
+	order(1, "mute", "all", EAGAIN, "room is moving: try again");
+	order(1, "mute", "u1@test", EAGAIN, "room is moving: try again");
+	ck_assert_uint_eq(0, mutedv[1]);
+	callers_adopted(&err);
+	callers_release(0, cv[1], "m2");
+	order(1, "mute", "all", 0, "");
+	ck_assert_uint_eq(2, mutedv[1]);
+}
+END_TEST
+
+
 /* It stays here after all; and what was ordered there comes back with it. */
 START_TEST(test_back)
 {
@@ -191,6 +286,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_old);
 	tcase_add_test(tc, test_new);
+	tcase_add_test(tc, test_all);
+	tcase_add_test(tc, test_all_amid);
 	tcase_add_test(tc, test_back);
 	suite_add_tcase(su, tc);
 
