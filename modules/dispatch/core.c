@@ -191,6 +191,7 @@ void dispatch_close(struct dispatch *d)
 	d->banks = mem_deref(d->banks);
 	tmr_cancel(&d->unclaimed);
 	list_flush(&d->unclaimedl);
+	recount_flush(d);
 
 	d->buslis = mem_deref(d->buslis);
 	for (i=0; i<ARRAY_SIZE(d->watchv); i++)

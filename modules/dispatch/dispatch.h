@@ -53,6 +53,7 @@ enum dispatch_count {
 	COUNT_HELD,                /* joins that waited for a take-over     */
 	COUNT_BLIND,               /* conferences placed without the bus    */
 	COUNT_ASKED,               /* banks asked where a conference is     */
+	COUNT_RECOUNTED,           /* servers asked for their participants  */
 	COUNTS,
 };
 
@@ -148,6 +149,7 @@ struct dispatch {
 	struct hash *pendingh;     /* struct pending, by conference         */
 	struct list heldl;         /* struct held, oldest first             */
 	struct list unclaimedl;    /* struct unclaimed, oldest first        */
+	struct list recountl;      /* struct recount                        */
 	struct tmr held, unclaimed;
 	struct siphash_key hkey;
 	unsigned waiting;          /* clients, pending and held             */
@@ -220,6 +222,11 @@ int  unclaimed_add(struct dispatch *d, const char *conference,
 		   const char *server);
 void unclaimed_claim(struct dispatch *d);
 void unclaimed_forget(struct dispatch *d, const char *conference);
+
+/* recount.c */
+void recount_look(struct dispatch *d, const char *server);
+void recount_forget(struct dispatch *d, const char *server);
+void recount_flush(struct dispatch *d);
 
 /* handover.c */
 int  dispatch_handover_start(struct dispatch *d);

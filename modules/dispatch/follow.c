@@ -4,7 +4,8 @@
  *   bucket servers      who announces itself, and who is gone
  *   noc.capacity        what servers have left, whenever it changes
  *   bucket conferences  which server has claimed which conference
- *   noc.user            who joined and left
+ *   noc.user            who joined and left; of what was missed, reports
+ *                       tell (recount.c)
  *   noc.conference      which conference has ended
  *   bucket plans        when a server is to be out of service
  *   bucket marks        which servers registries cannot reach
@@ -62,7 +63,9 @@ static void report(struct dispatch *d, const char *where, const uint8_t *buf,
 	}
 
 	err = tables_server_report(d->tables, &ws, tmr_jiffies());
-	if (err && err != ESTALE)
+	if (!err)
+		recount_look(d, ws.name);
+	else if (err != ESTALE)
 		log_event(LOG_WARN, "dispatch", NULL,
 			  "no place for server %s: %s", ws.name,
 			  strerror(err));
@@ -80,6 +83,7 @@ void dispatch_server_down(struct dispatch *d, const char *server)
 	log_event(LOG_WARN, "dispatch", NULL, "server %s is out of contact",
 		  server);
 	tables_server_lost(d->tables, server);
+	recount_forget(d, server);
 	head_down(d, server);
 }
 

@@ -59,6 +59,7 @@ static int outcome(struct conf *c, const struct owner *to, int err,
 		c->live = true;
 		c->foreign = to != c->d->self;
 		c->held = !c->foreign;
+		local_tally(c);
 		return 0;
 
 	case ESTALE:

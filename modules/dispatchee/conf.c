@@ -70,10 +70,27 @@ static void share_update(struct conf *c)
 }
 
 
+/**
+ * Reports tell the sum of what runs here and is ours; of what others have
+ * claimed, they tell
+ *
+ * @param c Conference that changed
+ */
+void local_tally(struct conf *c)
+{
+	const uint64_t tally = c->running && !c->foreign ?
+		wire_tally(c->name, strlen(c->name), c->participants) : 0;
+
+	c->d->tally += tally - c->tally;
+	c->tally = tally;
+}
+
+
 static void local_destructor(void *arg)
 {
 	struct conf *c = arg;
 
+	c->d->tally -= c->tally;
 	hash_unlink(&c->he);
 	list_unlink(&c->expect);
 	claim_op_end(c, ECANCELED);
@@ -240,6 +257,7 @@ void local_claim_set(struct conf *c, uint64_t rev, const uint8_t *buf,
 	else
 		c->given = c->conflict = false;
 
+	local_tally(c);
 	if (in_conflict(c))
 		conflict(c);
 }
@@ -256,6 +274,7 @@ void local_claim_none(struct conf *c)
 	c->owner = NULL;
 	c->live = c->foreign = c->held = c->given = c->taken = false;
 	c->orphan = c->conflict = false;
+	local_tally(c);
 }
 
 
@@ -312,6 +331,7 @@ static void hold_handler(int err, uint64_t rev, const uint8_t *buf,
 		c->owner = c->d->self;
 		c->held = c->live = true;
 		c->foreign = c->conflict = false;
+		local_tally(c);
 		break;
 
 	case EEXIST:
@@ -483,6 +503,7 @@ void local_deleted(struct dispatchee *d, const char *name)
 	c->running = false;
 	c->participants = 0;
 	--d->running;
+	local_tally(c);
 	share_update(c);
 	local_sync(c);
 }
@@ -503,6 +524,7 @@ void local_participants(struct dispatchee *d, const char *name, uint32_t n)
 		return;
 
 	c->participants = n;
+	local_tally(c);
 	share_update(c);
 	if (!c->held && !c->foreign)
 		local_sync(c);

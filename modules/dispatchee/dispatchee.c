@@ -224,6 +224,7 @@ static void dispatchee_stop(struct service *svc)
 
 	d->offers = mem_deref(d->offers);
 	d->about  = mem_deref(d->about);
+	d->counts = mem_deref(d->counts);
 	d->sub    = mem_deref(d->sub);
 	d->watch  = mem_deref(d->watch);
 	d->server_watch = mem_deref(d->server_watch);
@@ -271,6 +272,7 @@ static int dispatchee_init(struct service *svc)
 		.contact = owner_contact, .met = owner_met,
 	};
 	siphash_key_random(&d->hkey);
+	d->tally = WIRE_TALLY_NONE;
 
 	/* later than any report before a restart */
 	(void)gettimeofday(&tv, NULL);
@@ -440,6 +442,8 @@ static int dispatchee_start(struct service *svc)
 		err = reserve_listen(d);
 	if (!err)
 		err = about_listen(d);
+	if (!err)
+		err = counts_listen(d);
 	if (!err)
 		err = offers_make(d);
 

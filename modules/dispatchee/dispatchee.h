@@ -69,6 +69,7 @@ struct dispatchee {
 	uint64_t cpu_usec, cpu_at; /* of the last look                      */
 	uint32_t strain;           /* of the media engine, smoothed [1/1000]*/
 	uint32_t strain_max;       /* setting                               */
+	uint64_t tally;            /* of what is ours, as in wire_server    */
 	uint64_t seq;              /* of the last report                    */
 	uint64_t reported;         /* when [ms]                             */
 	bool scheduled;            /* a report is due                       */
@@ -83,7 +84,7 @@ struct dispatchee {
 	claim_each_h *orphan_h;
 	void *orphan_arg;
 
-	struct bus_sub *sub, *about;
+	struct bus_sub *sub, *about, *counts;
 	struct bus_watch *watch, *server_watch;
 	struct offers *offers;
 	uint64_t countv[DISPATCHEE_COUNTS];
@@ -108,6 +109,7 @@ struct conf {
 	uint32_t participants;
 	uint32_t incoming;         /* places kept for who is moved here     */
 	uint32_t share;            /* its part of dispatchee.contracted     */
+	uint64_t tally;            /* its part of dispatchee.tally          */
 	uint64_t rev;              /* of the claim, 0: none known           */
 	struct owner *owner;       /* whose claim, NULL: not known          */
 	struct owner *wanted;      /* whose it becomes by `op`              */
@@ -136,6 +138,7 @@ void claim_each(const struct dispatchee *d, const char *server,
 /* conf.c */
 struct conf *local_find(const struct dispatchee *d, const char *name);
 void local_sync(struct conf *c);
+void local_tally(struct conf *c);
 void local_claim_set(struct conf *c, uint64_t rev, const uint8_t *buf,
 		     size_t len);
 void local_claim_none(struct conf *c);
@@ -151,6 +154,9 @@ void local_deleted(struct dispatchee *d, const char *name);
 void local_participants(struct dispatchee *d, const char *name, uint32_t n);
 void local_recount(struct dispatchee *d);
 int  local_watch(struct dispatchee *d);
+
+/* counts.c */
+int  counts_listen(struct dispatchee *d);
 
 /* guest.c */
 bool joined_handler(const struct event *ev, void *arg);

@@ -145,6 +145,7 @@ static int report_encode(struct dispatchee *d, uint8_t *buf, size_t sz,
 							     &load));
 	d->report.participants = d->participants;
 	d->report.conferences  = d->running;
+	d->report.tally        = d->tally;
 	d->report.seq          = ++d->seq;
 	d->reported = tmr_jiffies();
 

@@ -144,6 +144,7 @@ static int server_add(struct noc_server **sp, struct tables *t,
 	s->namelen = strlen(s->report.name);
 	s->hash = tables_hash(s->report.name, s->namelen);
 	s->lost = true;
+	s->tally = WIRE_TALLY_NONE;
 	list_append(&t->serverl, &s->le, s);
 	++t->serverc;
 	*sp = s;

@@ -141,7 +141,7 @@ static int conf_add(struct noc_conf **cp, struct tables *t, uint64_t hash,
 	c->hash    = hash;
 	c->server  = s;
 	c->epoch   = s->epoch;
-	c->namelen = namelen;
+	c->namelen = (uint32_t)namelen;
 	memcpy(c->name, name, namelen);
 
 	pthread_mutex_lock(t->lock);
@@ -190,12 +190,12 @@ int tables_conf_set(struct tables *t, const char *name, size_t namelen,
 		pthread_mutex_unlock(t->lock);
 	}
 	else if ((*cp)->server != s) {
+		conf_counted(*cp, t, 0);
 		pthread_mutex_lock(t->lock);
 		--(*cp)->server->confs;
 		++s->confs;
 		(*cp)->server = s;
 		(*cp)->epoch = s->epoch;
-		(*cp)->participants = 0;
 		pthread_mutex_unlock(t->lock);
 	}
 
@@ -227,7 +227,7 @@ int tables_conf_participants(struct tables *t, const char *name,
 	if (!c || strcmp(c->server->report.name, server))
 		return ENOENT;
 
-	c->participants = participants;
+	conf_counted(c, t, participants);
 
 	return 0;
 }
@@ -256,6 +256,7 @@ bool tables_conf_del(struct tables *t, const char *name, size_t namelen,
 	if (!c || (server && strcmp(c->server->report.name, server)))
 		return false;
 
+	conf_counted(c, t, 0);
 	pthread_mutex_lock(t->lock);
 	*cp = c->next;
 	--c->server->confs;

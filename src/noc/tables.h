@@ -94,6 +94,9 @@ int  tables_conf_set(struct tables *t, const char *name, size_t namelen,
 int  tables_conf_participants(struct tables *t, const char *name,
 			      size_t namelen, const char *server,
 			      uint32_t participants);
+bool tables_tally_same(const struct tables *t, const char *server);
+uint32_t tables_recount_begin(struct tables *t);
+void tables_recount_end(struct tables *t, const char *server, uint32_t round);
 bool tables_conf_del(struct tables *t, const char *name, size_t namelen,
 		     const char *server);
 const char *tables_conf_server(const struct tables *t, const char *name,

@@ -33,6 +33,7 @@ struct noc_server {
 	uint32_t epoch;               /* instances so far                   */
 	uint64_t out_from, out_to;    /* UTC [s]                            */
 	uint32_t confs;               /* of the conference table            */
+	uint64_t tally;               /* of these, as in wire_server        */
 
 	struct leases leases;         /* written by lookups too             */
 	uint8_t *pend;                /* encoded joins, PENDING_MAX         */
@@ -46,7 +47,8 @@ struct noc_conf {
 	uint64_t hash;
 	uint32_t participants;
 	uint32_t epoch;               /* of the server when it was told     */
-	size_t namelen;
+	uint32_t round;               /* when its participants were counted */
+	uint32_t namelen;
 	char name[];
 };
 
@@ -62,12 +64,14 @@ struct tables {
 	struct noc_conf **bucketv;
 	size_t bucketc;               /* power of 2                         */
 	uint32_t confc;
+	uint32_t round;               /* of counting participants           */
 
 	bool woken;                   /* somebody was told of pending joins */
 	uint8_t *spare;               /* PENDING_MAX                        */
 };
 
 uint64_t tables_hash(const void *p, size_t len);
+void conf_counted(struct noc_conf *c, const struct tables *t, uint32_t n);
 struct noc_server *server_find(const struct tables *t, const char *name);
 bool server_in_contact(const struct tables *t, const struct noc_server *s,
 		       uint64_t now);

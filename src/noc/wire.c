@@ -19,7 +19,7 @@
 #define MEMBER_FLAG(s, m) {WIRE_FLAG, offsetof(s, m), 0, 0, 1}
 
 static const struct wire_layout server_layout = {
-	WIRE_SERVER, 10, 1, {
+	WIRE_SERVER, 11, 2, {
 		MEMBER_STR(struct wire_server, name),
 		MEMBER_STR(struct wire_server, contact),
 		MEMBER_U32(struct wire_server, state, 1, CAPACITY_OUT),
@@ -30,6 +30,7 @@ static const struct wire_layout server_layout = {
 		MEMBER_U32(struct wire_server, conferences, 0, UINT32_MAX),
 		MEMBER_U64(struct wire_server, seq),
 		MEMBER_STR_EMPTY(struct wire_server, other),
+		MEMBER_U64(struct wire_server, tally),
 	}
 };
 

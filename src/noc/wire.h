@@ -9,6 +9,8 @@
  *  bucket "plans"              key of a server: wire_plan
  *  noc.capacity                wire_server, whenever capacity has changed
  *  server.KEY.reserve          wire_reserve, answered with wire_granted
+ *  server.KEY.counts           wire_counts, answered with the same and, for
+ *                              each conference, the number of participants
  *  noc.user                    wire_user, joined, left and moved
  *  noc.conference              wire_user, deleted
  *
@@ -34,12 +36,15 @@ enum wire_type {
 	WIRE_USER,
 	WIRE_PLAN,
 	WIRE_PLACE,
+	WIRE_COUNTS,
 };
 
 enum {
 	WIRE_JOIN_MAX  = 3 + 3 + 128 + 128 + 64,  /* one join [bytes]       */
 	WIRE_SMALL_MAX = 1024,     /* every message but wire_reserve [bytes]*/
 	WIRE_JOINS_MAX = 4096,     /* in one wire_reserve                   */
+	WIRE_COUNT_MAX = 3 + 4 + 128,    /* one conference [bytes]          */
+	WIRE_TALLY_NONE = 1,       /* tally of who has no participants      */
 };
 
 enum capacity_state {
@@ -60,6 +65,8 @@ struct wire_server {
 	uint64_t seq;              /* grows with every report of a server   */
 	char other[128];           /* contact of the other family of
 				      addresses, or ""                      */
+	uint64_t tally;            /* WIRE_TALLY_NONE + wire_tally of its
+				      conferences; 0: does not say          */
 };
 
 struct wire_claim {
@@ -128,9 +135,20 @@ struct wire_place {
 	char other[128];           /* as in wire_server                     */
 };
 
+/* How many are in the conferences that a server has claimed and runs; of many
+   only some at a time */
+struct wire_counts {
+	char server[64];           /* media server                          */
+	uint32_t from;             /* where it goes on, 0: begins           */
+	uint32_t next;             /* answer: ... with the next ones; 0:
+				      that was all                          */
+};
+
 struct willcall_join;
 
 typedef void (wire_join_h)(const struct willcall_join *j, void *arg);
+typedef void (wire_count_h)(const char *name, size_t namelen, uint32_t n,
+			    void *arg);
 
 int wire_server_encode(uint8_t *buf, size_t sz, size_t *len,
 		       const struct wire_server *s);
@@ -158,5 +176,13 @@ int wire_place_decode(struct wire_place *p, const uint8_t *buf, size_t len);
 int wire_plan_encode(uint8_t *buf, size_t sz, size_t *len,
 		     const struct wire_plan *p);
 int wire_plan_decode(struct wire_plan *p, const uint8_t *buf, size_t len);
+
+uint64_t wire_tally(const char *name, size_t namelen, uint32_t n);
+int wire_counts_encode(uint8_t *buf, size_t sz, size_t *len,
+		       const struct wire_counts *c);
+int wire_count_encode(uint8_t *buf, size_t sz, size_t *len, const char *name,
+		      uint32_t n);
+int wire_counts_decode(struct wire_counts *c, const uint8_t *buf, size_t len,
+		       wire_count_h *h, void *arg);
 
 #endif

@@ -36,7 +36,7 @@ struct wire_layout {
 	unsigned memberc;          /* at most 31                            */
 	unsigned newc;             /* of these, the last ones, that older
 				      servers do not say                    */
-	struct wire_member memberv[10];
+	struct wire_member memberv[11];
 };
 
 typedef int (wire_extra_h)(const struct wire_field *f, void *arg);

@@ -22,6 +22,23 @@ static void join_handler(const struct willcall_join *j, void *arg)
 }
 
 
+static void count_handler(const char *name, size_t namelen, uint32_t n,
+			  void *arg)
+{
+	char conf[CLIENT_CONFERENCE_MAX];
+	uint8_t buf[WIRE_COUNT_MAX];
+	size_t len;
+	(void)arg;
+
+	if (namelen >= sizeof(conf))
+		abort();
+	memcpy(conf, name, namelen);
+	conf[namelen] = '\0';
+	if (wire_count_encode(buf, sizeof(buf), &len, conf, n))
+		abort();
+}
+
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	union {
@@ -32,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct wire_user user;
 		struct wire_plan plan;
 		struct wire_place place;
+		struct wire_counts counts;
 	} u;
 	uint8_t buf[WIRE_SMALL_MAX];
 	unsigned joinc;
@@ -54,6 +72,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (!wire_place_decode(&u.place, data, size) &&
 	    wire_place_encode(buf, sizeof(buf), &n, &u.place))
+		abort();
+	if (!wire_counts_decode(&u.counts, data, size, count_handler, NULL) &&
+	    wire_counts_encode(buf, sizeof(buf), &n, &u.counts))
 		abort();
 	(void)wire_reserve_decode(&u.reserve, &joinc, data, size,
 				  join_handler, NULL);

@@ -872,6 +872,90 @@ START_TEST(test_threads)
 END_TEST
 
 
+static struct wire_server summed(const char *name, uint64_t tally)
+{
+	struct wire_server s = report(name, A, 10);
+
+	s.tally = WIRE_TALLY_NONE + tally;
+
+	return s;
+}
+
+
+static void says(struct tables *t, const char *name, uint64_t tally)
+{
+	const struct wire_server s = summed(name, tally);
+
+	ck_assert_int_eq(0, tables_server_report(t, &s, 0));
+}
+
+
+START_TEST(test_tally)
+{
+	const uint64_t x7 = wire_tally("x", 1, 7), y1 = wire_tally("y", 1, 1);
+	struct tables *t;
+	uint32_t round;
+
+	/* it depends on all there is to know, and is the same everywhere */
+	ck_assert(x7 == wire_tally("xy", 1, 7));
+	ck_assert(x7 != wire_tally("x", 1, 6));
+	ck_assert(x7 != wire_tally("y", 1, 7));
+	ck_assert(wire_tally("", 0, 0) == 0 && wire_tally("x", 1, 0) == 0);
+	ck_assert(x7 == 0x7cdfebdf49450847ULL);
+
+	ck_assert_int_eq(0, tables_alloc(&t, &config));
+	ck_assert(tables_tally_same(t, "a"));
+	ck_assert(tables_tally_same(NULL, "a"));
+	ck_assert(tables_tally_same(t, NULL));
+
+	/* who does not say it has none of us ask */
+	add(t, "a", A, 10);
+	add(t, "b", A, 10);
+	ck_assert_int_eq(0, tables_conf_set(t, "x", 1, "a"));
+	ck_assert_int_eq(0, tables_conf_set(t, "y", 1, "a"));
+	ck_assert_int_eq(0, tables_conf_participants(t, "x", 1, "a", 7));
+	ck_assert(tables_tally_same(t, "a"));
+
+	says(t, "a", 0);
+	ck_assert(!tables_tally_same(t, "a"));
+	says(t, "a", x7);
+	ck_assert(tables_tally_same(t, "a"));
+	ck_assert_int_eq(0, tables_conf_participants(t, "y", 1, "a", 1));
+	ck_assert(!tables_tally_same(t, "a"));
+	says(t, "a", x7 + y1);
+	ck_assert(tables_tally_same(t, "a"));
+
+	/* somewhere else nobody is in it so far */
+	ck_assert_int_eq(0, tables_conf_set(t, "x", 1, "b"));
+	says(t, "a", y1);
+	says(t, "b", 0);
+	ck_assert(tables_tally_same(t, "a") && tables_tally_same(t, "b"));
+	ck_assert(tables_conf_del(t, "y", 1, "a"));
+	ck_assert(!tables_tally_same(t, "a"));
+	says(t, "a", 0);
+	ck_assert(tables_tally_same(t, "a"));
+
+	/* of whom nothing is said while they are counted, nobody is there */
+	ck_assert_int_eq(0, tables_conf_participants(t, "x", 1, "b", 3));
+	ck_assert_int_eq(0, tables_conf_set(t, "y", 1, "b"));
+	ck_assert_int_eq(0, tables_conf_set(t, "z", 1, "a"));
+	ck_assert_int_eq(0, tables_conf_participants(t, "y", 1, "b", 9));
+	ck_assert_int_eq(0, tables_conf_participants(t, "z", 1, "a", 9));
+	round = tables_recount_begin(t);
+	(void)tables_recount_begin(t);
+	ck_assert_int_eq(0, tables_conf_participants(t, "y", 1, "b", 1));
+	tables_recount_end(t, "b", round);
+	tables_recount_end(t, "nobody", round);
+	tables_recount_end(NULL, "b", round);
+	says(t, "b", y1);
+	says(t, "a", wire_tally("z", 1, 9));
+	ck_assert(tables_tally_same(t, "a") && tables_tally_same(t, "b"));
+
+	mem_deref(t);
+}
+END_TEST
+
+
 TCase *case_tables(void)
 {
 	TCase *tc = tcase_create("tables");
@@ -882,6 +966,7 @@ TCase *case_tables(void)
 	tcase_add_test(tc, test_lease_expiry);
 	tcase_add_test(tc, test_report);
 	tcase_add_test(tc, test_rows);
+	tcase_add_test(tc, test_tally);
 	tcase_add_test(tc, test_lookup);
 	tcase_add_test(tc, test_instances);
 	tcase_add_test(tc, test_marked);

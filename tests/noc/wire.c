@@ -15,6 +15,7 @@ static const struct wire_server server = {
 	.state = CAPACITY_DRAINING, .media = MEDIA_AUDIO | MEDIA_TEXT,
 	.capacity = 1000, .unused = 0, .participants = UINT32_MAX,
 	.conferences = 65536, .seq = UINT64_MAX, .other = "[::1]:5060",
+	.tally = UINT64_MAX,
 };
 
 
@@ -207,16 +208,18 @@ START_TEST(test_wire_too_long)
 	struct wire_claim c;
 	size_t n, i;
 
-	/* every cut of a good message is bad, but for what an older server
-	   does not say */
+	/* every cut of a good message is bad, but for what older servers do
+	   not say */
 	ck_assert_int_eq(0, wire_server_encode(buf, sizeof(buf), &n, &s));
 	for (i=0; i<n; i++) {
 		const int err = wire_server_decode(&s, buf, i);
 
-		if (i == n - 3 - strlen(server.other)) {
+		if (i == n - 11 || i == n - 11 - 3 - strlen(server.other)) {
 			ck_assert_int_eq(0, err);
 			ck_assert_str_eq(server.contact, s.contact);
-			ck_assert_str_eq("", s.other);
+			ck_assert_str_eq(i == n - 11 ? server.other : "",
+					 s.other);
+			ck_assert_uint_eq(0, s.tally);
 		}
 		else {
 			ck_assert_int_ne(0, err);
@@ -292,6 +295,102 @@ START_TEST(test_wire_join_rejects)
 END_TEST
 
 
+static void said_handler(const char *name, size_t namelen, uint32_t n,
+			 void *arg)
+{
+	(void)mbuf_printf(arg, "%b %u;", name, namelen, n);
+}
+
+
+START_TEST(test_wire_counts)
+{
+	const struct wire_counts counts = { "media-1", 65535, 70000 };
+	struct mbuf *mb = mbuf_alloc(64);
+	char name[CLIENT_CONFERENCE_MAX + 1];
+	struct wire_counts c;
+	uint8_t buf[WIRE_SMALL_MAX];
+	size_t n, len, i;
+
+	ck_assert_int_eq(0, wire_counts_encode(buf, sizeof(buf), &n,
+					       &counts));
+	ck_assert_int_eq(0, wire_counts_decode(&c, buf, n, NULL, NULL));
+	ck_assert(!memcmp(&counts, &c, sizeof(c)));
+
+	ck_assert_int_eq(0, wire_count_encode(buf + n, sizeof(buf) - n, &len,
+					      "stand up", UINT32_MAX));
+	n += len;
+	ck_assert_int_eq(0, wire_count_encode(buf + n, sizeof(buf) - n, &len,
+					      "c", 0x01020304));
+	n += len;
+	ck_assert_int_eq(0, wire_counts_decode(&c, buf, n, said_handler, mb));
+	(void)mbuf_write_u8(mb, 0);
+	ck_assert_str_eq("stand up 4294967295;c 16909060;", (char *)mb->buf);
+
+	/* the longest name, and one too long */
+	memset(name, 'n', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	ck_assert_int_eq(EINVAL, wire_count_encode(buf, sizeof(buf), &len,
+						   name, 1));
+	name[sizeof(name) - 2] = '\0';
+	for (i=0; i<4 + 3 + strlen(name); i++)
+		ck_assert_int_eq(EOVERFLOW, wire_count_encode(buf, i, &len,
+							      name, 1));
+	ck_assert_int_eq(0, wire_count_encode(buf, WIRE_COUNT_MAX, &len, name,
+					      1));
+	ck_assert_int_eq(EINVAL, wire_count_encode(buf, sizeof(buf), &len, "",
+						   1));
+	ck_assert_int_eq(EINVAL, wire_count_encode(buf, sizeof(buf), &len,
+						   NULL, 1));
+	mem_deref(mb);
+}
+END_TEST
+
+
+START_TEST(test_wire_counts_rejects)
+{
+#define COUNTS "\x01\x08\x01\x00\x01" "s\x02\x00\x00\x03\x00\x00"
+	static const struct {
+		const uint8_t *buf;
+		size_t len;
+		int err;
+	} msgv[] = {
+		{MSG(COUNTS), 0},
+		{MSG(COUNTS "\xff\x00\x05\x00\x00\x00\x01" "c"), 0},
+		/* what is not known is skipped */
+		{MSG(COUNTS "\x04\x00\x01x"), 0},
+		{MSG(""), EBADMSG},
+		{MSG("\x02\x08"), EPROTO},
+		{MSG("\x01\x07\x01\x00\x01" "s\x02\x00\x00\x03\x00\x00"),
+		 EBADMSG},
+		/* incomplete, nobody's */
+		{MSG("\x01\x08\x01\x00\x01" "s\x02\x00\x00"), EBADMSG},
+		{MSG("\x01\x08\x01\x00\x00\x02\x00\x00\x03\x00\x00"),
+		 EBADMSG},
+		/* leads back, or nowhere */
+		{MSG("\x01\x08\x01\x00\x01" "s\x02\x00\x01\x05"
+		     "\x03\x00\x01\x05"), EBADMSG},
+		{MSG("\x01\x08\x01\x00\x01" "s\x02\x00\x01\x05"
+		     "\x03\x00\x01\x04"), EBADMSG},
+		{MSG("\x01\x08\x01\x00\x01" "s\x02\x00\x01\x05"
+		     "\x03\x00\x05\x01\x00\x00\x00\x00"), EBADMSG},
+		/* conferences: no number, no name, a bad one, cut */
+		{MSG(COUNTS "\xff\x00\x00"), EBADMSG},
+		{MSG(COUNTS "\xff\x00\x03\x00\x00\x01"), EBADMSG},
+		{MSG(COUNTS "\xff\x00\x04\x00\x00\x00\x01"), EBADMSG},
+		{MSG(COUNTS "\xff\x00\x05\x00\x00\x00\x01\n"), EBADMSG},
+		{MSG(COUNTS "\xff\x00\x06\x00\x00\x00\x01" "c"), EBADMSG},
+	};
+	struct wire_counts c;
+	size_t i;
+
+	for (i=0; i<ARRAY_SIZE(msgv); i++)
+		ck_assert_int_eq(msgv[i].err,
+				 wire_counts_decode(&c, msgv[i].buf,
+						    msgv[i].len, NULL, NULL));
+}
+END_TEST
+
+
 TCase *case_wire(void)
 {
 	TCase *tc = tcase_create("wire");
@@ -301,6 +400,8 @@ TCase *case_wire(void)
 	tcase_add_loop_test(tc, test_wire_rejects, 0, ARRAY_SIZE(claimv));
 	tcase_add_test(tc, test_wire_too_long);
 	tcase_add_test(tc, test_wire_join_rejects);
+	tcase_add_test(tc, test_wire_counts);
+	tcase_add_test(tc, test_wire_counts_rejects);
 
 	return tc;
 }
