@@ -130,6 +130,7 @@ void connect_api_init(struct connect *c)
 		.leg_release  = leg_release,
 		.leg_texts    = leg_texts,
 		.leg_text     = leg_text,
+		.room_text    = room_text,
 		.leg_adopt    = leg_adopt,
 		.leg_refer    = leg_refer,
 		.leg_gone     = leg_gone,

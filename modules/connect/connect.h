@@ -13,6 +13,7 @@ struct client;
 struct mesh_stats;
 struct mesh_conf_cost;
 struct media_desc;
+struct odict;
 
 enum leave_cause {
 	LEAVE_BYE, LEAVE_KICKED, LEAVE_TIMEOUT, LEAVE_ERROR, LEAVE_SHUTDOWN,
@@ -26,6 +27,8 @@ enum leave_cause {
  *                  "connect.joined" says `moved`. Nobody has left
  * "connect.lost":  another server has taken a participant of ours, because
  *                  it could not know that we are alive: as "connect.moved"
+ * "connect.text":  struct connect_text, while some of a conference are at
+ *                  other servers
  * A conference that moves as a whole is "created" there and "deleted" here
  * with `moved` set. */
 struct connect_event {
@@ -48,12 +51,17 @@ struct connect_event {
 	const struct mesh_stats *stats;   /* left only                      */
 };
 
+/* Something was said: for room_text of the other servers */
+struct connect_text {
+	const char *conference;
+	const struct odict *texts;
+};
+
 struct connect_totals {
 	unsigned conferences, participants;
 };
 
 struct connect;
-struct odict;
 struct room_hold;               /* a reference keeps a room that is empty   */
 
 /* One for each leg; watchers of the roster (id 0) come last, and should be
@@ -136,6 +144,11 @@ struct connect_api {
 			 struct odict **odp);
 	int (*leg_text)(struct connect *c, const char *callid,
 			const struct odict *texts);
+
+	/* Something was said in a conference of which a part is here: who is
+	 * here is told, but for who has had it. ENOENT: nobody is here */
+	int (*room_text)(struct connect *c, const char *conference,
+			 const struct odict *texts);
 
 	/* Take a leg over. crash: its server is dead, the seat is from the
 	 * bus. The handler is called later, once, if 0 is returned */

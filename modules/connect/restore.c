@@ -80,6 +80,8 @@ static void member_fill(struct member *m, const struct seat *s)
 	m->speaking = s->state.speaking;
 	m->muted_by_operator = from->muted_by_operator;
 	m->private_port = from->private_port;
+	m->seenc = from->textc;
+	memcpy(m->seenv, from->textv, from->textc * sizeof m->seenv[0]);
 
 	if (from->key[0]) {
 		const uint64_t now = tmr_jiffies();

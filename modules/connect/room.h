@@ -11,6 +11,7 @@
 #include "server/settings.h"
 #include "noc/client.h"
 #include "noc/name.h"
+#include "noc/seat.h"
 #include "mesh/mesh.h"
 #include "sip/sdp.h"
 
@@ -22,12 +23,10 @@ struct mesh_part;
 struct media_desc;
 struct join;
 struct client_event;
-struct seat;
 struct adoption;
 struct offers;
 struct siphost_api;
 struct roster;
-struct seat_room;
 struct seatwriter;
 struct seatrec;
 
@@ -88,7 +87,8 @@ struct member {
 	uint32_t moves;           /* times that its server has changed      */
 	struct seatrec *rec;      /* what the bus knows of it, or NULL      */
 	struct list textl;        /* struct held: frozen, or not ours yet   */
-	uint32_t texts_id;        /* of the last that came after it         */
+	uint32_t seenv[SEAT_TEXTS_MAX];  /* texts that it had last          */
+	unsigned seenc;           /* of those, oldest first                 */
 };
 
 /* The m= lines of a session that has more than our audio: their number and
@@ -204,6 +204,8 @@ void member_text(struct member *from, const char *type, const char *text);
 void member_text_flush(struct member *m);
 int  leg_texts(struct connect *c, const char *callid, struct odict **odp);
 int  leg_text(struct connect *c, const char *callid, const struct odict *od);
+int  room_text(struct connect *c, const char *conference,
+	       const struct odict *od);
 
 /* member_media.c */
 int  member_describe(struct member *m, struct media_desc *md,

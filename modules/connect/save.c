@@ -131,6 +131,8 @@ static void member_fill(struct seat_member *to, const struct member *m)
 	to->muted_by_operator = m->muted_by_operator;
 	to->held = m->held;
 	to->private_port = m->private_port;
+	to->textc = m->seenc;
+	memcpy(to->textv, m->seenv, m->seenc * sizeof m->seenv[0]);
 
 	if (m->key) {
 		to->key[0] = m->key;
@@ -182,6 +184,8 @@ int member_save(struct member *m, const char *dialog, size_t len,
 
 	join_fill(&s, c, m->room, client_join(m->client));
 	member_fill(&s.member, m);
+	if (!moving)
+		s.member.textc = 0;
 	media_fill(&s.media, m);
 	state_fill(&s.state, m);
 

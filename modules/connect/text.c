@@ -7,12 +7,21 @@
  *   leg_save ... text, text ... leg_thaw:    it is sent
  *                               leg_texts:   and leg_release; there leg_text
  *   leg_adopt ... text ... answered:         it is sent
+ *
+ * What is said while some of a conference are at other servers goes there,
+ * too: "connect.text", and there room_text. So a text may come to a member on
+ * several ways, and by servers that it has left: every text has a number, and
+ * a member remembers those that it had last; its seat takes them along.
  */
 #include <string.h>
 #include <re.h>
+#include "server/event.h"
 #include "server/log.h"
+#include "server/server.h"
+#include "server/service.h"
 #include "noc/base64url.h"
 #include "noc/json.h"
+#include "noc/seat.h"
 #include "connect/connect.h"
 #include "connect/room.h"
 
@@ -22,9 +31,16 @@ enum {
 	TYPE_MAX  = 128,           /* bytes of a MIME type                  */
 };
 
+struct text {
+	uint32_t id;               /* random, never 0                       */
+	unsigned sender;           /* member who said it                    */
+	const char *from, *type, *text;
+};
+
 /* A text that waits */
 struct held {
 	struct le le;              /* in member.textl                       */
+	struct text t;
 	char *from, *type, *text;
 };
 
@@ -40,8 +56,7 @@ static void held_destructor(void *data)
 }
 
 
-static void hold(struct member *m, const char *from, const char *type,
-		 const char *text)
+static void hold(struct member *m, const struct text *t)
 {
 	struct held *h = NULL;
 	int err = ENOSPC;
@@ -51,11 +66,11 @@ static void hold(struct member *m, const char *from, const char *type,
 		err = h ? 0 : ENOMEM;
 	}
 	if (!err)
-		err = str_dup(&h->from, from);
+		err = str_dup(&h->from, t->from ? t->from : "");
 	if (!err)
-		err = str_dup(&h->type, type);
+		err = str_dup(&h->type, t->type);
 	if (!err)
-		err = str_dup(&h->text, text);
+		err = str_dup(&h->text, t->text);
 
 	if (err) {
 		log_trace(m->room->c->rule->name,
@@ -65,22 +80,126 @@ static void hold(struct member *m, const char *from, const char *type,
 		return;
 	}
 
+	h->t = *t;
+	h->t.from = h->from;
+	h->t.type = h->type;
+	h->t.text = h->text;
 	list_append(&m->textl, &h->le, h);
 }
 
 
-static void text_to(struct member *m, const char *from, const char *type,
-		    const char *text)
+/* True: it has had that one. */
+static bool seen(struct member *m, uint32_t id)
 {
+	for (unsigned i = 0; i < m->seenc; i++)
+		if (m->seenv[i] == id)
+			return true;
+
+	if (m->seenc == ARRAY_SIZE(m->seenv))
+		memmove(m->seenv, m->seenv + 1,
+			--m->seenc * sizeof m->seenv[0]);
+	m->seenv[m->seenc++] = id;
+
+	return false;
+}
+
+
+static void text_send(struct member *m, const struct text *t)
+{
+	(void)client_text(m->client, str_isset(t->from) ? t->from : NULL,
+			  t->type, t->text);
+}
+
+
+static void text_to(struct member *m, const struct text *t)
+{
+	if (m->id == t->sender || seen(m, t->id))
+		return;
+
 	if (m->frozen || m->adoption)
-		hold(m, from, type, text);
+		hold(m, t);
 	else
-		(void)client_text(m->client, from, type, text);
+		text_send(m, t);
+}
+
+
+static void text_all(const struct room *room, const struct text *t)
+{
+	struct le *le;
+
+	LIST_FOREACH(&room->memberl, le) {
+		struct member *m = le->data;
+
+		if (m->joined_usec || m->adoption)
+			text_to(m, t);
+	}
+}
+
+
+static int text_add(struct odict *od, unsigned ix, const struct text *t)
+{
+	const size_t n = strlen(t->text);
+	struct odict *one = NULL;
+	char key[16], *b64;
+	int err;
+
+	/* it may be anything but JSON's UTF-8 */
+	b64 = mem_zalloc(4 * n / 3 + 3, NULL);
+	if (!b64)
+		return ENOMEM;
+
+	(void)base64url_encode(b64, (const uint8_t *)t->text, n);
+	(void)re_snprintf(key, sizeof key, "%u", ix);
+
+	err = odict_alloc(&one, 8);
+	if (!err)
+		err = odict_entry_add(one, "id", ODICT_INT, (int64_t)t->id);
+	if (!err)
+		err = odict_entry_add(one, "sender", ODICT_INT,
+				      (int64_t)t->sender);
+	if (!err)
+		err = odict_entry_add(one, "from", ODICT_STRING,
+				      t->from && json_utf8(t->from)
+				      ? t->from : "");
+	if (!err)
+		err = odict_entry_add(one, "type", ODICT_STRING,
+				      json_utf8(t->type) ? t->type
+				      : "text/plain");
+	if (!err)
+		err = odict_entry_add(one, "text", ODICT_STRING, b64);
+	if (!err)
+		err = odict_entry_add(od, key, ODICT_OBJECT, one);
+
+	mem_deref(one);
+	mem_deref(b64);
+
+	return err;
+}
+
+
+/* What is said here is to be said at the other servers, too. */
+static void text_fire(const struct room *room, const struct text *t)
+{
+	struct connect_text ct = {.conference = room->name};
+	struct odict *od;
+	int err;
+
+	err = odict_alloc(&od, 1);
+	if (!err)
+		err = text_add(od, 0, t);
+	if (!err) {
+		ct.texts = od;
+		event_fire(server_events(service_server(room->c->svc)),
+			   &(struct event){.name = "connect.text",
+					   .data = &ct});
+	}
+
+	mem_deref(od);
 }
 
 
 /**
- * Pass a member's text message on to all others in the room
+ * Pass a member's text message on to all others in the conference
  *
  * @param from Sender
  * @param type MIME type of the text
@@ -88,18 +207,18 @@ static void text_to(struct member *m, const char *from, const char *type,
  */
 void member_text(struct member *from, const char *type, const char *text)
 {
-	struct le *le;
+	struct text t = {.type = type, .text = text};
 
 	if (!from || !type || !text)
 		return;
 
-	LIST_FOREACH(&from->room->memberl, le) {
-		struct member *m = le->data;
+	t.id = rand_u32() | 1;
+	t.sender = from->id;
+	t.from = client_join(from->client)->name;
+	text_all(from->room, &t);
 
-		if (m != from && (m->joined_usec || m->adoption))
-			text_to(m, client_join(from->client)->name, type,
-				text);
-	}
+	if (room_parted(from->room))
+		text_fire(from->room, &t);
 }
 
 
@@ -115,44 +234,9 @@ void member_text_flush(struct member *m)
 	while ((le = m->textl.head)) {
 		struct held *h = le->data;
 
-		(void)client_text(m->client, h->from, h->type, h->text);
+		text_send(m, &h->t);
 		mem_deref(h);
 	}
-}
-
-
-static int held_add(struct odict *od, unsigned ix, const struct held *h)
-{
-	const size_t n = strlen(h->text);
-	struct odict *one = NULL;
-	char key[16], *b64;
-	int err;
-
-	/* it may be anything but JSON's UTF-8 */
-	b64 = mem_zalloc(4 * n / 3 + 3, NULL);
-	if (!b64)
-		return ENOMEM;
-
-	(void)base64url_encode(b64, (const uint8_t *)h->text, n);
-	(void)re_snprintf(key, sizeof key, "%u", ix);
-
-	err = odict_alloc(&one, 4);
-	if (!err)
-		err = odict_entry_add(one, "from", ODICT_STRING,
-				      json_utf8(h->from) ? h->from : "");
-	if (!err)
-		err = odict_entry_add(one, "type", ODICT_STRING,
-				      json_utf8(h->type) ? h->type
-				      : "text/plain");
-	if (!err)
-		err = odict_entry_add(one, "text", ODICT_STRING, b64);
-	if (!err)
-		err = odict_entry_add(od, key, ODICT_OBJECT, one);
-
-	mem_deref(one);
-	mem_deref(b64);
-
-	return err;
 }
 
 
@@ -182,10 +266,11 @@ int leg_texts(struct connect *c, const char *callid, struct odict **odp)
 	if (err)
 		return err;
 
-	err = odict_entry_add(od, "id", ODICT_INT,
-			      (int64_t)(rand_u32() | 1));
-	for (le = m->textl.head; le && !err; le = le->next)
-		err = held_add(od, n++, le->data);
+	for (le = m->textl.head; le && !err; le = le->next) {
+		const struct held *h = le->data;
+
+		err = text_add(od, n++, &h->t);
+	}
 
 	if (err) {
 		mem_deref(od);
@@ -212,28 +297,74 @@ static bool is_plain(const char *str, size_t max)
 }
 
 
-static void one_take(struct member *m, const struct odict *od)
+static uint32_t number_of(const struct odict *od, const char *key)
+{
+	uint64_t val;
+
+	return odict_get_number(od, &val, key) && val <= UINT32_MAX
+		? (uint32_t)val : 0;
+}
+
+
+static int text_take(const struct odict *od, struct room *room,
+		     struct member *m)
 {
 	const char *from = odict_string(od, "from");
 	const char *type = odict_string(od, "type");
 	const char *b64  = odict_string(od, "text");
-	uint8_t text[CLIENT_TEXT_MAX + 1];
+	uint8_t buf[CLIENT_TEXT_MAX + 1];
+	struct text t;
 	size_t n;
 
 	if (!from || !type || !b64 || !*type || !is_plain(type, TYPE_MAX) ||
 	    !is_plain(from, CLIENT_USER_MAX) ||
-	    base64url_decode(text, CLIENT_TEXT_MAX, &n, b64, strlen(b64)) ||
-	    memchr(text, '\0', n))
-		return;
+	    base64url_decode(buf, CLIENT_TEXT_MAX, &n, b64, strlen(b64)) ||
+	    memchr(buf, '\0', n))
+		return EBADMSG;
 
-	text[n] = '\0';
-	text_to(m, *from ? from : NULL, type, (const char *)text);
+	buf[n] = '\0';
+	t = (struct text){
+		.id = number_of(od, "id"), .sender = number_of(od, "sender"),
+		.from = from, .type = type, .text = (const char *)buf,
+	};
+	if (!t.id)
+		return EBADMSG;
+
+	if (m)
+		text_to(m, &t);
+	else
+		text_all(room, &t);
+
+	return 0;
+}
+
+
+/* 0 if any of them makes sense */
+static int texts_take(const struct odict *od, struct room *room,
+		      struct member *m)
+{
+	int err = EBADMSG;
+	unsigned n = 0;
+	struct le *le;
+
+	for (le = od->lst.head; le && n < TEXTS_MAX; le = le->next) {
+		const struct odict_entry *e = le->data;
+
+		if (e->type != ODICT_OBJECT)
+			continue;
+
+		++n;
+		if (!text_take(e->u.odict, room, m))
+			err = 0;
+	}
+
+	return err;
 }
 
 
 /**
  * Give a leg that has come from another server the text that waited for it
- * there. The same texts are given once
+ * there; what it has had already it does not get again
  *
  * @param c      Connect service
  * @param callid Its Call-ID
@@ -244,26 +375,35 @@ static void one_take(struct member *m, const struct odict *od)
 int leg_text(struct connect *c, const char *callid, const struct odict *od)
 {
 	struct member *m = member_callid(c, callid);
-	unsigned n = 0;
-	struct le *le;
-	uint64_t id;
 
-	if (!od || !odict_get_number(od, &id, "id"))
+	if (!od)
 		return EBADMSG;
 	if (!m)
 		return ENOENT;
-	if (m->texts_id == (uint32_t)id)
-		return 0;
 
-	m->texts_id = (uint32_t)id;
-	for (le = od->lst.head; le && n < TEXTS_MAX; le = le->next) {
-		const struct odict_entry *e = le->data;
+	return texts_take(od, m->room, m);
+}
 
-		if (e->type == ODICT_OBJECT) {
-			one_take(m, e->u.odict);
-			++n;
-		}
-	}
 
-	return 0;
+/**
+ * Something was said in a part of a conference that is at another server: all
+ * who are here are told, but for those who have had it already
+ *
+ * @param c          Connect service
+ * @param conference Its name
+ * @param od         What "connect.text" told there
+ *
+ * @return 0 if success; ENOENT if it is not here; EBADMSG
+ */
+int room_text(struct connect *c, const char *conference,
+	      const struct odict *od)
+{
+	struct room *room = room_find(c, conference);
+
+	if (!od)
+		return EBADMSG;
+	if (!room)
+		return ENOENT;
+
+	return texts_take(od, room, NULL);
 }

@@ -288,6 +288,7 @@ static void serve(struct move *mv, const struct move_msg *msg,
 	case MOVE_END:   in_end(mv, msg, an);     break;
 	case MOVE_ORDER: order_take(mv, msg, an); break;
 	case MOVE_TEXT:  text_take(mv, msg, an);  break;
+	case MOVE_SHARE: half_take(mv, msg, an);  break;
 	}
 }
 

@@ -30,6 +30,7 @@ struct in {
 	struct le le;              /* in move.inl                           */
 	struct move *mv;
 	struct room_hold *hold;
+	struct half *half;         /* what is there still, or NULL          */
 	struct list guestl;        /* struct guest                          */
 	struct hash *guesth;       /* the same by Call-ID                   */
 	struct tmr tmr;            /* the other is silent                   */
@@ -83,6 +84,7 @@ static void in_destructor(void *arg)
 
 	tmr_cancel(&in->tmr);
 	list_unlink(&in->le);
+	(void)half_close(in->half);
 	while ((le = list_head(&in->guestl)))
 		guest_drop(le->data);
 	mem_deref(in->guesth);
@@ -148,6 +150,7 @@ static void in_inherit(struct in *in)
 		return;
 
 	in->dead = true;
+	in->half = half_close(in->half);
 	tmr_cancel(&in->tmr);
 	if (in->linked)
 		(void)c->unlink(c->c, in->conference);
@@ -323,6 +326,7 @@ static int in_alloc(struct in **inp, struct move *mv,
 	}
 
 	list_append(&mv->inl, &in->le, in);
+	in->half = half_open(mv, in->conference, in->from);
 	*inp = in;
 
 	return 0;

@@ -11,7 +11,7 @@
 static const char *const opv[] = {
 	[MOVE_BEGIN] = "begin", [MOVE_SEAT] = "seat", [MOVE_GONE] = "gone",
 	[MOVE_KEEP] = "keep", [MOVE_END] = "end", [MOVE_ORDER] = "order",
-	[MOVE_TEXT] = "text",
+	[MOVE_TEXT] = "text", [MOVE_SHARE] = "share",
 };
 
 static const char *const errorv[] = {
@@ -144,7 +144,7 @@ int move_msg_encode(struct odict **odp, const struct move_msg *msg)
 	struct odict *od;
 	int err;
 
-	if (!odp || !msg || msg->op < MOVE_BEGIN || msg->op > MOVE_TEXT)
+	if (!odp || !msg || msg->op < MOVE_BEGIN || msg->op > MOVE_SHARE)
 		return EINVAL;
 
 	err = odict_alloc(&od, 16);
@@ -231,6 +231,7 @@ int move_msg_decode(struct move_msg *msg, const struct odict *od)
 	case MOVE_SEAT:  return msg->seat && msg->callid[0] ? 0 : EBADMSG;
 	case MOVE_GONE:  return msg->callid[0] ? 0 : EBADMSG;
 	case MOVE_TEXT:  return msg->texts && msg->callid[0] ? 0 : EBADMSG;
+	case MOVE_SHARE: return msg->texts ? 0 : EBADMSG;
 	default:         return 0;
 	}
 }

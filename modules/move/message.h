@@ -18,6 +18,7 @@ enum move_op {
 	MOVE_END,                  /* that was all                          */
 	MOVE_ORDER,                /* an operator's: give it to `to`        */
 	MOVE_TEXT,                 /* for somebody who has moved            */
+	MOVE_SHARE,                /* said in the other half                */
 };
 
 enum move_error {
@@ -47,7 +48,7 @@ struct move_msg {
 					   do, who may keep it as well      */
 	const struct odict *room;       /* begin, end; within the message   */
 	const struct odict *seat;       /* seat; likewise                   */
-	const struct odict *texts;      /* text; likewise                   */
+	const struct odict *texts;      /* text, share; likewise            */
 };
 
 struct move_reply {

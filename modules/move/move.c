@@ -6,7 +6,7 @@
  * which server is to take it. Who moves: commands.c operators, drain.c a
  * server that is emptied, punt.c one with too much to do. crash.c servers that
  * die, adopt.c what the bus knows of their participants; text.c what is said
- * to somebody meanwhile.
+ * to somebody meanwhile, half.c what is said in one half of a conference.
  *
  * Settings (move.*, server.drain_seconds): see below.
  * Commands: move, moves; drain (of dispatchee)
@@ -200,6 +200,7 @@ static void move_stop(struct service *svc)
 	tmr_cancel(&mv->pace.tmr);
 	list_flush(&mv->wordl);
 	list_flush(&mv->parcell);
+	list_flush(&mv->halfl);
 
 	for (i=0; i<ARRAY_SIZE(mv->subv); i++)
 		mv->subv[i] = mem_deref(mv->subv[i]);
@@ -253,6 +254,7 @@ static int listen_all(struct move *mv)
 		 false},
 		{"connect.left", EVENT_PRIO_NORMAL, out_left_handler, false},
 		{"connect.lost", EVENT_PRIO_NORMAL, out_left_handler, false},
+		{"connect.text", EVENT_PRIO_NORMAL, half_text_handler, false},
 		{"client.replaces", EVENT_PRIO_NORMAL, in_replaces_handler,
 		 false},
 		{"config.changed", EVENT_PRIO_NORMAL, changed_handler, false},

@@ -20,6 +20,7 @@ struct bus_sub;
 struct bus_watch;
 struct config;
 struct event;
+struct half;
 struct in;
 struct later;
 struct leg;
@@ -91,6 +92,7 @@ struct move {
 	struct list laterl;        /* struct later                          */
 	struct list wordl;         /* said without waiting for an answer    */
 	struct list parcell;       /* struct parcel: text for who has moved */
+	struct list halfl;         /* struct half                           */
 	struct list inl;           /* struct in                             */
 	struct list adoptl;        /* struct adopt                          */
 	struct list turnl;         /* of these, wait to be read             */
@@ -159,6 +161,7 @@ struct out {
 	struct list legl;          /* struct leg                            */
 	struct ask *ask;
 	struct claim_op *claim;
+	struct half *half;         /* what is there already, or NULL        */
 	struct tmr tmr;            /* next try, next look                   */
 	struct tmr keep;
 	uint64_t started;          /* [ms]                                  */
@@ -272,6 +275,14 @@ int  texts_give(struct move *mv, const char *callid,
 		const struct odict *texts);
 void text_take(struct move *mv, const struct move_msg *msg,
 	       struct answerer *an);
+
+/* half.c */
+struct half *half_open(struct move *mv, const char *conference,
+		       const char *to);
+struct half *half_close(struct half *h);
+void half_take(struct move *mv, const struct move_msg *msg,
+	       struct answerer *an);
+bool half_text_handler(const struct event *ev, void *arg);
 
 /* crash.c */
 int  crash_start(struct move *mv);

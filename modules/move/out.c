@@ -50,6 +50,7 @@ static void out_destructor(void *arg)
 	tmr_cancel(&out->tmr);
 	tmr_cancel(&out->keep);
 	list_unlink(&out->le);
+	(void)half_close(out->half);
 	mem_deref(out->ask);
 	mem_deref(out->claim);
 	while ((le = list_head(&out->legl)))
@@ -323,6 +324,10 @@ static void begun(struct out *out, const struct move_reply *r)
 	if (r->link[0] && out->linked)
 		(void)c->link(c->c, out->conference, r->link, laddr,
 			      sizeof(laddr));
+
+	/* anew, if it is begun a second time */
+	(void)half_close(out->half);
+	out->half = half_open(out->mv, out->conference, out->to);
 
 	/* its claim is the other's already when it is asked a second time */
 	out->state = OUT_CLAIMING;
@@ -651,6 +656,7 @@ void out_lost(struct out *out)
 		out->state = OUT_TAKING;
 		out->ask   = mem_deref(out->ask);
 		out->claim = mem_deref(out->claim);
+		out->half  = half_close(out->half);
 		out->deadline = tmr_jiffies() + CLAIM_TIME;
 		tmr_cancel(&out->keep);
 		out_take(out);

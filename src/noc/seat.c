@@ -34,6 +34,8 @@ static const struct field member_fields[] = {
 	F(seat_member, "private_port", FIELD_BOOL, private_port, 0, 0),
 	F(seat_member, "key", FIELD_TEXT, key, 0, 2),
 	F(seat_member, "key_age", FIELD_U32, key_age, 0, UINT32_MAX),
+	F(seat_member, "texts", FIELD_U32V, textv,
+	  offsetof(struct seat_member, textc), SEAT_TEXTS_MAX),
 	{NULL, 0, 0, 0, 0}
 };
 

@@ -21,6 +21,7 @@ enum {
 	SEAT_CODEC_MAX  = 16,      /* bytes, with the final zero            */
 	SEAT_TALKERS_MAX = 16,
 	SEAT_LINES_MAX  = 8,
+	SEAT_TEXTS_MAX  = 32,
 	SEAT_ID_MAX     = 0x7fffffff,
 };
 
@@ -36,6 +37,8 @@ struct seat_member {
 	bool private_port;
 	char key[2];               /* last digit pressed, "": none          */
 	uint32_t key_age;          /* since then [ms]                       */
+	uint32_t textv[SEAT_TEXTS_MAX];  /* that it had last, oldest first  */
+	unsigned textc;
 };
 
 /* What was set for somebody in the mesh; others are named by their SSRC */

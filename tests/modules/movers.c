@@ -20,6 +20,7 @@
 #include "noc/ticket.h"
 #include "noc/wire.h"
 #include "heartbeat/heartbeat.h"
+#include "connect/connect.h"
 #include "move/move.h"
 #include "movers.h"
 
@@ -285,6 +286,42 @@ void movers_isolate(int ix, bool on)
 	const struct event ev = { .name = "node.isolated", .data = &ni };
 
 	(void)event_fire(server_events(movers.mediav[ix].srv), &ev);
+}
+
+
+/**
+ * Something is said in a half of a conference, as the connect service tells
+ *
+ * @param ix         Server
+ * @param conference Conference
+ * @param text       Text
+ */
+void movers_text(int ix, const char *conference, const char *text)
+{
+	struct connect_text ct = { .conference = conference };
+	struct odict *od;
+
+	ck_assert_int_eq(0, odict_alloc(&od, 1));
+	ck_assert_int_eq(0, odict_entry_add(od, "text", ODICT_STRING, text));
+	ct.texts = od;
+	(void)fire(ix, "connect.text", NULL, &ct);
+	mem_deref(od);
+}
+
+
+/**
+ * What a half of a conference was told by others
+ *
+ * @param ix         Server
+ * @param conference Conference
+ *
+ * @return Texts, in order; "": none
+ */
+const char *movers_said(int ix, const char *conference)
+{
+	const struct mroom *r = mroom_find(&movers.mediav[ix], conference);
+
+	return r ? r->said : "";
 }
 
 

@@ -50,6 +50,7 @@ struct mroom {
 	unsigned members;
 	bool locked;
 	bool going;                /* orders are refused                    */
+	char said[128];            /* in other halves, in order             */
 	uint64_t created_usec;     /* UTC [us]                              */
 };
 
@@ -104,6 +105,8 @@ bool movers_terminate(int ix);
 bool movers_lost(int ix, const char *callid);
 bool movers_moving(int ix);
 void movers_isolate(int ix, bool on);
+void movers_text(int ix, const char *conference, const char *text);
+const char *movers_said(int ix, const char *conference);
 
 struct mphone *mphone_join(int ix, const char *conference);
 struct mphone *mphone_watch(int ix, const char *conference);

@@ -590,6 +590,26 @@ static int leg_text(struct connect *c, const char *callid,
 }
 
 
+static int room_text(struct connect *c, const char *name,
+		     const struct odict *od)
+{
+	struct mroom *r = mroom_find(c->m, name);
+	const char *text = odict_string(od, "text");
+	size_t n;
+
+	if (!r)
+		return ENOENT;
+	if (!text)
+		return EBADMSG;
+
+	n = strlen(r->said);
+	ck_assert_uint_lt(n + strlen(text), sizeof(r->said));
+	str_ncpy(r->said + n, text, sizeof(r->said) - n);
+
+	return 0;
+}
+
+
 static int room_drop(struct connect *c, const char *name, const char *to)
 {
 	struct mroom *r = mroom_find(c->m, name);
@@ -671,6 +691,7 @@ static int connect_init_(struct service *svc)
 		.leg_save = leg_save, .leg_thaw = leg_thaw,
 		.leg_release = leg_release, .leg_adopt = leg_adopt,
 		.leg_texts = leg_texts, .leg_text = leg_text,
+		.room_text = room_text,
 		.leg_refer = leg_refer, .leg_gone = leg_gone,
 		.room_going = room_going,
 		.room_drop = room_drop, .link = link_, .unlink = unlink_,

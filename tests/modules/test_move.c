@@ -981,6 +981,10 @@ START_TEST(test_messages)
 		"{\"op\":\"seat\",\"conference\":\"a\",\"from\":\"m1\","
 			"\"callid\":\"x\"}",
 		"{\"op\":\"gone\",\"conference\":\"a\",\"from\":\"m1\"}",
+		"{\"op\":\"share\",\"conference\":\"a\",\"from\":\"m1\"}",
+		"{\"op\":\"share\",\"conference\":\"a\",\"from\":\"m1\","
+			"\"texts\":\"x\"}",
+		"{\"op\":\"share\",\"conference\":\"a\",\"texts\":{}}",
 		"{\"op\":\"begin\",\"conference\":\"a\",\"from\":\"m1\","
 			"\"room\":{},\"link\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 			"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}",

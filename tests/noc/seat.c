@@ -25,6 +25,7 @@ static struct seat seat_make(void)
 			.sess_id = 4711, .sess_ver = 3, .held = true,
 			.muted_by_operator = true, .private_port = true,
 			.key = "*", .key_age = 200,
+			.textv = {0xffffffff, 1, 7}, .textc = 3,
 		},
 		.state = {
 			.muted = true, .deaf = true, .dominant = true,
@@ -240,6 +241,11 @@ static const struct {
 	 "\"held\":1}}"},
 	{EBADMSG, "{" GOOD ",\"member\":{\"id\":1,\"joined\":1,"
 	 "\"origin\":\"nowhere\"}}"},
+	{EBADMSG, "{" GOOD ",\"member\":{\"id\":1,\"joined\":1,"
+	 "\"texts\":[0]}}"},
+	{EBADMSG, "{" GOOD ",\"member\":{\"id\":1,\"joined\":1,"
+	 "\"texts\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,"
+	 "1,1,1,1,1,1]}}"},
 	{EBADMSG, "{" GOOD "," MEMBER ",\"state\":{\"talk_db\":-61}}"},
 	{EBADMSG, "{" GOOD "," MEMBER ",\"state\":{\"hear_db\":61}}"},
 	{EBADMSG, "{" GOOD "," MEMBER ",\"state\":{\"muted\":\"yes\"}}"},
