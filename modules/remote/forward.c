@@ -326,6 +326,7 @@ static void resp_handler(int err, const uint8_t *buf, size_t len, void *arg)
 		(void)re_snprintf(reason, sizeof(reason), "%s: %s", c->server,
 				  err == ENOENT ? "no such server is there" :
 				  err == ETIMEDOUT ? "does not answer" :
+				  err == ENOTCONN ? "the bus is down" :
 				  strerror(err));
 		call_end(c, err == ENOENT ? ENODEV : err, reason, NULL);
 		return;
@@ -459,7 +460,7 @@ static void owner_handler(int err, uint64_t rev, const uint8_t *buf,
 	if (!err)
 		err = wire_claim_decode(&c, buf, len);
 
-	o->h(err ? NULL : c.server, o->arg);
+	o->h(err, err ? NULL : c.server, o->arg);
 	mem_deref(o);
 }
 
@@ -470,7 +471,7 @@ static void owner_handler(int err, uint64_t rev, const uint8_t *buf,
  * @param f          Forward
  * @param conference Its name
  * @param h          Called once, later, unless f goes first: the name of the
- *                   server, or NULL
+ *                   server, or NULL; ENOENT if it runs nowhere
  * @param arg        Handler argument
  *
  * @return 0 if h will be called
@@ -522,7 +523,7 @@ static void forward_destructor(void *arg)
 	while (f->ownerl.head) {
 		struct owner *o = f->ownerl.head->data;
 
-		o->h(NULL, o->arg);
+		o->h(ESHUTDOWN, NULL, o->arg);
 		mem_deref(o);
 	}
 	mem_deref(f->key);

@@ -12,7 +12,7 @@ struct server;
 
 enum { FORWARD_MS = 25000 };       /* longest wait for an answer        */
 
-typedef void (forward_owner_h)(const char *server, void *arg);
+typedef void (forward_owner_h)(int err, const char *server, void *arg);
 
 int  forward_alloc(struct forward **fp, struct server *srv);
 int  forward_run(struct forward *f, const char *server, const char *name,

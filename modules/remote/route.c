@@ -52,15 +52,25 @@ static void answer(struct routed *rt, int err, const char *reason,
 }
 
 
-/* The conference is nowhere else. */
-static void nobody(struct routed *rt)
+/* The conference is nowhere else, as far as could be found out. Where no
+   conference is, nobody has the command, and that is not what is wrong. */
+static void nobody(struct routed *rt, int err)
 {
+	const char *conference = odict_string(rt->args, "conference");
+
 	if (rt->found) {
 		answer(rt, rt->err, rt->reason, NULL);
 		return;
 	}
 
-	api_missing(rt->req);
+	if (err == ENOENT)
+		api_fail(rt->req, err, "%s: no such conference", conference);
+	else if (err)
+		api_fail(rt->req, err, "nobody tells where %s is: %s",
+			 conference, err == ENOTCONN ? "the bus is down"
+			 : strerror(err));
+	else
+		api_missing(rt->req);
 	mem_deref(rt);
 }
 
@@ -72,14 +82,13 @@ static void there_handler(int err, const char *reason,
 }
 
 
-static void owner_handler(const char *server, void *arg)
+static void owner_handler(int err, const char *server, void *arg)
 {
 	struct routed *rt = arg;
 	struct remote *r = rt->r;
-	int err;
 
 	if (!server || !strcmp(server, server_name(r->srv))) {
-		nobody(rt);
+		nobody(rt, err);
 		return;
 	}
 
@@ -99,11 +108,12 @@ static void elsewhere(struct routed *rt, int err, const char *reason)
 	str_ncpy(rt->reason, reason ? reason : "", sizeof(rt->reason));
 
 	/* the service may have stopped while the command ran */
-	if (!rt->r->forward ||
-	    forward_owner(rt->r->forward,
-			  odict_string(rt->args, "conference"),
-			  owner_handler, rt))
-		nobody(rt);
+	err = !rt->r->forward ? ESHUTDOWN
+		: forward_owner(rt->r->forward,
+				odict_string(rt->args, "conference"),
+				owner_handler, rt);
+	if (err)
+		nobody(rt, err);
 }
 
 

@@ -299,6 +299,17 @@ int client_ok(struct cli *cli, struct odict **resultp, const char *name,
 	return ret;
 }
 
+/* One server's: some texts name it already. */
+static void farm_error(const char *server, const char *text)
+{
+	const size_t n = strlen(server);
+
+	if (!strncmp(text, server, n) && text[n] == ':')
+		cli_error("%s", text);
+	else
+		cli_error("%s: %s", server, text);
+}
+
 /**
  * Call a command as client_farm does, and print its result
  *
@@ -331,7 +342,7 @@ int farm_call(struct cli *cli, const char *name, const struct odict *args)
 			continue;
 		server = odict_string(row->u.odict, "server");
 		text = odict_string(row->u.odict, "error");
-		cli_error("%s: %s", server ? server : "?", text ? text : "?");
+		farm_error(server ? server : "?", text ? text : "?");
 	}
 	if (e)
 		odict_entry_del(ans.od, "errors");
