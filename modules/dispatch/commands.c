@@ -55,6 +55,10 @@ static void server_row(const struct server_info *si, void *arg)
 	char media[32];
 	int err;
 
+	/* never heard of: there was a plan for such a name */
+	if (!r->contact[0] && !si->out_to)
+		return;
+
 	media_print(media, sizeof(media), r->media);
 
 	err = odict_alloc(&od, 16);
@@ -175,30 +179,100 @@ static void table_command(struct command_req *req, const struct odict *args,
 }
 
 
+/* A plan on its way to the bus */
+struct planning {
+	struct command_req *req;
+	const char *note;
+};
+
+struct known {
+	const char *name;
+	bool found;
+};
+
+
+static void known_handler(const struct server_info *si, void *arg)
+{
+	struct known *k = arg;
+
+	if (si->report->contact[0] && !strcmp(si->report->name, k->name))
+		k->found = true;
+}
+
+
+/* What makes a plan useless: a slip of the pen should not pass unnoticed. */
+static const char *plan_note(const struct dispatch *d,
+			     const struct wire_plan *plan)
+{
+	struct known k = { .name = plan->server };
+
+	if (!plan->to)
+		return NULL;
+
+	if (plan->to <= (uint64_t)time(NULL))
+		return "that time is over";
+
+	tables_servers(d->tables, tmr_jiffies(), known_handler, &k);
+
+	return k.found ? NULL : "no media server of that name is known";
+}
+
+
 static void plan_kv_handler(int err, uint64_t rev, const uint8_t *buf,
 			    size_t len, void *arg)
 {
-	struct command_req *req = arg;
+	struct planning *p = arg;
+	struct odict *od = NULL;
 	(void)rev;
 	(void)buf;
 	(void)len;
 
+	if (p->note && !odict_alloc(&od, 1))
+		(void)odict_entry_add(od, "note", ODICT_STRING, p->note);
+
 	if (err && err != ENOENT)
-		command_fail(req, err, "the plan cannot be stored");
+		command_fail(p->req, err, "the plan cannot be stored: %m",
+			     err);
 	else
-		command_ok(req, NULL);
+		command_ok(p->req, od);
+
+	mem_deref(od);
+	mem_deref(p);
+}
+
+
+static int plan_store(struct dispatch *d, const struct wire_plan *plan,
+		      struct planning *p)
+{
+	char key[NAME_KEY_MAX];
+	uint8_t buf[WIRE_SMALL_MAX];
+	size_t n;
+	int err;
+
+	err = name_key(key, sizeof(key), plan->server, strlen(plan->server));
+	if (err)
+		return err;
+
+	if (!plan->to)
+		return bus_kv_delete(NULL, d->bus, "plans", key, 0,
+				     plan_kv_handler, p);
+
+	err = wire_plan_encode(buf, sizeof(buf), &n, plan);
+	if (err)
+		return err;
+
+	return bus_kv_put(NULL, d->bus, "plans", key, buf, n, 0,
+			  plan_kv_handler, p);
 }
 
 
 static void plan_command(struct command_req *req, const struct odict *args,
 			 void *arg)
 {
-	struct dispatch *d = arg;
 	const char *server = odict_string(args, "server");
 	struct wire_plan plan = { .from = 0 };
-	char key[NAME_KEY_MAX];
-	uint8_t buf[WIRE_SMALL_MAX];
-	size_t n;
+	struct dispatch *d = arg;
+	struct planning *p;
 	int err;
 
 	if (!server || !name_valid(server, strlen(server), NAME_SERVER_MAX)) {
@@ -215,24 +289,19 @@ static void plan_command(struct command_req *req, const struct odict *args,
 	}
 
 	str_ncpy(plan.server, server, sizeof(plan.server));
-	err = name_key(key, sizeof(key), server, strlen(server));
-	if (err)
-		goto out;
-
-	if (!plan.to) {
-		err = bus_kv_delete(NULL, d->bus, "plans", key, 0,
-				    plan_kv_handler, req);
-		goto out;
+	p = mem_zalloc(sizeof(*p), NULL);
+	if (!p) {
+		command_fail(req, ENOMEM, "out of memory");
+		return;
 	}
 
-	err = wire_plan_encode(buf, sizeof(buf), &n, &plan);
-	if (!err)
-		err = bus_kv_put(NULL, d->bus, "plans", key, buf, n, 0,
-				 plan_kv_handler, req);
-
- out:
-	if (err)
-		command_fail(req, err, "the plan cannot be stored");
+	p->req = req;
+	p->note = plan_note(d, &plan);
+	err = plan_store(d, &plan, p);
+	if (err) {
+		command_fail(req, err, "the plan cannot be stored: %m", err);
+		mem_deref(p);
+	}
 }
 
 
