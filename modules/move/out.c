@@ -313,7 +313,6 @@ static void begun(struct out *out, const struct move_reply *r)
 	const struct connect_api *c = out->mv->connect;
 	char laddr[MOVE_LINK_MAX];
 
-	out->begun = true;
 	out->lost = 0;
 
 	/* a backup may be one that is not heard of otherwise */
@@ -390,12 +389,17 @@ static void begin_handler(int err, const struct move_reply *r, void *arg)
 
 	out->ask = mem_deref(out->ask);
 
+	if (!err && r->error)
+		out->begun = false;
+
 	if (!err && r->error == MOVE_OK)
 		begun(out, r);
 	else if (out->had)
 		begin_failed(out, err);
 	else if (err)
-		out_fail(out, err, "the other server does not answer");
+		out_fail(out, err, err == ENOENT
+			 ? "no media server of that name is there"
+			 : "the other server does not answer");
 	else
 		out_fail(out, r->error == MOVE_FULL ? ENOSPC : ECONNREFUSED,
 			 r->reason[0] ? r->reason
@@ -430,6 +434,10 @@ static int begin_send(struct out *out, struct move_msg *msg)
 	err = ask_send(&out->ask, out->mv, out->to, msg, BEGIN_TIME,
 		       begin_handler, out);
 	mem_deref(room);
+
+	/* it may hear this later than we wait for its answer */
+	if (!err)
+		out->begun = true;
 
 	return err;
 }

@@ -14,6 +14,14 @@ struct way {
 	struct bus *inner;
 	bool cut;
 	bool hushed;               /* it does not tell what is left there   */
+	bool unanswered;           /* requests arrive, answers do not       */
+};
+
+/* A request whose answer is lost */
+struct lost {
+	struct bus_req *inner;
+	bus_resp_h *h;
+	void *arg;
 };
 
 /* A subscription that hears nothing while the way is cut. */
@@ -87,11 +95,57 @@ static int subscribe(struct bus_sub **subp, struct bus *bus,
 }
 
 
+static void lost_destructor(void *arg)
+{
+	struct lost *l = arg;
+
+	mem_deref(l->inner);
+}
+
+
+static void lost_handler(int err, const uint8_t *buf, size_t len, void *arg)
+{
+	struct lost *l = arg;
+	(void)err;
+	(void)buf;
+	(void)len;
+
+	l->h(ETIMEDOUT, NULL, 0, l->arg);
+}
+
+
+static int request_lost(struct bus_req **reqp, struct way *w,
+			const char *subject, const uint8_t *buf, size_t len,
+			uint32_t timeout_ms, bus_resp_h *h, void *arg)
+{
+	struct lost *l = mem_zalloc(sizeof(*l), lost_destructor);
+	int err;
+
+	if (!l)
+		return ENOMEM;
+
+	l->h = h;
+	l->arg = arg;
+	err = bus_request(&l->inner, w->inner, subject, buf, len, timeout_ms,
+			  lost_handler, l);
+	if (err)
+		mem_deref(l);
+	else
+		*reqp = (struct bus_req *)l;
+
+	return err;
+}
+
+
 static int request(struct bus_req **reqp, struct bus *bus,
 		   const char *subject, const uint8_t *buf, size_t len,
 		   uint32_t timeout_ms, bus_resp_h *h, void *arg)
 {
 	struct way *w = way_of(bus);
+
+	if (w->unanswered && reqp)
+		return request_lost(reqp, w, subject, buf, len, timeout_ms, h,
+				    arg);
 
 	return w->cut ? ENOTCONN : bus_request(reqp, w->inner, subject, buf,
 					       len, timeout_ms, h, arg);
@@ -185,4 +239,16 @@ struct bus *way_alloc(struct bus *inner)
 void way_cut(struct bus *bus, bool on)
 {
 	way_of(bus)->cut = on;
+}
+
+
+/**
+ * Lose the answers to what is asked by a way from now on, or no longer
+ *
+ * @param bus Made by way_alloc
+ * @param on  True: who asks is told that nobody answered in time
+ */
+void way_unanswered(struct bus *bus, bool on)
+{
+	way_of(bus)->unanswered = on;
 }

@@ -156,7 +156,7 @@ static void bad_orders(void)
 		const char *conference, *server;
 		int err;
 	} badv[] = {
-		{"a", "m1", EINVAL},            /* it is here               */
+		{"a", "m1", EALREADY},          /* it is here               */
 		{"nobody", "m2", ENOENT},
 		{"", "m2", EINVAL},
 		{"a", "m2\n", EINVAL},
@@ -205,6 +205,37 @@ static void still_here(void)
 START_TEST(test_no_such_server)
 {
 	RUN(2, "", join_20, move_to_9, still_here, settle);
+}
+END_TEST
+
+
+/* m2 makes ready for the conference, but m1 never hears of that: what m2 keeps
+   for it is given up at once, not when nothing came for long. */
+static void move_unanswered(void)
+{
+	way_unanswered(movers.mediav[0].way, true);
+	move_to_2();
+}
+
+
+static void room_at_2(void)
+{
+	ck_assert_int_eq(ETIMEDOUT, *res);
+	ck_assert_uint_eq(1, movers.mediav[1].created);
+	way_unanswered(movers.mediav[0].way, false);
+}
+
+
+static void no_room_at_2(void)
+{
+	ck_assert(!movers.mediav[1].roomv[0].here);
+}
+
+
+START_TEST(test_begin_unanswered)
+{
+	RUN(2, "", join_20, move_unanswered, room_at_2, still_here, wait_idle,
+	    no_room_at_2, move_to_2, moved_20, wait_idle, settle);
 }
 END_TEST
 
@@ -1056,6 +1087,7 @@ static void add_moves(TCase *tc)
 	tcase_add_test(tc, test_anywhere);
 	tcase_add_test(tc, test_bad_orders);
 	tcase_add_test(tc, test_no_such_server);
+	tcase_add_test(tc, test_begin_unanswered);
 	tcase_add_test(tc, test_no_room);
 	tcase_add_test(tc, test_target_drained);
 	tcase_add_test(tc, test_hard_legs);
