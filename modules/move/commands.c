@@ -3,7 +3,7 @@
  *
  *   move {conference, server}   -> {to, legs, moved, left, ms}; server may be
  *                                  left out: wherever there is most room
- *   moves                       -> {moves: [...], draining}
+ *   moves                       -> {moves: [...], draining, punting, stuck}
  *
  * A conference that runs at another server is moved by that one, which is told
  * over the bus.
@@ -151,12 +151,18 @@ static int waiter_alloc(struct waiter **wp, struct move *mv,
 static int order(struct waiter *w)
 {
 	struct move *mv = w->mv;
+	uint32_t n;
 	int err = 0;
 
+	n = mv->connect->participants(mv->connect->c, w->conference);
+	if (!n)
+		return ENOENT;
+
+	if (!strcmp(w->to, mv->name))
+		return EALREADY;
+
 	if (!w->to[0])
-		err = target_pick(mv, mv->connect->participants(
-				  mv->connect->c, w->conference), w->to,
-				  sizeof(w->to));
+		err = target_pick(mv, n, w->to, sizeof(w->to));
 	if (!err)
 		err = out_start(mv, w->conference, w->to, "an operator's wish",
 				done_handler, mv);
@@ -172,7 +178,8 @@ static void order_handler(int err, const struct move_reply *r, void *arg)
 	struct waiter *w = arg;
 
 	if (!err && r->error) {
-		command_fail(w->req, EPROTO, "%s", r->reason);
+		command_fail(w->req, EPROTO, "%s: %s", w->conference,
+			     r->reason);
 		w->req = NULL;
 	}
 	else if (err) {
@@ -212,12 +219,12 @@ static const char *why_not(int err)
 {
 	switch (err) {
 
-	case ENOENT: return "there is no such conference, or no server that"
-			" takes it";
-	case EBUSY:  return "it is moving already";
-	case ENOSPC: return "no server has so much room";
-	case EINVAL: return "it cannot be moved there";
-	default:     return strerror(err);
+	case ENOENT:   return "no such conference here";
+	case EALREADY: return "it is there already";
+	case EBUSY:    return "it is moving already";
+	case ENODEV:   return "no other server takes conferences";
+	case ENOSPC:   return "no server has so much room";
+	default:       return strerror(err);
 	}
 }
 
@@ -344,6 +351,9 @@ static void moves_command(struct command_req *req, const struct odict *args,
 				      mv->drain.on);
 	if (!err)
 		err = odict_entry_add(od, "punting", ODICT_BOOL, mv->punt.on);
+	if (!err && mv->drain.stuck)
+		err = odict_entry_add(od, "stuck", ODICT_STRING,
+				      mv->drain.stuck);
 
 	if (err)
 		command_fail(req, err, "too much to tell");

@@ -129,6 +129,22 @@ static void done_handler(int err, const struct move_event *me, void *arg)
 }
 
 
+/* Who drains the last server should not have to guess why nothing happens. */
+static void stuck(struct move *mv, const char *conference, int err)
+{
+	struct drain *dr = &mv->drain;
+	const char *why = !err ? NULL : err == ENOSPC
+		? "no server has so much room"
+		: "no other server takes conferences";
+
+	if (why && why != dr->stuck)
+		log_event(LOG_WARN, "move", NULL, "%s stays for now: %s",
+			  conference, why);
+
+	dr->stuck = why;
+}
+
+
 /* false: nothing more can be begun now */
 static bool begin_one(struct move *mv, struct choice *ch)
 {
@@ -144,6 +160,7 @@ static bool begin_one(struct move *mv, struct choice *ch)
 		return false;
 
 	err = target_pick(mv, ch->participants, to, sizeof(to));
+	stuck(mv, ch->conference, err);
 	if (!err)
 		err = out_start(mv, ch->conference, to,
 				mv->drain.deadline ? "the server stops"
@@ -192,6 +209,9 @@ static void look(struct move *mv)
 	while (begin_one(mv, &ch))
 		;
 
+	if (!ch.n)
+		dr->stuck = NULL;
+
 	if (!ch.n && list_isempty(&mv->outl) && list_isempty(&mv->inl) &&
 	    list_isempty(&mv->adoptl))
 		empty(mv);
@@ -223,6 +243,7 @@ void drain_set(struct move *mv, bool on, bool exit)
 
 	if (on && !dr->on)
 		dr->told = false;
+	dr->stuck = NULL;
 
 	dr->on = on;
 	dr->exit = on && exit;
@@ -273,6 +294,7 @@ static bool terminate_event(const struct event *ev, void *arg)
 		  " are given away first, for at most %u s",
 		  tot.conferences, s);
 	mv->drain.deadline = tmr_jiffies() + 1000ULL * s;
+	mv->drain.planned = false;
 	drain_set(mv, true, true);
 
 	return true;

@@ -333,6 +333,17 @@ static int in_alloc(struct in **inp, struct move *mv,
 }
 
 
+/* In words for the other server's operator, who need not have named us */
+static void refuse(struct move *mv, struct answerer *an,
+		   enum move_error error, const char *what)
+{
+	char reason[MOVE_REASON_MAX];
+
+	(void)re_snprintf(reason, sizeof(reason), "%s %s", mv->name, what);
+	answer_error(mv, an, error, reason);
+}
+
+
 /**
  * Another server asks whether we take a conference of its
  *
@@ -356,14 +367,17 @@ void in_begin(struct move *mv, const struct move_msg *msg,
 
 	error = in ? MOVE_RETRY : may_come(mv, msg);
 	if (error) {
-		answer_error(mv, an, error, "does not take conferences now");
+		refuse(mv, an, error, "does not take conferences now");
 		return;
 	}
 
 	err = in_alloc(&in, mv, msg);
+	if (err == ENOSPC) {
+		refuse(mv, an, MOVE_FULL, "has no room for it");
+		return;
+	}
 	if (err) {
-		answer_error(mv, an, err == ENOSPC ? MOVE_FULL : MOVE_RETRY,
-			     err == ENOSPC ? "no room" : strerror(err));
+		answer_error(mv, an, MOVE_RETRY, strerror(err));
 		return;
 	}
 

@@ -66,6 +66,7 @@ struct drain {
 	bool exit;                 /* stop the server when it is empty      */
 	bool planned;              /* by plan: ends with it                 */
 	bool told;                 /* that it is empty                      */
+	const char *stuck;         /* why the last one could not begin      */
 	uint64_t deadline;         /* of SIGTERM [ms], 0: none              */
 	uint64_t from, to;         /* plan, UTC [s]; 0: none                */
 };
@@ -170,7 +171,7 @@ struct out {
 	unsigned lost;             /* times in a row that nobody listened   */
 	uint64_t lost_at;          /* the first of these [ms]               */
 	bool linked;
-	bool begun;                /* the other said yes                    */
+	bool begun;                /* the other may have, for all we know   */
 	bool had;                  /* the claim is the other's              */
 	bool told;                 /* the handler was called                */
 	bool merge;                /* the other has claimed it before       */
