@@ -128,7 +128,8 @@ static const char *more_help(const char *name)
 	} morev[] = {
 		{"mute", "WHO is a user (alice@example.net), a display "
 		 "name, id=N as 'junctor show'\nprints it, or all."},
-		{"plan", "FROM and TO: YYYY-MM-DD, YYYY-MM-DDTHH:MM:SSZ "
+		{"plan", "What runs there then moves to other servers before "
+		 "FROM.\nFROM and TO: YYYY-MM-DD, YYYY-MM-DDTHH:MM:SSZ "
 		 "(UTC) or seconds since 1970;\noff takes the plan back."},
 		{"drain", "It takes no new conferences, and those it has "
 		 "move to other servers.\n"
