@@ -77,6 +77,14 @@ static const char *advice(natsStatus s)
 		return "; it does not know us: bus.credentials, or bus.user"
 			" and bus.password";
 
+	case NATS_SSL_ERROR:
+		return "; bus.tls_ca names who signed its certificate";
+
+	/* with TLS 1.3 it hangs up after its word of welcome */
+	case NATS_PROTOCOL_ERROR:
+		return "; does it want a certificate of ours? bus.tls_cert,"
+			" bus.tls_key";
+
 	default:
 		return "";
 	}
