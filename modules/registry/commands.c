@@ -36,13 +36,14 @@ static enum mark_state reported(const struct target *t, const char **reason)
 		*reason = "it says so";
 		return MARK_OUT_OF_SERVICE;
 	}
-	if (t->reported && t->report.state == CAPACITY_DRAINING) {
-		*reason = "it says so";
-		return MARK_DRAINING;
-	}
+	/* it drains because of that, and began a little earlier */
 	if (planned(t)) {
 		*reason = "as planned";
 		return MARK_PLANNED;
+	}
+	if (t->reported && t->report.state == CAPACITY_DRAINING) {
+		*reason = "it says so";
+		return MARK_DRAINING;
 	}
 
 	return MARK_IN_CONTACT;
@@ -129,7 +130,7 @@ static int target_add(struct odict *od, const struct target *t)
 	err |= number_add(od, "participants", t, t->report.participants);
 	err |= number_add(od, "conferences", t, t->report.conferences);
 	err |= number_add(od, "unused", t, t->report.unused);
-	if (t->out_to) {
+	if (t->out_to > (uint64_t)time(NULL)) {
 		err |= odict_entry_add(od, "out_from", ODICT_INT,
 				       (int64_t)t->out_from);
 		err |= odict_entry_add(od, "out_to", ODICT_INT,

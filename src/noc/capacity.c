@@ -518,16 +518,18 @@ void tables_servers(const struct tables *t, uint64_t now,
  */
 const char *tables_state_name(const struct server_info *si, uint64_t utc)
 {
+	const bool planned = si->out_from <= utc && utc < si->out_to;
+
 	if (!si->in_contact || si->marked)
 		return "out of contact";
 
+	/* a server that is planned to be out drains because of that */
 	switch (si->report->state) {
 
 	case CAPACITY_IN_SERVICE:
-		return si->out_from <= utc && utc < si->out_to ?
-			"planned out" : "in service";
+		return planned ? "planned out" : "in service";
 	case CAPACITY_DRAINING:
-		return "draining";
+		return planned ? "planned out" : "draining";
 	default:
 		return "out of service";
 	}

@@ -360,10 +360,10 @@ START_TEST(test_states)
 	const uint64_t now = (uint64_t)time(NULL);
 
 	setup(1);
-	plan_put(now - 10, now + 1000);
-	wait_mark(MARK_PLANNED);
 	report_put(CAPACITY_DRAINING);
 	wait_mark(MARK_DRAINING);
+	plan_put(now - 10, now + 1000);
+	wait_mark(MARK_PLANNED);
 	report_put(CAPACITY_OUT);
 	wait_mark(MARK_OUT_OF_SERVICE);
 	report_put(CAPACITY_IN_SERVICE);
