@@ -19,6 +19,8 @@
 #include "dispatch/dispatch.h"
 
 
+enum { PLAN_KEEP = 3600 };       /* after its end [s]                      */
+
 struct rows {
 	struct odict *array;
 	unsigned n;
@@ -51,12 +53,13 @@ static void server_row(const struct server_info *si, void *arg)
 {
 	const struct wire_server *r = si->report;
 	struct rows *rows = arg;
+	const uint64_t now = (uint64_t)time(NULL);
 	struct odict *od;
 	char media[32];
 	int err;
 
 	/* never heard of: there was a plan for such a name */
-	if (!r->contact[0] && !si->out_to)
+	if (!r->contact[0] && si->out_to <= now)
 		return;
 
 	media_print(media, sizeof(media), r->media);
@@ -69,7 +72,7 @@ static void server_row(const struct server_info *si, void *arg)
 
 	err |= odict_entry_add(od, "name", ODICT_STRING, r->name);
 	err |= odict_entry_add(od, "state", ODICT_STRING,
-			       tables_state_name(si, (uint64_t)time(NULL)));
+			       tables_state_name(si, now));
 	err |= odict_entry_add(od, "media", ODICT_STRING, media);
 	err |= odict_entry_add(od, "contact", ODICT_STRING, r->contact);
 	err |= odict_entry_add(od, "unused", ODICT_INT, (int64_t)r->unused);
@@ -82,7 +85,7 @@ static void server_row(const struct server_info *si, void *arg)
 	err |= odict_entry_add(od, "in_contact", ODICT_BOOL, si->in_contact);
 	err |= odict_entry_add(od, "reserved", ODICT_INT,
 			       (int64_t)si->reserved);
-	if (si->out_to) {
+	if (si->out_to > now) {
 		err |= odict_entry_add(od, "out_from", ODICT_INT,
 				       (int64_t)si->out_from);
 		err |= odict_entry_add(od, "out_to", ODICT_INT,
@@ -241,6 +244,17 @@ static void plan_kv_handler(int err, uint64_t rev, const uint8_t *buf,
 }
 
 
+/* [ms] A plan goes away some time after it is over, so that clocks may differ;
+   one that is for next year stays. */
+static uint32_t plan_ttl(const struct wire_plan *plan)
+{
+	const uint64_t now = (uint64_t)time(NULL);
+	const uint64_t s = (plan->to > now ? plan->to - now : 0) + PLAN_KEEP;
+
+	return s < UINT32_MAX / 1000 ? (uint32_t)s * 1000 : 0;
+}
+
+
 static int plan_store(struct dispatch *d, const struct wire_plan *plan,
 		      struct planning *p)
 {
@@ -261,7 +275,7 @@ static int plan_store(struct dispatch *d, const struct wire_plan *plan,
 	if (err)
 		return err;
 
-	return bus_kv_put(NULL, d->bus, "plans", key, buf, n, 0,
+	return bus_kv_put(NULL, d->bus, "plans", key, buf, n, plan_ttl(plan),
 			  plan_kv_handler, p);
 }
 
