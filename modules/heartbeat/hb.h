@@ -6,6 +6,7 @@
 
 #include "heartbeat/beater.h"
 #include "heartbeat/heartbeat.h"
+#include "noc/name.h"
 
 struct bus;
 struct bus_kvop;
@@ -19,8 +20,9 @@ struct server;
 struct service;
 
 enum {
-	NODES_MAX = BEATER_PEERS,
-	NO_SLOT   = BEATER_PEERS,
+	NODES_MAX   = BEATER_PEERS,
+	NO_SLOT     = BEATER_PEERS,
+	SUBJECT_MAX = NAME_KEY_MAX + 32,
 };
 
 /* Main thread only, as is all but the beater's inside. */
@@ -32,7 +34,7 @@ struct heartbeat {
 	struct beater *beater;     /* NULL unless started                   */
 	struct offers *offers;
 	struct node_record self;
-	uint32_t lease, timeout, ping, interval;  /* settings [ms]          */
+	uint32_t lease, timeout, ping, interval, stuck;   /* settings [ms]  */
 
 	struct list nodel;         /* struct node, others only              */
 	struct bus_watch *watch;   /* of the bucket nodes                   */
@@ -42,13 +44,17 @@ struct heartbeat {
 	struct tmr announce, tick;
 	uint64_t told;             /* of a second one of our name [ms]      */
 
-	struct bus_req *proof_req; /* to ourselves: does the bus work?      */
-	uint64_t proof_asked;      /* [ms]                                  */
-	uint64_t unproven;         /* first one without an answer, or 0     */
-	bool bus_bad;              /* it did not the last time              */
-	struct bus_req *pace_req;  /* to ourselves: how slow is it?         */
-	uint64_t pace_asked;       /* [ms]                                  */
-	uint32_t pace;             /* so slow [ms]                          */
+	/* messages to ourselves */
+	char ping_subject[SUBJECT_MAX];
+	uint64_t nonce;            /* in each of them                       */
+	uint64_t sent;             /* the last one [ms]                     */
+	uint64_t back;             /* the last that came back, was sent [ms]*/
+	uint64_t unproven;         /* first that somebody needs and that has
+				      not come back; 0: none [ms]           */
+	struct tmr late;           /* it should have                        */
+	uint32_t pace;             /* there and back, twice [ms]            */
+
+	bool bus_bad;              /* it did not work the last time         */
 	bool isolated;
 
 	uint64_t downs;            /* servers that died, of all times       */
@@ -66,6 +72,7 @@ struct node {
 
 	struct bus_req *req;       /* "are you there?"                      */
 	uint64_t asked;            /* [ms]                                  */
+	uint32_t limit;            /* for the answer [ms]                   */
 	bool unanswered;           /* the last one                          */
 	bool proven;               /* the bus worked then                   */
 	struct tmr again;
@@ -96,13 +103,18 @@ void judge_beats(struct node *n, enum beater_state state);
 void judge_isolation(struct heartbeat *hb);
 void judge_tick(struct heartbeat *hb);
 void judge_stop(struct heartbeat *hb);
-int  judge_ping(struct bus_req **reqp, struct heartbeat *hb,
-		const char *name, uint32_t ms, bus_resp_h *h, void *arg);
+void judge_bus(struct heartbeat *hb, bool works);
+void judge_proof(struct heartbeat *hb, uint64_t sent, uint64_t back);
 enum beater_state judge_state(const struct node *n);
 
-/* pace.c */
-void pace_tick(struct heartbeat *hb);
-uint32_t pace_limit(const struct heartbeat *hb);
-void pace_stop(struct heartbeat *hb);
+/* echo.c */
+void echo_start(struct heartbeat *hb);
+void echo_stop(struct heartbeat *hb);
+void echo_measure(struct heartbeat *hb);
+void echo_prove(struct heartbeat *hb);
+bool echo_proves(uint64_t sent, uint64_t back, uint64_t asked,
+		 uint32_t limit);
+void echo_recv(struct heartbeat *hb, const uint8_t *buf, size_t len);
+uint32_t echo_limit(const struct heartbeat *hb);
 
 #endif

@@ -26,6 +26,8 @@
 #include "heartbeat/hb.h"
 
 
+enum { TICK_MS = 300 };            /* between two looks, at most            */
+
 static const struct setting settings[] = {
 	{"heartbeat.listen", SETTING_SA, NULL, 0, 0, NULL, 0,
 	 "where heartbeats of other servers are heard, ADDR:PORT, port 0: any;"
@@ -257,14 +259,17 @@ static void beats_handler(unsigned ix, uint64_t instance,
 }
 
 
+/* The beater has to hear of us ten times before it takes us for stuck; a bus
+   that did not work is looked after more often. */
 static void tick_handler(void *arg)
 {
 	struct heartbeat *hb = arg;
 
 	beater_main(hb->beater);
 	judge_tick(hb);
-	pace_tick(hb);
-	tmr_start(&hb->tick, hb->interval, tick_handler, hb);
+	tmr_start(&hb->tick, hb->bus_bad ? hb->interval :
+		  max(hb->interval, min(hb->stuck / 10, TICK_MS)),
+		  tick_handler, hb);
 }
 
 
@@ -303,14 +308,13 @@ static int listen_addr(struct heartbeat *hb, struct sa *sa)
 
 static int beater_make(struct heartbeat *hb)
 {
-	const struct config *cfg = server_config(hb->srv);
 	uint8_t secret[NOC_KEY_LEN];
 	struct beater_conf conf = {
 		.secret = secret,
 		.instance = hb->self.instance,
 		.interval = hb->interval,
 		.timeout = hb->timeout,
-		.stuck = config_u32(cfg, "heartbeat.stuck"),
+		.stuck = hb->stuck,
 	};
 	struct sa laddr;
 	int err;
@@ -385,6 +389,7 @@ static void heartbeat_destructor(void *arg)
 	list_flush(&hb->nodel);
 	tmr_cancel(&hb->announce);
 	tmr_cancel(&hb->tick);
+	tmr_cancel(&hb->late);
 }
 
 
@@ -414,6 +419,7 @@ static int settings_get(struct heartbeat *hb)
 	hb->timeout  = config_u32(cfg, "heartbeat.timeout");
 	hb->ping     = config_u32(cfg, "heartbeat.ping");
 	hb->lease    = config_u32(cfg, "heartbeat.lease");
+	hb->stuck    = config_u32(cfg, "heartbeat.stuck");
 
 	if (hb->timeout >= 2 * hb->interval)
 		return 0;
@@ -450,7 +456,6 @@ static int heartbeat_start(struct service *svc)
 
 	hb->bus = server_bus(hb->srv);
 	hb->bus_bad = hb->isolated = false;
-	hb->unproven = 0;
 	self_set(hb);
 
 	err = settings_get(hb);

@@ -1,12 +1,12 @@
 /**
  * @file judge.c  Is a silent server dead?
  *
- *   beats are missing -> ask it on the bus, and ourselves as a proof that
- *                        the bus works
+ *   beats are missing -> ask it on the bus, and send ourselves a message as a
+ *                        proof that the bus works (echo.c)
  *      answers           -> it lives; asked again as long as no beats come
  *      nobody listens,
  *      or no answer, but
- *      the proof came    -> and silent for the whole timeout: it is dead
+ *      ours came back    -> and silent for the whole timeout: it is dead
  *      no proof          -> nobody is judged; if nobody's beats come either,
  *                           we are the one who is cut off
  *
@@ -23,10 +23,7 @@
 #include "heartbeat/hb.h"
 
 
-enum {
-	AGAIN_MS = 100,            /* until the next try                    */
-	NEAR_MS  = 50,             /* a proof that was asked for earlier    */
-};
+enum { AGAIN_MS = 100 };          /* until the next try                    */
 
 
 /**
@@ -95,15 +92,6 @@ static void answered(struct node *n, const uint8_t *buf, size_t len)
 }
 
 
-/* That the bus works later proves nothing: we may have been the one who could
-   not be reached when the server was asked. Shortly before does: who is silent
-   by now was so then. */
-static bool proves(const struct node *n, uint64_t proof)
-{
-	return proof <= n->asked && proof + NEAR_MS >= n->asked;
-}
-
-
 static void verdict(struct node *n)
 {
 	struct heartbeat *hb = n->hb;
@@ -133,14 +121,20 @@ static void verdict(struct node *n)
 	if (n->proven) {
 		heartbeat_down(n, "neither heartbeats nor an answer");
 	}
-	else if (!hb->proof_req || !proves(n, hb->proof_asked)) {
+	else {
 		n->unanswered = false;
 		again(n, AGAIN_MS);
 	}
 }
 
 
-static void bus_set(struct heartbeat *hb, bool works)
+/**
+ * The bus was seen to work, or not to
+ *
+ * @param hb    Heartbeat
+ * @param works True if it does
+ */
+void judge_bus(struct heartbeat *hb, bool works)
 {
 	hb->bus_bad = !works;
 	heartbeat_bus(hb, works);
@@ -148,77 +142,35 @@ static void bus_set(struct heartbeat *hb, bool works)
 }
 
 
-static void proof_handler(int err, const uint8_t *buf, size_t len, void *arg)
+/**
+ * A message to ourselves came back
+ *
+ * @param hb   Heartbeat
+ * @param sent When it was sent [ms]
+ * @param back When it came back [ms]
+ */
+void judge_proof(struct heartbeat *hb, uint64_t sent, uint64_t back)
 {
-	struct heartbeat *hb = arg;
 	struct le *le;
-	(void)buf;
-	(void)len;
 
-	if (err) {
-		bus_set(hb, false);
-		return;
-	}
-
-	hb->unproven = 0;
-	bus_set(hb, true);
-	for (le = hb->nodel.head; le; ) {
+	LIST_FOREACH(&hb->nodel, le) {
 		struct node *n = le->data;
 
-		le = le->next;
-		n->proven |= proves(n, hb->proof_asked);
-		verdict(n);
+		n->proven |= echo_proves(sent, back, n->asked, n->limit);
 	}
 }
 
 
-/**
- * Ask a server on the bus
- *
- * @param reqp Pointer to the request
- * @param hb   Heartbeat
- * @param name Server
- * @param ms   It has so long to answer [ms]
- * @param h    Told the answer
- * @param arg  Handler argument
- *
- * @return 0 if success
- */
-int judge_ping(struct bus_req **reqp, struct heartbeat *hb,
-	       const char *name, uint32_t ms, bus_resp_h *h, void *arg)
+static int subject_print(char *buf, size_t sz, const char *name)
 {
-	char subject[NAME_KEY_MAX + 32], key[NAME_KEY_MAX];
+	char key[NAME_KEY_MAX];
 	int err;
 
 	err = name_key(key, sizeof(key), name, strlen(name));
 	if (err)
 		return err;
 
-	(void)re_snprintf(subject, sizeof(subject), "server.%s.ping", key);
-
-	return bus_request(reqp, hb->bus, subject, NULL, 0, ms, h, arg);
-}
-
-
-static void proof_ask(struct heartbeat *hb)
-{
-	const uint64_t now = tmr_jiffies();
-
-	if (hb->proof_req && hb->proof_asked + NEAR_MS >= now)
-		return;
-
-	/* whoever is asked later needs a later one; that none comes back has
-	   to be found out all the same */
-	hb->proof_req = mem_deref(hb->proof_req);
-	hb->proof_asked = now;
-	if (!hb->unproven)
-		hb->unproven = now;
-	else if (now >= hb->unproven + pace_limit(hb))
-		bus_set(hb, false);
-
-	if (judge_ping(&hb->proof_req, hb, hb->self.name, pace_limit(hb),
-		       proof_handler, hb))
-		bus_set(hb, false);
+	return re_snprintf(buf, sz, "server.%s.ping", key) < 0 ? ENOMEM : 0;
 }
 
 
@@ -245,7 +197,7 @@ static void answer_handler(int err, const uint8_t *buf, size_t len, void *arg)
 		break;
 
 	default:
-		bus_set(n->hb, false);
+		judge_bus(n->hb, false);
 		again(n, AGAIN_MS);
 		break;
 	}
@@ -259,6 +211,7 @@ static void answer_handler(int err, const uint8_t *buf, size_t len, void *arg)
  */
 void judge_ask(struct node *n)
 {
+	char subject[SUBJECT_MAX];
 	int err;
 
 	if (n->req || n->state == NODE_LEFT ||
@@ -266,13 +219,16 @@ void judge_ask(struct node *n)
 		return;
 
 	tmr_cancel(&n->again);
-	proof_ask(n->hb);
+	echo_prove(n->hb);
 	n->asked = tmr_jiffies();
+	n->limit = echo_limit(n->hb);
 	n->proven = false;
-	err = judge_ping(&n->req, n->hb, n->rec.name, pace_limit(n->hb),
-			 answer_handler, n);
+	err = subject_print(subject, sizeof(subject), n->rec.name);
+	if (!err)
+		err = bus_request(&n->req, n->hb->bus, subject, NULL, 0,
+				  n->limit, answer_handler, n);
 	if (err) {
-		bus_set(n->hb, false);
+		judge_bus(n->hb, false);
 		again(n, AGAIN_MS);
 	}
 }
@@ -347,8 +303,8 @@ void judge_isolation(struct heartbeat *hb)
  */
 void judge_tick(struct heartbeat *hb)
 {
-	if (hb->bus_bad && !hb->proof_req)
-		proof_ask(hb);
+	if (hb->bus_bad)
+		echo_prove(hb);
 }
 
 
@@ -358,11 +314,11 @@ static void ping_handler(const char *subject, const uint8_t *buf, size_t len,
 	struct heartbeat *hb = arg;
 	char text[64];
 	(void)subject;
-	(void)buf;
-	(void)len;
 
-	if (!reply)
+	if (!reply) {
+		echo_recv(hb, buf, len);
 		return;
+	}
 
 	if (re_snprintf(text, sizeof(text),
 			"{\"instance\":\"%016llx\"}", hb->self.instance) < 0)
@@ -379,10 +335,10 @@ static void bus_handler(enum bus_state state, void *arg)
 	if (state == BUS_UP) {
 		/* our record may have ended meanwhile */
 		nodes_announce(hb);
-		proof_ask(hb);
+		echo_prove(hb);
 	}
 	else {
-		bus_set(hb, false);
+		judge_bus(hb, false);
 	}
 }
 
@@ -396,15 +352,13 @@ static void bus_handler(enum bus_state state, void *arg)
  */
 int judge_start(struct heartbeat *hb)
 {
-	char subject[NAME_KEY_MAX + 32], key[NAME_KEY_MAX];
 	int err;
 
-	err = name_key(key, sizeof(key), hb->self.name,
-		       strlen(hb->self.name));
+	echo_start(hb);
+	err = subject_print(hb->ping_subject, sizeof(hb->ping_subject),
+			    hb->self.name);
 	if (err)
 		return err;
-
-	(void)re_snprintf(subject, sizeof(subject), "server.%s.ping", key);
 
 	err = bus_state_listen(&hb->bl, hb->bus, bus_handler, hb);
 	if (err)
@@ -412,7 +366,8 @@ int judge_start(struct heartbeat *hb)
 
 	hb->bus_bad = bus_state(hb->bus) != BUS_UP;
 
-	return bus_subscribe(&hb->sub, hb->bus, subject, ping_handler, hb);
+	return bus_subscribe(&hb->sub, hb->bus, hb->ping_subject,
+			     ping_handler, hb);
 }
 
 
@@ -425,6 +380,5 @@ void judge_stop(struct heartbeat *hb)
 {
 	hb->bl = mem_deref(hb->bl);
 	hb->sub = mem_deref(hb->sub);
-	hb->proof_req = mem_deref(hb->proof_req);
-	pace_stop(hb);
+	echo_stop(hb);
 }

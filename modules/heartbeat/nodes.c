@@ -347,6 +347,7 @@ void nodes_announce(struct heartbeat *hb)
 	services_get(hb);
 	if (record_put(hb))
 		hb->bus_bad = true;
+	echo_measure(hb);
 
 	(void)room_make(hb);
 	tmr_start(&hb->announce, hb->lease, announce_handler, hb);

@@ -32,13 +32,69 @@ static struct farm *farm_of(struct bus *bus)
 }
 
 
+/* A publication that is on its way for long */
+struct late_msg {
+	struct le le;
+	struct tmr tmr;
+	struct farm *farm;
+	char subject[128];
+	size_t len;
+	uint8_t buf[];
+};
+
+
+static void late_msg_destructor(void *arg)
+{
+	struct late_msg *m = arg;
+
+	list_unlink(&m->le);
+	tmr_cancel(&m->tmr);
+}
+
+
+static void late_msg_handler(void *arg)
+{
+	struct late_msg *m = arg;
+
+	(void)bus_publish(m->farm->inner, m->subject, m->buf, m->len);
+	mem_deref(m);
+}
+
+
+static int late_publish(struct farm *f, const char *subject,
+			const uint8_t *buf, size_t len)
+{
+	struct late_msg *m = mem_zalloc(sizeof(*m) + len,
+					late_msg_destructor);
+
+	if (!m)
+		return ENOMEM;
+
+	m->farm = f;
+	m->len  = len;
+	memcpy(m->buf, buf, len);
+	str_ncpy(m->subject, subject, sizeof(m->subject));
+	list_append(&f->latel, &m->le, m);
+
+	/* one way, of the two that a request takes */
+	tmr_start(&m->tmr, f->slow / 2, late_msg_handler, m);
+
+	return 0;
+}
+
+
 static int broken_publish(struct bus *bus, const char *subject,
 			  const uint8_t *buf, size_t len)
 {
 	struct farm *f = farm_of(bus);
 
-	return f->down ? ENOTCONN : f->mute ? 0 :
-		bus_publish(f->inner, subject, buf, len);
+	if (f->down)
+		return ENOTCONN;
+	if (f->mute)
+		return 0;
+
+	return f->slow ? late_publish(f, subject, buf, len)
+		: bus_publish(f->inner, subject, buf, len);
 }
 
 
@@ -349,6 +405,7 @@ void farm_close(struct farm *f)
 			farm_stop(f, i);
 	}
 
+	list_flush(&f->latel);
 	mem_deref(f->silent);
 	for (i=0; i<FARM_KEPT; i++)
 		mem_deref(f->keptv[i]);

@@ -18,7 +18,9 @@ struct farm {
 	struct bus *inner;         /* in memory                             */
 	bool down;                 /* every use of it fails: farm_down      */
 	bool mute;                 /* nothing comes back: time limits pass  */
-	uint32_t slow;             /* requests take so much longer [ms]     */
+	uint32_t slow;             /* requests take so much longer, and half
+				      of it publications [ms]               */
+	struct list latel;         /* publications on their way             */
 	struct server *srvv[FARM_MAX];
 	char dir[64];
 	uint8_t key[32];

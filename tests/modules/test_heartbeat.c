@@ -189,6 +189,23 @@ START_TEST(test_name_twice)
 END_TEST
 
 
+static void forge(const char *subject)
+{
+	uint8_t buf[32];
+	size_t len;
+
+	for (len=0; len<=sizeof(buf); len++) {
+		rand_bytes(buf, sizeof(buf));
+
+		/* as if it was sent at the beginning of time, or later */
+		if (len & 1)
+			memset(buf + 8, 0, 8);
+		ck_assert_int_eq(0, bus_publish(farm.inner, subject, buf,
+						len));
+	}
+}
+
+
 /* We are cut off: nobody is judged, also not while it heals. */
 START_TEST(test_isolated)
 {
@@ -211,6 +228,12 @@ START_TEST(test_isolated)
 	ck_assert_uint_eq(0, ears[0].down);
 	farm_nap(1500);
 	ck_assert_uint_eq(0, ears[0].down);
+	ck_assert(api(0)->isolated(api(0)->hb));
+
+	/* what a server sends to itself proves that its bus works, what others
+	   send there does not */
+	forge("server.a.ping");
+	farm_nap(300);
 	ck_assert(api(0)->isolated(api(0)->hb));
 
 	farm_down(&farm, false);
