@@ -155,10 +155,16 @@ static void trouble(struct kvbucket *b, unsigned code,
 
 static void stream_get(struct kvbucket *b, const struct odict *od)
 {
-	const struct odict_entry *e = odict_lookup(od, "state");
+	const struct odict_entry *e = odict_lookup(od, "cluster");
 	const char *made = odict_string(od, "created");
 
 	str_ncpy(b->made, made ? made : "", sizeof(b->made));
+
+	/* some servers without a cluster name themselves there as leader */
+	b->alone = !(e && e->type == ODICT_OBJECT &&
+		     str_isset(odict_string(e->u.odict, "name")));
+
+	e = odict_lookup(od, "state");
 	b->last = 0;
 	if (e && e->type == ODICT_OBJECT)
 		(void)odict_get_number(e->u.odict, &b->last, "last_seq");

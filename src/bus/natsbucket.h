@@ -24,6 +24,7 @@ struct kvbucket {
 	uint64_t nobody_at;        /* was there, first; 0: somebody is [ms] */
 	unsigned told;             /* trouble that was logged last          */
 	char made[40];             /* when: tells streams of one name apart */
+	bool alone;                /* no cluster: where we are connected    */
 	uint64_t last;             /* sequence number when it was found     */
 	struct list watchl;
 	struct natssweep *sweep;

@@ -14,7 +14,9 @@
  *
  * A consumer lives in one server of a cluster. If that one dies, the others
  * may place the next consumer there again, because it takes them a minute to
- * believe it; so one that says nothing is soon given up for another one.
+ * believe it; so one that says nothing is soon given up for another one. Where
+ * there is no cluster it lives in the server that we are connected to, and the
+ * connection breaks when that one dies: it need not say so often that it lives.
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -36,8 +38,11 @@
 
 
 enum {
-	HEARTBEAT_MS = 1000,       /* of a consumer that has nothing to say */
-	SILENCE_MS   = 2500,       /* then it is gone                       */
+	HEARTBEAT_MS = 1250,       /* of a consumer that has nothing to say;
+				      not of one that tells what is renewed
+				      every second                          */
+	ALONE_MS     = 5000,       /* the same, where there is no cluster   */
+	MISSED_MAX   = 2,          /* then it is gone                       */
 	MADE_MIN     = 1000,       /* for the first word of a new one; each */
 	MADE_STEP    = 250,        /* time that none came a little longer   */
 	MADE_MAX     = 4000,
@@ -241,7 +246,7 @@ static int create_send(struct bus_watch *w, const char *deliver)
 			"\"flow_control\":true,\"idle_heartbeat\":%u000000,"
 			"\"num_replicas\":1,\"mem_storage\":true}}",
 			w->b->name, from, w->b->name, utf8_encode, w->pattern,
-			deliver, HEARTBEAT_MS) < 0)
+			deliver, w->beat_ms) < 0)
 		return ENAMETOOLONG;
 
 	return natsbus_ask(nb, &w->made, subject, NULL, (uint8_t *)json,
@@ -260,6 +265,7 @@ static void watch_start(struct bus_watch *w)
 		!strcmp(w->stream, w->b->made) &&
 		tmr_jiffies() - w->heard_at < nb->mark_ms / 2;
 	w->complete = w->resumed;
+	w->beat_ms = w->b->alone ? ALONE_MS : HEARTBEAT_MS;
 	++w->round;
 	w->nth = 0;
 	w->current = false;
@@ -283,13 +289,14 @@ static void silence_handler(void *arg)
 {
 	struct bus_watch *w = arg;
 	const uint64_t silent = tmr_jiffies() - w->word_at;
+	const uint32_t limit = MISSED_MAX * w->beat_ms;
 
 	if (w->b->state != BUCKET_READY)
 		return;
 
 	/* made_ms: not a word of this one yet */
-	if (w->running && !w->made_ms && silent < SILENCE_MS) {
-		(void)due_start(&w->b->nb->due, &w->due, SILENCE_MS - silent);
+	if (w->running && !w->made_ms && silent < limit) {
+		(void)due_start(&w->b->nb->due, &w->due, limit - silent);
 		return;
 	}
 

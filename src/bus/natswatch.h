@@ -22,6 +22,7 @@ struct bus_watch {
 	bool running;              /* a consumer was asked for              */
 	uint32_t made_ms;          /* it may take to say its first word; 0:
 				      it has [ms]                           */
+	uint32_t beat_ms;          /* it says something at least each [ms]  */
 	uint64_t word_at;          /* when it said anything [ms]            */
 	uint64_t nth;              /* of its messages came last             */
 	char consumer[48];

@@ -30,6 +30,7 @@ static struct fixture {
 	unsigned caught_up;
 	unsigned deaf, dead;       /* questions still to come               */
 	bool stored;
+	bool alone;                /* there is no cluster                   */
 } fix;
 
 
@@ -71,6 +72,20 @@ static void answer(struct bus_reply *reply, const char *json)
 }
 
 
+/* A consumer that nobody else would miss may be silent for longer. */
+static void consumer_check(const uint8_t *buf, size_t len)
+{
+	char json[1024];
+
+	ck_assert_uint_lt(len, sizeof(json));
+	memcpy(json, buf, len);
+	json[len] = '\0';
+	ck_assert_ptr_nonnull(strstr(json, fix.alone ?
+				     "\"idle_heartbeat\":5000000000," :
+				     "\"idle_heartbeat\":1250000000,"));
+}
+
+
 static void consumer_answer(struct bus_reply *reply)
 {
 	++fix.consumers;
@@ -84,8 +99,6 @@ static void consumer_answer(struct bus_reply *reply)
 static void api_handler(const char *subject, const uint8_t *buf, size_t len,
 			struct bus_reply *reply, void *arg)
 {
-	(void)buf;
-	(void)len;
 	(void)arg;
 
 	if (strstr(subject, "STREAM.INFO")) {
@@ -93,14 +106,21 @@ static void api_handler(const char *subject, const uint8_t *buf, size_t len,
 		if (fix.deaf && fix.deaf--)
 			mem_deref(reply);
 		else
-			answer(reply, "{\"created\":\"then\",\"state\":"
-			       "{\"last_seq\":1}}");
+			answer(reply, fix.alone ?
+			       "{\"created\":\"then\",\"state\":"
+			       "{\"last_seq\":1},"
+			       "\"cluster\":{\"leader\":\"far\"}}" :
+			       "{\"created\":\"then\",\"state\":"
+			       "{\"last_seq\":1},"
+			       "\"cluster\":{\"name\":\"c\","
+			       "\"leader\":\"far\"}}");
 	}
 	else if (strstr(subject, "STREAM.MSG.GET")) {
 		answer(reply, "{\"message\":{\"seq\":1,\"time\":"
 		       "\"2026-01-01T00:00:00Z\"}}");
 	}
 	else if (strstr(subject, "CONSUMER.CREATE")) {
+		consumer_check(buf, len);
 		consumer_answer(reply);
 	}
 	else {
@@ -202,7 +222,9 @@ START_TEST(test_silent)
 {
 	unsigned n;
 
-	/* one that was there and says nothing any more is replaced */
+	/* one that was there and says nothing any more is replaced, sooner or
+	   later */
+	fix.alone = _i == 1;
 	prepare();
 	until(once);
 	n = fix.consumers;
@@ -265,7 +287,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 90);
 	tcase_add_test(tc, test_deaf);
-	tcase_add_test(tc, test_silent);
+	tcase_add_loop_test(tc, test_silent, 0, 2);
 	tcase_add_test(tc, test_nobody);
 	suite_add_tcase(s, tc);
 
