@@ -18,6 +18,7 @@
 #include <check.h>
 #include <re.h>
 #include "natsd.h"
+#include "../suite.h"
 
 
 static const char *program(void)
@@ -45,6 +46,26 @@ static const char *program(void)
 bool natsd_installed(void)
 {
 	return program() != NULL;
+}
+
+
+/**
+ * Run tests that cannot do without a nats-server
+ *
+ * @param name Of the suite
+ * @param tc   Its case, which belongs to it
+ *
+ * @return What main() has to return
+ */
+int natsd_run(const char *name, TCase *tc)
+{
+	if (!natsd_installed()) {
+		(void)re_fprintf(stderr, "skipped: nats-server is not"
+				 " installed (contrib/packages)\n");
+		return 77;
+	}
+
+	return suite_run(name, tc);
 }
 
 

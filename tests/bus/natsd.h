@@ -16,6 +16,7 @@ struct natsd {
 };
 
 bool natsd_installed(void);
+int  natsd_run(const char *name, TCase *tc);
 void natsd_start(struct natsd *nd);
 void natsd_stop(struct natsd *nd, int sig);
 void natsd_wipe(struct natsd *nd);

@@ -6,7 +6,6 @@
  */
 #include <string.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <signal.h>
 #include <time.h>
 #include <pthread.h>
@@ -238,27 +237,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("creds");
 	TCase *tc = tcase_create("creds");
-	SRunner *sr;
-	int failed;
-
-	if (!natsd_installed()) {
-		(void)re_fprintf(stderr, "skipped: nats-server is not"
-				 " installed (contrib/packages)\n");
-		return 77;
-	}
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 200);
 	tcase_add_test(tc, test_accepted);
 	tcase_add_test(tc, test_refused);
-	suite_add_tcase(s, tc);
 
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return natsd_run("creds", tc);
 }

@@ -6,7 +6,6 @@
  * nats-server without it carries the questions over.
  */
 #include <string.h>
-#include <stdlib.h>
 #include <stdarg.h>
 #include <check.h>
 #include <re.h>
@@ -273,28 +272,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("leaderless");
 	TCase *tc = tcase_create("leaderless");
-	SRunner *sr;
-	int failed;
-
-	if (!natsd_installed()) {
-		(void)re_fprintf(stderr, "skipped: nats-server is not"
-				 " installed (contrib/packages)\n");
-		return 77;
-	}
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 90);
 	tcase_add_test(tc, test_deaf);
 	tcase_add_loop_test(tc, test_silent, 0, 2);
 	tcase_add_test(tc, test_nobody);
-	suite_add_tcase(s, tc);
 
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return natsd_run("leaderless", tc);
 }

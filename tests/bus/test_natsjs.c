@@ -15,6 +15,7 @@
 #include "bus/natsbus.h"
 #include "bus/natsbucket.h"
 #include "bus/natsjs.h"
+#include "../suite.h"
 
 
 START_TEST(test_push)
@@ -266,10 +267,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("natsjs");
 	TCase *tc = tcase_create("natsjs");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_test(tc, test_push);
 	tcase_add_test(tc, test_time);
@@ -277,12 +275,6 @@ int main(void)
 	tcase_add_test(tc, test_reply);
 	tcase_add_test(tc, test_value);
 	tcase_add_test(tc, test_age);
-	suite_add_tcase(s, tc);
 
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run("natsjs", tc);
 }
