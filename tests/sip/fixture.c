@@ -239,3 +239,33 @@ void fix_join(struct fix *fx, struct phone *p)
 	ck_assert_ptr_nonnull(strstr(fx->log, "established"));
 	fx->log[0] = '\0';
 }
+
+
+/* Is somebody there who answers OPTIONS? */
+bool fix_alive(struct phone *p)
+{
+	phone_new(p);
+	phone_send(p, "OPTIONS", NULL, NULL);
+
+	/* after much junk there may be no room for it at first */
+	for (int i = 0; i < PHONE_LIMIT / 2000; i++) {
+		while (phone_wait(p, 2000)) {
+			if (!p->msg->req && p->msg->scode > 100)
+				return p->msg->scode == 200;
+		}
+		if (!p->tcp)
+			phone_repeat(p);
+	}
+
+	return false;
+}
+
+
+/* A call that somebody else looks at */
+void fix_call(struct phone *p)
+{
+	phone_send(p, "INVITE", NULL, phone_sdp);
+	ck_assert_uint_eq(phone_status(p), 200);
+	phone_send(p, "ACK", NULL, NULL);
+	loop_run(20);
+}

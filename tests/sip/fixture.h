@@ -41,6 +41,8 @@ void fix_close(struct fix *fx);
 bool fix_idle(struct fix *fx);
 void fix_await(const struct fix *fx, const char *words);
 void fix_join(struct fix *fx, struct phone *p);
+void fix_call(struct phone *p);
+bool fix_alive(struct phone *p);
 
 /* exactly these events happened, in this order, and nothing more */
 #define fix_told(fx, words)                                              \
