@@ -16,7 +16,8 @@
  * may place the next consumer there again, because it takes them a minute to
  * believe it; so one that says nothing is soon given up for another one. Where
  * there is no cluster it lives in the server that we are connected to, and the
- * connection breaks when that one dies: it need not say so often that it lives.
+ * connection breaks when that one dies: it need not say so often that it is
+ * there.
  */
 #include <stddef.h>
 #include <stdlib.h>
