@@ -131,6 +131,8 @@ void connect_api_init(struct connect *c)
 		.leg_texts    = leg_texts,
 		.leg_text     = leg_text,
 		.room_text    = room_text,
+		.mirror       = room_mirror,
+		.users        = room_users,
 		.leg_adopt    = leg_adopt,
 		.leg_refer    = leg_refer,
 		.leg_gone     = leg_gone,

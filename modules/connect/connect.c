@@ -181,7 +181,9 @@ static bool may_watch(const struct connect *c, const struct room *room,
 		      const struct join *join)
 {
 	return config_bool(connect_config(c), "connect.roster_open") ||
-		room_member(room, 0, join->user);
+		room_member(room, 0, join->user) ||
+		(room_parted(room) && roster_shows(room->roster,
+						   join->user));
 }
 
 

@@ -8,6 +8,8 @@
 #ifndef JUNCTOR_CONNECT_H
 #define JUNCTOR_CONNECT_H
 
+#include "noc/roster.h"
+
 struct join;
 struct client;
 struct mesh_stats;
@@ -149,6 +151,16 @@ struct connect_api {
 	 * here is told, but for who has had it. ENOENT: nobody is here */
 	int (*room_text)(struct connect *c, const char *conference,
 			 const struct odict *texts);
+
+	/* Who is in the part of a conference that is here, for a server that
+	 * has another part: the handler is called when there is something to
+	 * tell (roster_mirror_next), for users there. ENOENT: it is not
+	 * here */
+	int (*mirror)(struct roster_mirror **mp, struct connect *c,
+		      const char *conference, const char *server,
+		      roster_mirror_h *h, void *arg);
+	int (*users)(struct connect *c, const char *conference,
+		     const char *server, const struct odict *od);
 
 	/* Take a leg over. crash: its server is dead, the seat is from the
 	 * bus. The handler is called later, once, if 0 is returned */

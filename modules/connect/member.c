@@ -155,12 +155,25 @@ static bool id_cmp_h(struct le *le, void *arg)
 }
 
 
+/**
+ * Find a member by its number
+ *
+ * @param c  Connect service
+ * @param id Number, as in rosters
+ *
+ * @return The member (borrowed), or NULL
+ */
+struct member *member_id(const struct connect *c, unsigned id)
+{
+	return list_ledata(hash_lookup(c->idh, id, id_cmp_h, &id));
+}
+
+
 /* Random numbers stay apart when conferences of two servers come together.
    One that is taken here nevertheless is exchanged. */
 static unsigned id_take(const struct connect *c, unsigned id)
 {
-	while (!id || id > SEAT_ID_MAX ||
-	       hash_lookup(c->idh, id, id_cmp_h, &id))
+	while (!id || id > SEAT_ID_MAX || member_id(c, id))
 		id = rand_u32() & SEAT_ID_MAX;
 
 	return id;

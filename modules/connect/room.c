@@ -39,6 +39,7 @@ static void room_destructor(void *data)
 	struct room *room = data;
 
 	tmr_cancel(&room->arrive_tmr);
+	tmr_cancel(&room->whole_tmr);
 
 	if (room->he.list) {
 		hash_unlink(&room->he);
@@ -96,6 +97,7 @@ static int room_alloc(struct room **rp, struct connect *c, const char *name,
 
 	room->c = c;
 	tmr_init(&room->arrive_tmr);
+	tmr_init(&room->whole_tmr);
 	str_ncpy(room->name, name, sizeof room->name);
 	room->created_usec = connect_now();
 

@@ -11,6 +11,7 @@
 #include "server/settings.h"
 #include "noc/client.h"
 #include "noc/name.h"
+#include "noc/roster.h"
 #include "noc/seat.h"
 #include "mesh/mesh.h"
 #include "sip/sdp.h"
@@ -26,7 +27,6 @@ struct client_event;
 struct adoption;
 struct offers;
 struct siphost_api;
-struct roster;
 struct seatwriter;
 struct seatrec;
 
@@ -48,6 +48,7 @@ struct room {
 	bool going;               /* orders about it are for the server `to`*/
 	unsigned holdc;           /* struct room_hold                       */
 	struct tmr arrive_tmr;    /* its roster waits for who arrives       */
+	struct tmr whole_tmr;     /* then, for who is still elsewhere       */
 	uint64_t created_usec;    /* UTC since the epoch [us]               */
 	struct roster *roster;
 	struct mesh_part *link;   /* stands for another server, or NULL     */
@@ -189,6 +190,7 @@ int  member_alloc(struct member **mp, struct room *room,
 struct member *member_find(const struct connect *c,
 			   const struct client *client);
 struct member *member_callid(const struct connect *c, const char *callid);
+struct member *member_id(const struct connect *c, unsigned id);
 void member_joined(struct member *m);
 void member_left(struct member *m, enum leave_cause cause,
 		 const char *reason);
@@ -253,6 +255,14 @@ bool room_parted(const struct room *room);
 void room_leaving(struct room *room, const char *to);
 void room_arriving(struct room *room);
 void rooms_end(struct connect *c);
+
+/* mirror.c */
+int  room_mirror(struct roster_mirror **mp, struct connect *c,
+		 const char *conference, const char *server,
+		 roster_mirror_h *h, void *arg);
+int  room_users(struct connect *c, const char *conference,
+		const char *server, const struct odict *od);
+void room_whole(struct room *room);
 
 /* restore.c */
 uint64_t seat_age(const struct seat *s);

@@ -88,6 +88,7 @@ static void hold_destructor(void *data)
 	if (!--hold->room->holdc) {
 		tmr_cancel(&hold->room->arrive_tmr);
 		roster_pause(hold->room->roster, false);
+		room_whole(hold->room);
 	}
 
 	mem_deref(hold->room);
@@ -255,6 +256,7 @@ int room_drop(struct connect *c, const char *conference, const char *to)
 
 	room->going = false;
 	room->link = mem_deref(room->link);
+	room_whole(room);
 
 	if (room->leaving) {
 		room->leaving = false;

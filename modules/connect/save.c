@@ -383,6 +383,7 @@ int leg_release(struct connect *c, const char *callid, const char *to)
 		seatwriter_forget(m);
 		--m->room->memberc;
 		--m->room->c->memberc;
+		roster_user_moved(m->room->roster, m->id, to);
 		member_fire_moved(m, "connect.moved", to);
 		m->joined_usec = 0;
 		member_remove(m);

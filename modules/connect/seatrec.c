@@ -70,7 +70,9 @@ static void member_lost(struct seatrec *rec, const char *server)
 
 	(void)client_release(m->client);
 	(void)mesh_part_hush(m->part, true);
-	roster_user_del(m->room->roster, m->id);
+	/* it may be in the other half of the same conference */
+	if (!room_parted(m->room))
+		roster_user_del(m->room->roster, m->id);
 	seatwriter_forget(m);
 	--m->room->memberc;
 	--m->room->c->memberc;

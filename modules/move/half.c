@@ -3,6 +3,7 @@
  *               what is said in one is told to the other
  *
  *   "connect.text" here --> half, half --> MOVE_SHARE --> room_text there
+ *   roster here --> its mirror ----'                '--> users
  *
  * Each server has a half for each server that has another part: the old one
  * for the new one, and the new one for every old one, as several may come
@@ -10,7 +11,8 @@
  * ones says to the others.
  *
  * What is to be told goes in order, one message after the other, and is
- * repeated until it is answered; there it does no harm to hear it twice.
+ * repeated until it is answered; there it does no harm to hear it twice. Who
+ * is there is told as often as watchers are told, or along with a text.
  */
 #include <string.h>
 #include <re.h>
@@ -22,7 +24,8 @@
 enum {
 	SHARE_TIME  = 2000,        /* to answer [ms]                        */
 	SHARE_AGAIN = 300,         /* [ms]                                  */
-	SHARE_TRIES = 20,
+	SHARE_TRIES = 20,          /* then texts are given up               */
+	ROSTER_TIME = 200,         /* between two looks at the roster [ms]  */
 	TEXTS_MAX   = 256,         /* that wait                             */
 	HALVES_MAX  = 8192,
 };
@@ -33,8 +36,14 @@ struct half {
 	struct ask *ask;           /* under way, or NULL                    */
 	struct tmr tmr;
 	struct list textl;         /* struct said; the first one goes       */
+	struct said *said;         /* of those, is under way, or NULL       */
+	struct roster_mirror *mirror;  /* what to tell of the roster        */
+	struct odict *users;       /* of that, is under way, or NULL        */
 	unsigned tries;
+	bool synced;               /* it knows who is here                  */
 	bool closed;               /* tells what it has, and ends           */
+	half_synced_h *h;          /* NULL: was called                      */
+	void *arg;
 	char conference[CLIENT_CONFERENCE_MAX];
 	char to[NAME_SERVER_MAX];
 };
@@ -63,33 +72,60 @@ static void half_destructor(void *arg)
 	tmr_cancel(&h->tmr);
 	list_unlink(&h->le);
 	list_flush(&h->textl);
+	mem_deref(h->mirror);
+	mem_deref(h->users);
 	mem_deref(h->ask);
 }
 
 
-/* The first is told, or cannot be: what comes next? */
+/* Whoever waits until the other server knows who is here, waits no more: it
+   does, or does not answer. */
+static void half_synced(struct half *h)
+{
+	half_synced_h *synced = h->h;
+
+	h->h = NULL;
+	if (synced)
+		synced(h->arg);
+}
+
+
+/* That is told, or cannot be: what comes next? */
 static void half_next(struct half *h)
 {
 	h->tries = 0;
-	mem_deref(list_ledata(list_head(&h->textl)));
+	h->said  = mem_deref(h->said);
+	h->users = mem_deref(h->users);
 
-	if (!list_isempty(&h->textl))
+	if (!list_isempty(&h->textl) || (!h->closed && !h->synced))
 		half_send(h);
 	else if (h->closed)
 		mem_deref(h);
+	else if (roster_mirror_news(h->mirror))
+		tmr_start(&h->tmr, ROSTER_TIME, half_send, h);
 }
 
 
 static void half_again(struct half *h, int err)
 {
-	if (++h->tries < SHARE_TRIES) {
-		tmr_start(&h->tmr, SHARE_AGAIN, half_send, h);
-		return;
+	tmr_start(&h->tmr, SHARE_AGAIN, half_send, h);
+
+	/* texts are of their time; who is there has to be told in any case,
+	   as long as there is anybody */
+	if (++h->tries >= SHARE_TRIES && h->said) {
+		log_event(LOG_NOTICE, "move", NULL, "what was said in %s does"
+			  " not reach %s: %s", h->conference, h->to,
+			  strerror(err));
+		h->tries = 1;
+		h->said = mem_deref(h->said);
+		if (h->closed)
+			list_flush(&h->textl);
 	}
 
-	log_event(LOG_NOTICE, "move", NULL, "what was said in %s does not"
-		  " reach %s: %s", h->conference, h->to, strerror(err));
-	half_next(h);
+	if (h->closed && list_isempty(&h->textl))
+		mem_deref(h);
+	else
+		half_synced(h);
 }
 
 
@@ -105,35 +141,75 @@ static void share_handler(int err, const struct move_reply *r, void *arg)
 
 	/* it has no part of it any more, or not yet */
 	if (r->error)
-		log_trace("move", NULL, "%s has no use for texts of %s: %s",
-			  h->to, h->conference, move_error_name(r->error));
+		log_trace("move", NULL, "%s has no use for what is said in"
+			  " %s: %s", h->to, h->conference,
+			  move_error_name(r->error));
 	half_next(h);
+}
+
+
+/* What is told next. False: nothing */
+static bool half_pick(struct half *h)
+{
+	if (!h->said)
+		h->said = list_ledata(list_head(&h->textl));
+
+	if (h->closed)
+		h->users = mem_deref(h->users);
+	else if (!h->users && roster_mirror_next(h->mirror, &h->users))
+		h->synced = true;
+
+	return h->said || h->users;
+}
+
+
+static int half_ask(struct half *h)
+{
+	struct move_msg *msg;
+	int err;
+
+	msg = mem_zalloc(sizeof(*msg), NULL);
+	if (!msg)
+		return ENOMEM;
+
+	msg->op = MOVE_SHARE;
+	msg->texts = h->said ? h->said->texts : NULL;
+	msg->users = h->users;
+	str_ncpy(msg->conference, h->conference, sizeof(msg->conference));
+	err = ask_send(&h->ask, h->mv, h->to, msg, SHARE_TIME, share_handler,
+		       h);
+	mem_deref(msg);
+
+	return err;
 }
 
 
 static void half_send(void *arg)
 {
 	struct half *h = arg;
-	const struct said *s = list_ledata(list_head(&h->textl));
-	struct move_msg *msg;
-	int err = ENOMEM;
+	int err;
 
-	if (!s || h->ask)
+	if (h->ask)
 		return;
 
-	msg = mem_zalloc(sizeof(*msg), NULL);
-	if (msg) {
-		msg->op = MOVE_SHARE;
-		msg->texts = s->texts;
-		str_ncpy(msg->conference, h->conference,
-			 sizeof(msg->conference));
-		err = ask_send(&h->ask, h->mv, h->to, msg, SHARE_TIME,
-			       share_handler, h);
+	if (!half_pick(h)) {
+		half_synced(h);
+		return;
 	}
 
-	mem_deref(msg);
+	tmr_cancel(&h->tmr);
+	err = half_ask(h);
 	if (err)
 		half_again(h, err);
+}
+
+
+static void mirror_handler(void *arg)
+{
+	struct half *h = arg;
+
+	if (!h->ask && !tmr_isrunning(&h->tmr))
+		tmr_start(&h->tmr, ROSTER_TIME, half_send, h);
 }
 
 
@@ -151,8 +227,8 @@ static void half_say(struct half *h, const struct odict *texts)
 
 	s->texts = mem_ref((void *)texts);
 	list_append(&h->textl, &s->le, s);
-	if (!tmr_isrunning(&h->tmr))
-		half_send(h);
+	if (!h->tries)
+		tmr_start(&h->tmr, 0, half_send, h);
 }
 
 
@@ -178,12 +254,16 @@ static void halves_say(struct move *mv, const char *conference,
  * @param mv         Service
  * @param conference Conference
  * @param to         The other server
+ * @param sh         Called once, later, when it knows who is here, or does
+ *                   not answer; unless the half is closed before. Or NULL
+ * @param arg        Handler argument
  *
  * @return The other half, for half_close (borrowed); NULL: no memory
  */
 struct half *half_open(struct move *mv, const char *conference,
-		       const char *to)
+		       const char *to, half_synced_h *sh, void *arg)
 {
+	const struct connect_api *c = mv->connect;
 	struct half *h;
 
 	if (list_count(&mv->halfl) >= HALVES_MAX)
@@ -193,10 +273,18 @@ struct half *half_open(struct move *mv, const char *conference,
 	if (!h)
 		return NULL;
 
-	h->mv = mv;
+	h->mv  = mv;
+	h->h   = sh;
+	h->arg = arg;
 	str_ncpy(h->conference, conference, sizeof(h->conference));
 	str_ncpy(h->to, to, sizeof(h->to));
 	list_append(&mv->halfl, &h->le, h);
+
+	/* without it texts are told all the same */
+	if (!c->mirror || c->mirror(&h->mirror, c->c, conference, to,
+				    mirror_handler, h))
+		h->synced = true;
+	tmr_start(&h->tmr, 0, half_send, h);
 
 	return h;
 }
@@ -216,6 +304,8 @@ struct half *half_close(struct half *h)
 		return NULL;
 
 	h->closed = true;
+	h->h = NULL;
+	h->mirror = mem_deref(h->mirror);
 	if (list_isempty(&h->textl))
 		mem_deref(h);
 
@@ -224,7 +314,7 @@ struct half *half_close(struct half *h)
 
 
 /**
- * Another server tells what was said in its part of a conference
+ * Another server tells of its part of a conference
  *
  * @param mv  Service
  * @param msg Its request
@@ -234,12 +324,18 @@ void half_take(struct move *mv, const struct move_msg *msg,
 	       struct answerer *an)
 {
 	const struct connect_api *c = mv->connect;
-	int err = ENOSYS;
+	int err = 0;
 
-	if (c->room_text)
-		err = c->room_text(c->c, msg->conference, msg->texts);
-	if (!err)
-		halves_say(mv, msg->conference, msg->from, msg->texts);
+	if (msg->users)
+		err = c->users ? c->users(c->c, msg->conference, msg->from,
+					  msg->users) : ENOSYS;
+	if (msg->texts) {
+		err = c->room_text ? c->room_text(c->c, msg->conference,
+						  msg->texts) : ENOSYS;
+		if (!err)
+			halves_say(mv, msg->conference, msg->from,
+				   msg->texts);
+	}
 
 	answer_error(mv, an, !err ? MOVE_OK : err == ENOENT ? MOVE_LEFT
 		     : MOVE_REFUSED, err ? strerror(err) : NULL);

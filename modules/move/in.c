@@ -326,7 +326,7 @@ static int in_alloc(struct in **inp, struct move *mv,
 	}
 
 	list_append(&mv->inl, &in->le, in);
-	in->half = half_open(mv, in->conference, in->from);
+	in->half = half_open(mv, in->conference, in->from, NULL, NULL);
 	*inp = in;
 
 	return 0;

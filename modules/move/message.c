@@ -168,6 +168,7 @@ int move_msg_encode(struct odict **odp, const struct move_msg *msg)
 	err |= object_add(od, "room", msg->room);
 	err |= object_add(od, "seat", msg->seat);
 	err |= object_add(od, "texts", msg->texts);
+	err |= object_add(od, "users", msg->users);
 
 	if (err) {
 		mem_deref(od);
@@ -217,6 +218,7 @@ int move_msg_decode(struct move_msg *msg, const struct odict *od)
 	err |= object_get(&msg->room, od, "room");
 	err |= object_get(&msg->seat, od, "seat");
 	err |= object_get(&msg->texts, od, "texts");
+	err |= object_get(&msg->users, od, "users");
 	if (err)
 		return EBADMSG;
 
@@ -231,7 +233,7 @@ int move_msg_decode(struct move_msg *msg, const struct odict *od)
 	case MOVE_SEAT:  return msg->seat && msg->callid[0] ? 0 : EBADMSG;
 	case MOVE_GONE:  return msg->callid[0] ? 0 : EBADMSG;
 	case MOVE_TEXT:  return msg->texts && msg->callid[0] ? 0 : EBADMSG;
-	case MOVE_SHARE: return msg->texts ? 0 : EBADMSG;
+	case MOVE_SHARE: return msg->texts || msg->users ? 0 : EBADMSG;
 	default:         return 0;
 	}
 }

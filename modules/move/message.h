@@ -18,7 +18,7 @@ enum move_op {
 	MOVE_END,                  /* that was all                          */
 	MOVE_ORDER,                /* an operator's: give it to `to`        */
 	MOVE_TEXT,                 /* for somebody who has moved            */
-	MOVE_SHARE,                /* said in the other half                */
+	MOVE_SHARE,                /* said, or changed, in the other half   */
 };
 
 enum move_error {
@@ -48,6 +48,7 @@ struct move_msg {
 					   do, who may keep it as well      */
 	const struct odict *room;       /* begin, end; within the message   */
 	const struct odict *seat;       /* seat; likewise                   */
+	const struct odict *users;      /* share; likewise                  */
 	const struct odict *texts;      /* text, share; likewise            */
 };
 

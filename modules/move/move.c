@@ -6,7 +6,8 @@
  * which server is to take it. Who moves: commands.c operators, drain.c a
  * server that is emptied, punt.c one with too much to do. crash.c servers that
  * die, adopt.c what the bus knows of their participants; text.c what is said
- * to somebody meanwhile, half.c what is said in one half of a conference.
+ * to somebody meanwhile, half.c what is said in one half of a conference,
+ * and who is there.
  *
  * Settings (move.*, server.drain_seconds): see below.
  * Commands: move, moves; drain (of dispatchee)

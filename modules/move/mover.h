@@ -184,6 +184,7 @@ struct out {
 };
 
 typedef void (ask_h)(int err, const struct move_reply *r, void *arg);
+typedef void (half_synced_h)(void *arg);
 typedef void (adopt_h)(int err, unsigned back, unsigned lost, void *arg);
 
 /* move.c */
@@ -279,7 +280,7 @@ void text_take(struct move *mv, const struct move_msg *msg,
 
 /* half.c */
 struct half *half_open(struct move *mv, const char *conference,
-		       const char *to);
+		       const char *to, half_synced_h *sh, void *arg);
 struct half *half_close(struct half *h);
 void half_take(struct move *mv, const struct move_msg *msg,
 	       struct answerer *an);

@@ -4,6 +4,7 @@
  *   here                                  there
  *    |-- begin: room, our link, how many -->|  places kept, room made, link
  *    |<-- yes, its link --------------------|
+ *    |-- who is here (half.c) ------------->|  shown in its roster
  *    |   the claim becomes the other's (compare and set): whoever is sent
  *    |   here from now on is sent there
  *    |-- seat, seat, ... (leg.c, pace.c) -->|  adopted, one by one
@@ -307,6 +308,15 @@ static void out_claim(struct out *out)
 }
 
 
+static void synced_handler(void *arg)
+{
+	struct out *out = arg;
+
+	if (out->state == OUT_CLAIMING)
+		out_claim(out);
+}
+
+
 static void begun(struct out *out, const struct move_reply *r)
 {
 	const struct dispatchee_api *d = out->mv->disp;
@@ -324,14 +334,15 @@ static void begun(struct out *out, const struct move_reply *r)
 		(void)c->link(c->c, out->conference, r->link, laddr,
 			      sizeof(laddr));
 
-	/* anew, if it is begun a second time */
-	(void)half_close(out->half);
-	out->half = half_open(out->mv, out->conference, out->to);
-
-	/* its claim is the other's already when it is asked a second time */
+	/* its claim is the other's already when it is asked a second time;
+	   whoever is sent there then is to see in the roster who is here */
 	out->state = OUT_CLAIMING;
 	out->deadline = tmr_jiffies() + CLAIM_TIME;
-	out_claim(out);
+	(void)half_close(out->half);
+	out->half = half_open(out->mv, out->conference, out->to,
+			      synced_handler, out);
+	if (!out->half)
+		out_claim(out);
 }
 
 

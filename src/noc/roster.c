@@ -24,15 +24,6 @@
 enum { DOC_MAX = 24 * 1024 };       /* of one notification [bytes]        */
 
 
-static void entry_destructor(void *data)
-{
-	struct entry *e = data;
-
-	list_unlink(&e->le);
-	hash_unlink(&e->he);
-}
-
-
 static void watcher_destructor(void *data)
 {
 	struct watcher *w = data;
@@ -48,6 +39,7 @@ static void roster_destructor(void *data)
 	struct roster *r = data;
 
 	tmr_cancel(&r->tmr);
+	roster_mirrors_end(r);
 	list_flush(&r->watcherl);
 	list_flush(&r->entryl);
 	mem_deref(r->entryh);
@@ -143,10 +135,14 @@ int roster_notify(struct roster *r, struct watcher *w)
 }
 
 
-/* Those who are gone can be forgotten once everybody was told. */
-static void forget(struct roster *r)
+/**
+ * Those who are gone can be forgotten once everybody was told
+ *
+ * @param r Roster
+ */
+void roster_forget(struct roster *r)
 {
-	uint64_t told = r->change;
+	uint64_t told = roster_mirrors_told(r, r->change);
 	struct le *le;
 
 	LIST_FOREACH(&r->watcherl, le) {
@@ -188,7 +184,7 @@ static void notify_h(void *arg)
 			more |= w->told < r->change;
 	}
 
-	forget(r);
+	roster_forget(r);
 
 	if (more)
 		tmr_start(&r->tmr, r->interval, notify_h, r);
@@ -202,23 +198,11 @@ static void notify_h(void *arg)
  */
 void roster_changed(struct roster *r)
 {
+	roster_mirrors_tell(r);
+
 	if (!r->paused && !list_isempty(&r->watcherl) &&
 	    !tmr_isrunning(&r->tmr))
 		tmr_start(&r->tmr, r->interval, notify_h, r);
-}
-
-
-static bool entry_cmp_h(struct le *le, void *arg)
-{
-	const struct entry *e = le->data;
-
-	return e->id == *(const unsigned *)arg;
-}
-
-
-static struct entry *entry_find(const struct roster *r, unsigned id)
-{
-	return list_ledata(hash_lookup(r->entryh, id, entry_cmp_h, &id));
 }
 
 
@@ -270,74 +254,6 @@ int roster_alloc(struct roster **rp, const char *conference,
 		*rp = r;
 
 	return err;
-}
-
-
-/**
- * Tell that a user came, or changed
- *
- * @param r    Roster
- * @param id   Number of the user's leg, unique in the roster
- * @param user What is to be told about it; copied, texts are cut to 159
- *             bytes
- *
- * @return 0 if success, otherwise errorcode
- */
-int roster_user_set(struct roster *r, unsigned id,
-		    const struct roster_user *user)
-{
-	struct entry *e;
-
-	if (!r || !user || !user->user || !user->name)
-		return EINVAL;
-
-	e = entry_find(r, id);
-	if (!e) {
-		e = mem_zalloc(sizeof *e, entry_destructor);
-		if (!e)
-			return ENOMEM;
-
-		e->id = id;
-		e->first = r->change + 1;
-		hash_append(r->entryh, id, &e->he, e);
-		++r->count;
-	}
-
-	str_ncpy(e->user, user->user, sizeof e->user);
-	str_ncpy(e->name, user->name, sizeof e->name);
-	e->u = *user;
-	e->u.user = e->user;
-	e->u.name = e->name;
-
-	roster_touch(r, e);
-
-	return 0;
-}
-
-
-/**
- * Tell that a user left
- *
- * @param r  Roster
- * @param id Number of the user's leg
- */
-void roster_user_del(struct roster *r, unsigned id)
-{
-	struct entry *e = r ? entry_find(r, id) : NULL;
-
-	if (!e)
-		return;
-
-	--r->count;
-	hash_unlink(&e->he);
-
-	if (list_isempty(&r->watcherl)) {
-		mem_deref(e);
-		return;
-	}
-
-	e->gone = true;
-	roster_touch(r, e);
 }
 
 

@@ -13,6 +13,7 @@ struct entry {
 	uint64_t change;            /* roster.change when it last changed   */
 	uint64_t first;             /* roster.change when it came           */
 	bool gone;                  /* tells watchers, then vanishes        */
+	uint32_t source;            /* server that told of it, 0: this one  */
 	char user[ROSTER_TEXT_MAX];
 	char name[ROSTER_TEXT_MAX];
 	struct roster_user u;       /* its texts point to user and name     */
@@ -31,6 +32,7 @@ struct roster {
 	struct list entryl;         /* oldest change first                  */
 	struct hash *entryh;
 	struct list watcherl;
+	struct list mirrorl;        /* struct roster_mirror                 */
 	struct tmr tmr;
 	char conference[CLIENT_CONFERENCE_MAX];
 	uint64_t change;            /* counts changes, from 1               */
@@ -46,7 +48,17 @@ void roster_changed(struct roster *r);
 void roster_touch(struct roster *r, struct entry *e);
 struct watcher *roster_watcher(const struct roster *r,
 			       const struct client *cl);
+struct entry *roster_entry(const struct roster *r, unsigned id);
+int  roster_user_put(struct roster *r, unsigned id,
+		     const struct roster_user *user, uint32_t source);
+void roster_user_drop(struct roster *r, unsigned id, uint32_t source);
+void roster_forget(struct roster *r);
 int  roster_watcher_add(struct watcher **wp, struct roster *r,
 			struct client *cl);
+
+/* roster_mirror.c */
+void roster_mirrors_tell(const struct roster *r);
+uint64_t roster_mirrors_told(const struct roster *r, uint64_t told);
+void roster_mirrors_end(struct roster *r);
 
 #endif
