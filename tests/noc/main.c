@@ -13,13 +13,16 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
+	suite_add_tcase(s, case_capacity());
 	suite_add_tcase(s, case_client());
+	suite_add_tcase(s, case_conftable());
 	suite_add_tcase(s, case_estimator());
 	suite_add_tcase(s, case_name());
 	suite_add_tcase(s, case_node());
+	suite_add_tcase(s, case_route());
 	suite_add_tcase(s, case_seal());
 	suite_add_tcase(s, case_seat());
-	suite_add_tcase(s, case_tables());
+	suite_add_tcase(s, case_select());
 	suite_add_tcase(s, case_ticket());
 	suite_add_tcase(s, case_willcall());
 	suite_add_tcase(s, case_wire());
