@@ -7,15 +7,16 @@
  * has a margin: by how much a packet of that transit would have been in time.
  * A tick is 20 ms, so play-out moves in whole ticks:
  *
- *            0                        20    24
+ *            0                        20   22..24
  *      ------|-------------------------|-----|----> margin [ms]
  *       grow |      leave it alone           | shrink by a tick
  *
- * What lies between shrinking by 20 ms when over 24 and growing by 20 ms when
+ * What lies between shrinking by 20 ms when over 22 and growing by 20 ms when
  * under 0 is what keeps a stream that arrives close to the tick from going
- * back and forth. Up to 20 ms nothing can be gained: the worker looks at its
- * sockets now and then, so that a packet may have come earlier than it says,
- * but one that was there for its tick never has a margin below 0.
+ * back and forth; with more jitter it is more, up to 24. Up to 20 ms nothing
+ * can be gained: the worker looks at its sockets now and then, so that a
+ * packet may have come earlier than it says, but one that was there for its
+ * tick never has a margin below 0.
  */
 #include <string.h>
 #include <re.h>
@@ -36,11 +37,14 @@ enum {
 	TRANSIT_MAX  = 2000000,
 	OUTLIERS   = 2,       /* seconds of a window that do not count      */
 	LOOK_EVERY = 16,      /* packets                                    */
-	SHRINK_US  = SCHED_TICK_US + 4000,
-	EXCESS_US  = SHRINK_US + SCHED_TICK_US,  /* whatever happened      */
+	APART_MIN  = 2000,    /* growing and shrinking, with little jitter  */
+	APART_MAX  = 4000,
+	EXCESS_US  = 2 * SCHED_TICK_US + APART_MAX,  /* whatever happened   */
 	LEFT_US    = 1000,    /* not worth removing                         */
-	HOLD_MIN   = 2000000,
+	HOLD_MIN   = 500000,  /* once is no reason to stay deep for long    */
 	HOLD_MAX   = 30000000,
+	HOLD_GROWN = 2000000, /* all packets came later                     */
+	AGAIN_US   = SCHED_BUCKETS * BUCKET_US,
 };
 
 
@@ -191,7 +195,7 @@ void sched_depth_late(struct scheduler *s)
 {
 	struct sched_depth *d = &s->depth;
 
-	d->hold_us = s->now < d->hold + d->hold_us
+	d->hold_us = s->now < d->hold + max(d->hold_us, (uint32_t)AGAIN_US)
 		? min(d->hold_us * 2, (uint32_t)HOLD_MAX) : HOLD_MIN;
 	d->hold   = s->now + d->hold_us;
 	sched_depth_done(d);
@@ -209,6 +213,23 @@ void sched_depth_done(struct sched_depth *d)
 	d->margin = INT32_MAX;
 	d->left   = UINT32_MAX;
 	d->looks  = 0;
+}
+
+
+/**
+ * Tell from which margin on the buffer gets a tick shallower
+ *
+ * @param s     Scheduler
+ *
+ * @return [us]
+ */
+int32_t sched_depth_shrinks(const struct scheduler *s)
+{
+	const uint32_t jitter = s->rx.jitter >> 4;
+
+	return SCHED_TICK_US + (int32_t)min(max(4 * jitter,
+						(uint32_t)APART_MIN),
+					    (uint32_t)APART_MAX);
 }
 
 
@@ -231,9 +252,9 @@ void sched_depth_look(struct scheduler *s, uint32_t left)
 
 		if (d->margin < 0 && d->margin > -TRANSIT_MAX) {
 			d->adjust = -SCHED_TICK_US;
-			d->hold   = max(d->hold, s->now + HOLD_MIN);
+			d->hold   = max(d->hold, s->now + HOLD_GROWN);
 		}
-		else if (d->margin >= SHRINK_US &&
+		else if (d->margin >= sched_depth_shrinks(s) &&
 			 (s->now >= d->hold || d->margin >= EXCESS_US)) {
 			d->adjust = SCHED_TICK_US;
 		}
