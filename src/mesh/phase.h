@@ -11,6 +11,9 @@ struct phase_talker {
 				    tick; < 0: after it [us]              */
 	int32_t spare;           /* if heard: that tick may come so much
 				    earlier, and nothing is missing [us]  */
+	int32_t shrinks;         /* if heard: having to wait that long, it is
+				    brought forward by a tick; 0: it is not
+				    [us]                                  */
 	uint32_t period;         /* of its packets within a tick [us]     */
 	bool heard;              /* at this moment                        */
 };

@@ -74,6 +74,8 @@ struct scheduler_phase {       /* of packets and ticks                     */
 				  tick [us]                                */
 	int32_t spare;         /* if heard: it may come so much earlier, and
 				  nothing is missing [us]                  */
+	int32_t shrinks;       /* once `wait` is that long, its buffer gets
+				  shallower by a tick; 0 if not [us]       */
 	uint32_t period;       /* of packets within a tick [us]            */
 	bool heard;            /* in the tick before                       */
 };

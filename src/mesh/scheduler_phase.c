@@ -96,6 +96,7 @@ bool scheduler_phase(struct scheduler *s, struct scheduler_phase *ph,
 
 	ph->period = period_of(s->dur);
 	ph->spare  = 0;
+	ph->shrinks = 0;
 
 	/* the packet that was to come latest before that tick */
 	wait = (int64_t)(due - s->rx.last) + s->rx.transit -
@@ -110,6 +111,8 @@ bool scheduler_phase(struct scheduler *s, struct scheduler_phase *ph,
 		ph->wait = margin_next(s, ph->period);
 		if (steady(s))
 			ph->spare = ph->wait;
+		if (steady(s) && ph->period == SCHED_TICK_US)
+			ph->shrinks = sched_depth_shrinks(s);
 	}
 
 	return true;

@@ -195,6 +195,7 @@ void sched_depth_played(struct scheduler *s, const struct sched_slot *slot);
 void sched_depth_late(struct scheduler *s);
 void sched_depth_done(struct sched_depth *d);
 void sched_depth_look(struct scheduler *s, uint32_t left);
+int32_t sched_depth_shrinks(const struct scheduler *s);
 bool sched_depth_wait(struct scheduler *s, const struct sched_slot *slot);
 
 /* tick */

@@ -84,6 +84,7 @@ static bool talkers_get(const struct wconf *conf, struct phase_talker *tv,
 
 		tv[*n].wait   = sp.wait;
 		tv[*n].spare  = sp.spare;
+		tv[*n].shrinks = sp.shrinks;
 		tv[*n].period = sp.period;
 		tv[*n].heard  = sp.heard;
 		++*n;

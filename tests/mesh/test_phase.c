@@ -128,6 +128,18 @@ static const struct {
 	  {.wait = 2000, .period = TICK}}, 2, -15000},
 	{{{.wait = 12000, .spare = 12000, .period = TICK, .heard = true},
 	  {.wait = 17000, .period = TICK}}, 2, -10000},
+	/* both are heard, and the second has a tick to spare after it */
+	{{{.wait = 2000, .spare = 2000, .shrinks = 22000, .period = TICK,
+	   .heard = true},
+	  {.wait = 17000, .spare = 17000, .shrinks = 22000, .period = TICK,
+	   .heard = true}}, 2, 5000},
+	{{{.wait = 2000, .spare = 2000, .shrinks = 22000, .period = TICK,
+	   .heard = true},
+	  {.wait = 16500, .spare = 16500, .shrinks = 22000, .period = TICK,
+	   .heard = true}}, 2, 0},
+	/* alone, an earlier tick saves the same and leaves out nothing */
+	{{{.wait = 17000, .spare = 17000, .shrinks = 22000, .period = TICK,
+	   .heard = true}}, 1, -15000},
 	/* three all over the place */
 	{{{.wait = 2000, .period = TICK}, {.wait = 9000, .period = TICK},
 	  {.wait = 16000, .period = TICK}}, 3, 0},
