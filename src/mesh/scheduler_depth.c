@@ -186,6 +186,34 @@ void sched_depth_played(struct scheduler *s, const struct sched_slot *slot)
 
 
 /**
+ * Tell whether a packet that was not there in time is better left out, like
+ * one that was lost, than played now. That would keep what follows waiting
+ * by as much; where packets that late are as rare as not to count, that is
+ * delay for nothing.
+ *
+ * @param s     Scheduler
+ * @param slot  The packet
+ * @param after The one after it, to be played in its place
+ *
+ * @return true if so; once a second at most
+ */
+bool sched_depth_spare(struct scheduler *s, const struct sched_slot *slot,
+		       const struct sched_slot *after)
+{
+	struct sched_depth *d = &s->depth;
+	const int64_t transit = (int64_t)slot->arrival - slot->media;
+
+	if (s->now < d->spared + BUCKET_US || margin_of(s, after) < 0 ||
+	    transit < sched_depth_need(d) + APART_MIN)
+		return false;
+
+	d->spared = s->now;
+
+	return true;
+}
+
+
+/**
  * Note that a packet was not there in time: the buffer has grown by that,
  * and stays so for a while; longer each time it happens again
  *

@@ -94,6 +94,7 @@ struct sched_depth {
 	int32_t adjust;            /* to remove, or if < 0 to insert [us]   */
 	uint64_t hold;             /* do not shrink before [us]             */
 	uint32_t hold_us;          /* next time hold this long              */
+	uint64_t spared;           /* a late packet was left out [us]       */
 	uint32_t now_us;           /* arrival to play-out at last           */
 };
 
@@ -192,6 +193,8 @@ void sched_depth_transit(struct sched_depth *d, int64_t transit,
 			 uint64_t now);
 int32_t sched_depth_need(struct sched_depth *d);
 void sched_depth_played(struct scheduler *s, const struct sched_slot *slot);
+bool sched_depth_spare(struct scheduler *s, const struct sched_slot *slot,
+		       const struct sched_slot *after);
 void sched_depth_late(struct scheduler *s);
 void sched_depth_done(struct sched_depth *d);
 void sched_depth_look(struct scheduler *s, uint32_t left);

@@ -261,6 +261,66 @@ START_TEST(reordered_packets_are_put_right)
 END_TEST
 
 
+static double late_seldom(struct sim *sim, uint16_t seq)
+{
+	return seq == 500 || seq == 900 ? 10000 : 0;
+}
+
+
+static double late_twice(struct sim *sim, uint16_t seq)
+{
+	return seq == 500 || seq == 510 ? 10000 : 0;
+}
+
+
+static double late_by_two(struct sim *sim, uint16_t seq)
+{
+	return seq == 500 ? 32000 : seq == 501 ? 12000 : 0;
+}
+
+
+/* A packet that misses its tick counts as lost if that is rare. More in a
+   second, or longer: then it is played, and the delay comes back after. */
+START_TEST(one_late_packet_is_left_out)
+{
+	static const struct {
+		double (*delay)(struct sim *sim, uint16_t seq);
+		unsigned late, concealed, stretched;
+	} casev[] = {
+		{late_seldom, 2, 40,  0},
+		{late_twice,  1, 40, 20},
+		{late_by_two, 0, 40, 40},
+	};
+	enum mesh_codec codec;
+
+	for (codec = MESH_PCMU; codec <= MESH_OPUS; codec += 3)
+	for (size_t i = 0; i < ARRAY_SIZE(casev); i++) {
+		static struct sim sim;
+		struct scheduler_stats st;
+		double before;
+
+		sim_init(&sim, codec);
+		sim.phase  = 6000;
+		sim.jitter = 300;
+		sim.delay  = casev[i].delay;
+		sim_start(&sim);
+		sim_run(&sim, 9.5);
+		before = sim_delay_ms(&sim, 2);
+		sim_run(&sim, 15);
+		st = sim_stats(&sim);
+
+		ck_assert_uint_eq(casev[i].late, st.late);
+		ck_assert_uint_eq(casev[i].concealed, st.concealed);
+		/* to the sample, but told in whole milliseconds */
+		ck_assert_uint_le(st.stretched, casev[i].stretched);
+		ck_assert_uint_le(casev[i].stretched, st.stretched + 1);
+		ck_assert(fabs(sim_delay_ms(&sim, 2) - before) < 1);
+		sim_close_clean(&sim);
+	}
+}
+END_TEST
+
+
 START_TEST(every_ptime_is_played)
 {
 	static const unsigned msv[] = {10, 20, 40, 60};
@@ -355,6 +415,7 @@ int main(void)
 	tcase_add_test(tc, fec_helps_at_five_per_cent);
 	tcase_add_test(tc, clocks_drift_apart_unheard);
 	tcase_add_test(tc, reordered_packets_are_put_right);
+	tcase_add_test(tc, one_late_packet_is_left_out);
 	tcase_add_test(tc, every_ptime_is_played);
 	tcase_add_test(tc, thirty_milliseconds_too);
 	tcase_add_test(tc, depth_has_a_limit);
