@@ -10,6 +10,7 @@
  *   mesh.private_ports    most ports for callers behind NAT
  *   mesh.talkers          most talkers mixed at once in a conference
  *   mesh.opus_complexity  0..10
+ *   mesh.opus_adapt       less of it while there is too much to do
  *   mesh.opus_bitrate     [bit/s]
  *   mesh.jitter_max       deepest scheduler [ms]
  *   mesh.pass_through     send the frames of an only talker as they came
@@ -28,7 +29,7 @@
 
 enum {
 	WATCH_MS  = 1000,        /* how often overruns are looked for     */
-	NUMBERS   = 18,          /* metrics per worker                    */
+	NUMBERS   = 19,          /* metrics per worker                    */
 	LABEL_MAX = 32,
 };
 
@@ -88,6 +89,9 @@ static const struct number_def number_defs[NUMBERS] = {
 	 true, "How late ticks began, but for the worst two of a second"},
 	{"junctor_mesh_rx_drops", METRIC_GAUGE, FIELD(load.drops), true,
 	 "Packets that came and could not be read in time, per second"},
+	{"junctor_mesh_opus_complexity", METRIC_GAUGE,
+	 FIELD(load.complexity), true,
+	 "Effort of Opus encoders, less than set while there is much to do"},
 	{"junctor_mesh_decodes_total", METRIC_COUNTER, FIELD(decodes), false,
 	 "Frames decoded"},
 	{"junctor_mesh_encodes_total", METRIC_COUNTER, FIELD(encodes), false,
@@ -111,6 +115,8 @@ static const struct setting settings[] = {
 	 "most talkers mixed at once in a conference"},
 	{"mesh.opus_complexity", SETTING_U32, "5", 0, 10, NULL, 0,
 	 "effort of the Opus encoder"},
+	{"mesh.opus_adapt", SETTING_BOOL, "yes", 0, 0, NULL, 0,
+	 "less effort than that while a worker has too much to do"},
 	{"mesh.opus_bitrate", SETTING_U32, "24000", 6000, 510000, NULL, 0,
 	 "of Opus, unless the caller asks for less [bit/s]"},
 	{"mesh.jitter_max", SETTING_U32, "400", 40, 1000, NULL, 0,
@@ -168,6 +174,7 @@ static int config_read(struct mesh_config *mc, const struct config *cfg)
 	mc->private_max     = config_u32(cfg, "mesh.private_ports");
 	mc->talkers_max     = config_u32(cfg, "mesh.talkers");
 	mc->opus_complexity = config_u32(cfg, "mesh.opus_complexity");
+	mc->opus_adapt      = config_bool(cfg, "mesh.opus_adapt");
 	mc->opus_bitrate    = config_u32(cfg, "mesh.opus_bitrate");
 	mc->jitter_max      = config_u32(cfg, "mesh.jitter_max");
 	mc->pass_through    = config_bool(cfg, "mesh.pass_through");

@@ -90,6 +90,7 @@ int  codec_enc_copy(struct codec_enc **ep, const struct codec_enc *from,
 struct codec_enc *codec_enc_put(struct codec_enc *enc);
 int  codec_encode(struct codec_enc *enc, const int16_t *sampv, size_t sampc,
 		  uint8_t *buf, size_t *len);
+void codec_enc_complexity(struct codec_enc *enc, unsigned complexity);
 int  codec_enc_prime(struct codec_enc *enc, const int16_t *sampv,
 		     size_t sampc);
 void codec_enc_alone(struct codec_enc *enc);

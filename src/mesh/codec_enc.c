@@ -24,6 +24,7 @@ struct codec_enc {
 	uint32_t rate;                /* of what goes in [Hz]               */
 	size_t sampc;                 /* samples of one packet, at rate     */
 	bool primed;                  /* next packet must stand alone       */
+	unsigned complexity;          /* of Opus                            */
 	union {
 		struct {
 			struct resample rs;
@@ -78,6 +79,7 @@ static int opus_setup(struct codec_enc *enc, const struct mesh_format *fmt,
 			      OPUS_APPLICATION_VOIP))
 		return EINVAL;
 
+	enc->complexity = prm->complexity;
 	opus_encoder_ctl(st, OPUS_SET_COMPLEXITY((int)prm->complexity));
 	opus_encoder_ctl(st, OPUS_SET_BITRATE(br ? (opus_int32)br
 					      : OPUS_AUTO));
@@ -208,6 +210,23 @@ struct codec_enc *codec_enc_put(struct codec_enc *enc)
 		return NULL;
 
 	return codec_pool_put(enc->pool, obj_kind(enc->codec), enc);
+}
+
+
+/**
+ * Change how much work an encoder makes of it; between any two packets
+ *
+ * @param enc        Encoder
+ * @param complexity Of Opus, 0..10; others have none
+ */
+void codec_enc_complexity(struct codec_enc *enc, unsigned complexity)
+{
+	if (enc->codec != MESH_OPUS || enc->complexity == complexity)
+		return;
+
+	enc->complexity = complexity;
+	opus_encoder_ctl(opus_state(enc),
+			 OPUS_SET_COMPLEXITY((int)complexity));
 }
 
 

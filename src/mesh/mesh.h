@@ -55,6 +55,7 @@ struct mesh_config {
 	unsigned private_max;         /* ports for callers behind NAT       */
 	unsigned talkers_max;         /* mixed at once, 1..MESH_TALKERS_MAX */
 	unsigned opus_complexity;     /* 0..10                              */
+	bool opus_adapt;              /* less of it under load              */
 	uint32_t opus_bitrate;        /* [bit/s]                            */
 	unsigned jitter_max;          /* deepest scheduler [ms]             */
 	bool pass_through;
@@ -101,6 +102,7 @@ struct mesh_worker_load {
 	unsigned late;                /* ticks began this late, but for the
 					 worst two [us]                     */
 	unsigned drops;               /* packets the system threw away [1/s]*/
+	unsigned complexity;          /* of Opus encoders at present        */
 };
 
 struct mesh_worker_stats {

@@ -17,6 +17,7 @@
 #include "mesh/sorter.h"
 #include "mesh/filter.h"
 #include "mesh/sender.h"
+#include "mesh/effort.h"
 #include "mesh/meter.h"
 #include "mesh/worker.h"
 #include "mesh/mesh_priv.h"
@@ -126,7 +127,6 @@ static int wconf_alloc(struct wconf **wp, const struct mesh_conf *conf)
 	wc->env.pool = conf->w->pool;
 	wc->env.rate = conf->rate;
 	wc->env.bitrate = cfg->opus_bitrate;
-	wc->env.complexity = cfg->opus_complexity;
 	wc->env.pass_through = cfg->pass_through;
 	*wp = wc;
 

@@ -297,6 +297,7 @@ static int frames_encode(struct sender *s, const struct sender_key *key,
 		err = encoder_ready(s, key, env);
 		if (err)
 			return err;
+		codec_enc_complexity(s->enc, env->complexity);
 		if (s->alone)
 			codec_enc_alone(s->enc);
 		s->alone = false;
@@ -454,7 +455,8 @@ int sender_run(struct sender *s, const struct sender_key *key,
 		err = run_pass(s, key, mix, sampv, env);
 	}
 	else {
-		s->wait -= s->wait && sender_fits(key, mix, env);
+		if (sender_fits(key, mix, env))
+			s->wait -= min(s->wait, 1 + env->haste);
 		err = run_encode(s, key, mix, sampv, env);
 	}
 

@@ -20,7 +20,8 @@ struct sender_env {              /* what is the same for a conference     */
 	struct codec_pool *pool;
 	uint32_t rate;           /* of the mix [Hz]                       */
 	uint32_t bitrate;        /* Opus, if the format has none [bit/s]  */
-	unsigned complexity;     /* Opus, 0..10                           */
+	unsigned complexity;     /* Opus, 0..10; may change with any tick */
+	unsigned haste;          /* so much less than it would be         */
 	bool pass_through;
 	uint32_t tick;           /* number of this one                    */
 	uint64_t encodes, passed;/* counted                               */

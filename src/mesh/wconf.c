@@ -24,6 +24,7 @@
 #include "mesh/sorter.h"
 #include "mesh/filter.h"
 #include "mesh/sender.h"
+#include "mesh/effort.h"
 #include "mesh/meter.h"
 #include "mesh/worker.h"
 
@@ -275,6 +276,8 @@ void wconf_tick(struct wconf *conf)
 	/* as those of others, but on its own: its ticks are not theirs */
 	conf->env.tick = conf->env.tick ? conf->env.tick + 1 : w->tick + 2;
 	conf->env.encodes = conf->env.passed = 0;
+	conf->env.complexity = w->effort.now;
+	conf->env.haste = w->effort.full - w->effort.now;
 
 	listen_all(conf);
 	sorter_pick(&conf->sorter, speak_handler, conf);

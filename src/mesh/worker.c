@@ -40,6 +40,7 @@
 #include "mesh/sorter.h"
 #include "mesh/filter.h"
 #include "mesh/sender.h"
+#include "mesh/effort.h"
 #include "mesh/meter.h"
 #include "mesh/worker.h"
 
@@ -154,6 +155,9 @@ static void load_publish(struct worker *w)
 {
 	struct le *le;
 
+	if (w->cfg.opus_adapt)
+		effort_second(&w->effort, w->meter.load.load);
+	w->meter.load.complexity = w->effort.now;
 	snap_write(&w->load, &w->meter.load, sizeof(w->meter.load));
 
 	LIST_FOREACH(&w->confl, le)

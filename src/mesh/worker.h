@@ -220,6 +220,7 @@ struct worker {
 	uint64_t late;           /* of them, the latest; came so late [us]*/
 	struct mesh_worker_stats stats;
 	struct meter meter;
+	struct effort effort;
 	uint64_t tick_max;           /* of this second [us]               */
 	uint64_t events_lost;
 	struct worker_scratch scratch;

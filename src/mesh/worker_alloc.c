@@ -20,6 +20,7 @@
 #include "mesh/sorter.h"
 #include "mesh/filter.h"
 #include "mesh/sender.h"
+#include "mesh/effort.h"
 #include "mesh/meter.h"
 #include "mesh/worker.h"
 
@@ -135,6 +136,7 @@ int worker_alloc(struct worker **wp, const struct mesh_config *cfg,
 	w->ix = ix;
 	w->mq = mq;
 	w->random = rand_u32() | 1;
+	effort_init(&w->effort, cfg->opus_complexity);
 
 	err = fds_open(w);
 	if (err)

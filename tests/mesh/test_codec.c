@@ -472,6 +472,43 @@ START_TEST(a_primed_encoder_takes_over_without_a_click)
 END_TEST
 
 
+START_TEST(complexity_changes_without_a_click)
+{
+	static const unsigned stepv[] = {5, 3, 1, 0, 1, 3, 5, 10};
+	struct codec_pool *pool = pool_make(2);
+	const struct codec_enc_params prm = {.rate = 48000, .frame_ms = 20,
+		.bitrate = 24000, .complexity = 5};
+	struct codec_enc *enc = NULL;
+	struct codec_dec *dec = NULL;
+	static int16_t in[96000], out[96000];
+	struct signal sig = {0};
+	int before;
+
+	ck_assert_int_eq(0, codec_enc_get(&enc, pool, &opus, &prm));
+	ck_assert_int_eq(0, codec_dec_get(&dec, pool, &opus, 48000));
+	signal_sine(&sig, in, 96000, 48000, 440, -15);
+
+	for (size_t i = 0; i < 96000; i += 960) {
+		uint8_t buf[CODEC_PAYLOAD_MAX];
+		size_t len = sizeof(buf), n = 960;
+
+		codec_enc_complexity(enc, stepv[i / 12000]);
+		ck_assert_int_eq(0, codec_encode(enc, &in[i], 960, buf,
+						 &len));
+		ck_assert_int_eq(0, codec_decode(dec, buf, len, &out[i],
+						 &n));
+	}
+
+	before = signal_step(in, 48000);
+	ck_assert_msg(signal_step(&out[9600], 96000 - 9600) <= before * 3 / 2,
+		      "step %d, was %d",
+		      signal_step(&out[9600], 96000 - 9600), before);
+
+	mem_deref(pool);
+}
+END_TEST
+
+
 int main(void)
 {
 	Suite *suite = suite_create("codec");
@@ -490,6 +527,7 @@ int main(void)
 	tcase_add_test(tc, pool_is_bounded_and_refills);
 	tcase_add_test(tc, encoders_refuse_nonsense);
 	tcase_add_test(tc, a_primed_encoder_takes_over_without_a_click);
+	tcase_add_test(tc, complexity_changes_without_a_click);
 	suite_add_tcase(suite, tc);
 
 	sr = srunner_create(suite);

@@ -22,6 +22,7 @@
 #include "mesh/sorter.h"
 #include "mesh/filter.h"
 #include "mesh/sender.h"
+#include "mesh/effort.h"
 #include "mesh/meter.h"
 #include "mesh/worker.h"
 #include "mesh/mesh_priv.h"
@@ -90,6 +91,51 @@ START_TEST(test_late)
 	l = second(&m, 0, 3, 5000, 0);
 	ck_assert_uint_eq(l->late, 5000);
 	ck_assert_uint_eq(l->load, 500);
+}
+END_TEST
+
+
+static void seconds(struct effort *e, unsigned n, unsigned load,
+		    unsigned complexity)
+{
+	while (n--)
+		effort_second(e, load);
+	ck_assert_uint_eq(e->now, complexity);
+}
+
+
+/* Less at once, more slowly, and never beyond what is set */
+START_TEST(test_effort)
+{
+	struct effort e;
+
+	effort_init(&e, 5);
+	seconds(&e, 100, 0, 5);
+	seconds(&e, 100, 749, 5);
+	seconds(&e, 1, 750, 3);
+	seconds(&e, 100, 450, 3);
+	seconds(&e, 1, 10000, 1);
+	seconds(&e, 1, 800, 0);
+	seconds(&e, 100, 800, 0);
+
+	/* what a busy second interrupts begins anew */
+	seconds(&e, 9, 449, 0);
+	seconds(&e, 1, 450, 0);
+	seconds(&e, 9, 449, 0);
+	seconds(&e, 1, 449, 1);
+	seconds(&e, 10, 0, 3);
+	seconds(&e, 10, 0, 5);
+	seconds(&e, 100, 0, 5);
+
+	effort_init(&e, 4);
+	seconds(&e, 1, 800, 3);
+	seconds(&e, 20, 0, 4);
+	effort_init(&e, 10);
+	seconds(&e, 1, 800, 7);
+	seconds(&e, 10, 0, 10);
+	effort_init(&e, 0);
+	seconds(&e, 2, 800, 0);
+	seconds(&e, 20, 0, 0);
 }
 END_TEST
 
@@ -346,7 +392,7 @@ END_TEST
 int main(void)
 {
 	const TTest *const testv[] = {
-		test_busy, test_late, test_drops, test_cost, test_socket,
+		test_busy, test_late, test_effort, test_drops, test_cost, test_socket,
 		test_live, test_woken, test_busy_main,
 	};
 
