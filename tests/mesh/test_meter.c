@@ -392,8 +392,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const testv[] = {
-		test_busy, test_late, test_effort, test_drops, test_cost, test_socket,
-		test_live, test_woken, test_busy_main,
+		test_busy, test_late, test_effort, test_drops, test_cost,
+		test_socket, test_live, test_woken, test_busy_main,
 	};
 
 	return call_main("meter", testv, ARRAY_SIZE(testv));
