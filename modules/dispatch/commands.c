@@ -1,7 +1,8 @@
 /**
  * @file commands.c  What operators can ask of dispatch, and its metrics
  *
- * capacity           -> {servers: [...]}
+ * capacity           -> {servers: [...]}, or the banks where only these are
+ *                       known; what they told of their servers is older
  * conference-table   -> {conferences: [...]}
  * plan-out {server, from, to [UTC, s since the epoch]}; to 0: no plan
  */
@@ -159,7 +160,8 @@ static void capacity_command(struct command_req *req,
 
 	rows.err = odict_alloc(&rows.array, 64);
 	if (!rows.err)
-		tables_servers(d->tables, tmr_jiffies(), server_row, &rows);
+		tables_servers(d->banks ? d->banks->tables : d->tables,
+			       tmr_jiffies(), server_row, &rows);
 
 	rows_answer(req, &rows, "servers");
 	mem_deref(rows.array);

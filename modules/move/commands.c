@@ -219,12 +219,12 @@ static const char *why_not(int err)
 {
 	switch (err) {
 
-	case ENOENT:   return "no such conference here";
-	case EALREADY: return "it is there already";
-	case EBUSY:    return "it is moving already";
-	case ENODEV:   return "no other server takes conferences";
-	case ENOSPC:   return "no server has so much room";
-	default:       return strerror(err);
+	case ENOENT:       return "no such conference here";
+	case EALREADY:     return "it is there already";
+	case EBUSY:        return "it is moving already";
+	case EHOSTUNREACH: return "no other server takes conferences";
+	case ENOSPC:       return "no server has so much room";
+	default:           return strerror(err);
 	}
 }
 

@@ -41,7 +41,7 @@ struct move_api {
 	/* moves a conference that runs here; `to` NULL: wherever there is
 	   most room. A conference that `to` has claimed already is merged
 	   into the one there. h may be NULL. ENOENT: does not run here; EBUSY:
-	   it is moving; ENOSPC, ENODEV: nobody can take it */
+	   it is moving; ENOSPC, EHOSTUNREACH: nobody can take it */
 	int (*move)(struct move *mv, const char *conference, const char *to,
 		    const char *why, move_done_h *h, void *arg);
 	bool (*moving)(const struct move *mv, const char *conference);

@@ -117,7 +117,7 @@ static bool other_exists(struct move *mv)
  * @param sz           Its size [bytes]
  *
  * @return 0 if success; ENOSPC if there are servers, but none with so much
- *         room; ENODEV if there is none
+ *         room; EHOSTUNREACH if there is none
  */
 int target_pick(struct move *mv, uint32_t participants, char *server,
 		size_t sz)
@@ -138,7 +138,7 @@ int target_pick(struct move *mv, uint32_t participants, char *server,
 		return ENOSPC;
 
 	if (!other)
-		return ENODEV;
+		return EHOSTUNREACH;
 
 	str_ncpy(server, other, sz);
 

@@ -60,7 +60,8 @@ uint16_t api_status(int err)
 	case ENOMEM:
 	case EAGAIN:
 	case ECANCELED:
-	case ESHUTDOWN:    return 503;
+	case ESHUTDOWN:
+	case EHOSTUNREACH: return 503;
 	case ETIMEDOUT:    return 504;
 	case ENOSPC:       return 507;
 	default:           return 500;

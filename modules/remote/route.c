@@ -13,6 +13,7 @@
 #include "server/log.h"
 #include "server/server.h"
 #include "noc/json.h"
+#include "noc/name.h"
 #include "remote/forward.h"
 #include "remote/http.h"
 #include "remote/token.h"
@@ -27,6 +28,7 @@ struct routed {
 	bool found;                /* we have the command                   */
 	int err;                   /* what the answer is if nobody has it   */
 	char reason[256];
+	char owner[NAME_SERVER_MAX];
 	char name[];
 };
 
@@ -78,7 +80,20 @@ static void nobody(struct routed *rt, int err)
 static void there_handler(int err, const char *reason,
 			  const struct odict *result, void *arg)
 {
-	answer(arg, err, reason, result);
+	struct routed *rt = arg;
+	char text[256];
+
+	/* above a bank the claim names the bank */
+	if (err == ENODEV) {
+		(void)re_snprintf(text, sizeof(text), "%s is at %s: no such"
+				  " server is there; of a bank ask one of its"
+				  " servers", odict_string(rt->args,
+							   "conference"),
+				  rt->owner);
+		reason = text;
+	}
+
+	answer(rt, err, reason, result);
 }
 
 
@@ -92,6 +107,7 @@ static void owner_handler(int err, const char *server, void *arg)
 		return;
 	}
 
+	str_ncpy(rt->owner, server, sizeof(rt->owner));
 	log_event(rt->read ? LOG_DEBUG : LOG_NOTICE, "remote", NULL,
 		  "command %s for %s, where %s is", rt->name, server,
 		  odict_string(rt->args, "conference"));
