@@ -15,11 +15,17 @@ alive() {
 	return 1
 }
 
-# pid_of FILE: the process that it names, if it runs
+# pid_of FILE: the process that it names, if it runs. After a crash or a new
+# start of the machine another process may have that number: a server keeps its
+# file locked, NATS is known by its name.
 pid_of() {
 	local pid
-	pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] && alive "$pid" &&
-		echo "$pid"
+	pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] && alive "$pid" ||
+		return 1
+	case $1 in
+	*/junctord.pid) ! flock -n -s "$1" true 2>/dev/null ;;
+	*) grep -q '^nats-server' "/proc/$pid/comm" 2>/dev/null ;;
+	esac && echo "$pid"
 }
 
 # random_hex BYTES

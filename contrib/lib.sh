@@ -54,22 +54,32 @@ packages() {
 # build DIR [CONFIGURE-OPTION...]: make everything in DIR; says nothing when
 # there is nothing to do.
 build() {
-	local dir=$1 log telling
+	local dir=$1 log telling lock
 	shift
 	log=$dir/build.log
-	mkdir -p "$dir" || die "cannot write to $dir"
-	if [ ! -x "$top/configure" ] ||
+	[[ $top$dir != *[[:space:]]* ]] ||
+		die "autoconf cannot build in '$top': move it to a path" \
+			"without blanks"
+	mkdir -p "$dir" && exec {lock}>"$dir/build.lock" ||
+		die "cannot write to $dir"
+	# One at a time: several may be started side by side the first time.
+	flock -n "$lock" || {
+		say "waiting for another build in $dir"
+		flock "$lock"
+	}
+	# What each step makes last: one that was interrupted is made again.
+	if [ ! -f "$top/Makefile.in" ] ||
 	   [ "$top/configure.ac" -nt "$top/configure" ]; then
 		say "making configure"
 		(cd "$top" && autoreconf -fi) >"$log" 2>&1 ||
 			{ cat "$log" >&2; die "autoreconf failed"; }
 	fi
-	if [ ! -f "$dir/Makefile" ]; then
+	if [ ! -x "$dir/libtool" ]; then
 		say "configuring in $dir"
 		(cd "$dir" && "$top/configure" -q "$@") >"$log" 2>&1 ||
 			{ cat "$log" >&2; die "configure failed"; }
 	fi
-	(sleep 1; say "building in $dir") &
+	(sleep 1; say "building in $dir") {lock}>&- &
 	telling=$!
 	make -C "$dir" -s -j"$(nproc)" all >"$log" 2>&1 ||
 		{ kill "$telling" 2>/dev/null
@@ -77,4 +87,5 @@ build() {
 		  die "build failed, see $log"; }
 	kill "$telling" 2>/dev/null
 	wait "$telling" 2>/dev/null
+	exec {lock}>&-
 }
