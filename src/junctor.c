@@ -74,8 +74,7 @@ static int unknown_verb(const char *word)
 	return CLI_USAGE;
 }
 
-/* Takes our own options out, wherever they stand; what follows `--` and
-   everything else stays. */
+/* Takes our own options out, wherever they stand; everything else stays. */
 static int options_take(struct cli *cli, int argc, char **argv,
 			char **restv, int *restc)
 {

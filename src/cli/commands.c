@@ -7,9 +7,15 @@
 #include <re.h>
 #include "cli/cli.h"
 
-static int missing(const char *usage)
+/* There are fewer words than `least`, or one more than may be. */
+static int misused(int argc, int least, char **argv, const char *usage)
 {
-	cli_error("something is missing; usage: junctor %s", usage);
+	if (argc < least)
+		cli_error("something is missing; usage: junctor %s", usage);
+	else
+		cli_error("'%s' is too much; usage: junctor %s",
+			  argv[argc - 1], usage);
+
 	return CLI_USAGE;
 }
 
@@ -92,7 +98,7 @@ int cmd_who(struct cli *cli, int argc, char **argv)
 	int ret;
 
 	if (argc != 2)
-		return missing(v->usage);
+		return misused(argc, 2, argv, v->usage);
 	if (odict_alloc(&args, 8))
 		return CLI_FAILED;
 
@@ -147,12 +153,14 @@ int cmd_set(struct cli *cli, int argc, char **argv)
 
 	eq = argc == 1 ? strchr(argv[0], '=') : NULL;
 	if (argc != 2 && !eq)
-		return missing("set KEY VALUE");
+		return misused(argc, 2, argv, "set KEY VALUE");
 
 	val = eq ? eq + 1 : argv[1];
 	if (re_snprintf(key, sizeof(key), "%b", argv[0],
-			eq ? (size_t)(eq - argv[0]) : strlen(argv[0])) < 0)
-		return missing("set KEY VALUE");
+			eq ? (size_t)(eq - argv[0]) : strlen(argv[0])) < 0) {
+		cli_error("set: no setting has so long a name");
+		return CLI_USAGE;
+	}
 	if (odict_alloc(&args, 4))
 		return CLI_FAILED;
 
@@ -183,7 +191,7 @@ int cmd_settings(struct cli *cli, int argc, char **argv)
 	int ret;
 
 	if (argc > 1)
-		return missing("settings [PREFIX]");
+		return misused(argc, 0, argv, "settings [PREFIX]");
 
 	ret = client_ok(cli, &result, "settings", NULL);
 	if (ret)
@@ -235,8 +243,8 @@ int cmd_trace(struct cli *cli, int argc, char **argv)
 	int ret;
 
 	if (argc != 2 && !sip)
-		return missing("trace SERVICE on|off, or trace sip "
-			       "CALL-ID|USER on|off");
+		return misused(argc, 2, argv, "trace SERVICE on|off, or "
+			       "trace sip CALL-ID|USER on|off");
 	if (odict_alloc(&args, 4))
 		return CLI_FAILED;
 
@@ -274,7 +282,7 @@ int cmd_run(struct cli *cli, int argc, char **argv)
 	int i, ret = CLI_OK;
 
 	if (argc < 1)
-		return missing("run NAME [K=V ...]");
+		return misused(argc, 1, argv, "run NAME [K=V ...]");
 	if (strspn(argv[0], "abcdefghijklmnopqrstuvwxyz0123456789._-") !=
 	    strlen(argv[0])) {
 		cli_error("'%s' cannot be the name of a command", argv[0]);
@@ -305,10 +313,9 @@ int cmd_commands(struct cli *cli, int argc, char **argv)
 {
 	struct odict *result = NULL;
 	int ret;
-	(void)argv;
 
 	if (argc)
-		return missing("commands");
+		return misused(argc, 0, argv, "commands");
 
 	ret = client_list(cli, &result);
 	if (!ret)
@@ -329,10 +336,8 @@ int cmd_commands(struct cli *cli, int argc, char **argv)
  */
 int cmd_version(struct cli *cli, int argc, char **argv)
 {
-	(void)argv;
-
 	if (argc)
-		return missing("version");
+		return misused(argc, 0, argv, "version");
 	if (!cli->json)
 		(void)printf("junctor %s\n", PACKAGE_VERSION);
 

@@ -68,7 +68,7 @@ static int path_make(char **pathp, bool all, int argc, char **argv)
 	err = mbuf_write_str(mb, all ? "/v1/events?all=1" : "/v1/events");
 	for (i = 0; i < argc; i++) {
 
-		if (!argv[i][0] ||
+		if (!argv[i][0] || argv[i][0] == '-' ||
 		    strspn(argv[i], "abcdefghijklmnopqrstuvwxyz"
 			   "0123456789._-*") != strlen(argv[i])) {
 			cli_error("'%s' cannot be the name of an event",

@@ -98,6 +98,12 @@ int http_open(struct http_cli_conn **connp, const char *dir)
 	}
 
 	err = line_read(conn->addr, sizeof(conn->addr), dir, "remote.addr");
+	if (err == EACCES) {
+		cli_error("cannot read %s/remote.addr: %s", dir,
+			  strerror(err));
+		mem_deref(conn);
+		return CLI_DENIED;
+	}
 	if (err) {
 		cli_error("no server runs in '%s' (%s/remote.addr: %s); "
 			  "say where with --dir", dir, dir, strerror(err));

@@ -179,6 +179,12 @@ struct options {
 	const char *file;
 };
 
+static bool number(const char *val)
+{
+	return val && val[0] && strlen(val) < 8 &&
+		strspn(val, "0123456789") == strlen(val);
+}
+
 static int options_read(struct options *o, int argc, char **argv)
 {
 	int i;
@@ -190,9 +196,11 @@ static int options_read(struct options *o, int argc, char **argv)
 		if (!strcmp(argv[i], "--no-follow")) {
 			o->follow = false;
 		}
-		else if (!strcmp(argv[i], "-n") && val &&
-			 val[0] && strspn(val, "0123456789") == strlen(val)
-			 && strlen(val) < 8) {
+		else if (!strcmp(argv[i], "-n") && !number(val)) {
+			cli_error("log: -n needs a number of lines");
+			return CLI_USAGE;
+		}
+		else if (!strcmp(argv[i], "-n")) {
 			o->lines = (unsigned)strtoul(val, NULL, 10);
 			if (o->lines > LINES_MAX)
 				o->lines = LINES_MAX;

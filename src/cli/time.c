@@ -75,8 +75,8 @@ int cmd_plan(struct cli *cli, int argc, char **argv)
 	int ret = CLI_OK;
 
 	if (argc != 3 && !off) {
-		cli_error("something is missing; usage: junctor plan SERVER "
-			  "FROM TO, or plan SERVER off");
+		cli_error("usage: junctor plan SERVER FROM TO, or plan "
+			  "SERVER off");
 		return CLI_USAGE;
 	}
 

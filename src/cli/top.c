@@ -230,6 +230,26 @@ static unsigned farm_print(struct top *t, const struct odict *servers,
 	return n;
 }
 
+/* For programs: a line with all that was answered */
+static int json_print(const struct answer *st, const struct odict_entry *confs)
+{
+	struct odict *od = NULL;
+	int err;
+
+	err = odict_alloc(&od, 4);
+	if (!err)
+		err = odict_entry_add(od, "status", ODICT_OBJECT, st->od);
+	if (!err && confs)
+		err = odict_entry_add(od, "conferences", ODICT_ARRAY,
+				      confs->u.odict);
+	if (!err)
+		(void)re_printf("%H\n", json_encode_odict, od);
+	(void)fflush(stdout);
+	mem_deref(od);
+
+	return err ? CLI_FAILED : CLI_OK;
+}
+
 static int picture(struct top *t)
 {
 	struct answer st = {0}, confs = {0};
@@ -252,6 +272,10 @@ static int picture(struct top *t)
 	/* a server without media has none */
 	if (confs.scode == 200)
 		e = odict_get_type(confs.od, ODICT_ARRAY, "conferences");
+	if (t->cli->json) {
+		ret = json_print(&st, e);
+		goto out;
+	}
 	for (le = e ? e->u.odict->lst.head : NULL; le; le = le->next)
 		parts += participants(le);
 
@@ -385,7 +409,7 @@ int cmd_top(struct cli *cli, int argc, char **argv)
 	if (ret)
 		return ret;
 
-	t.tty = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) &&
+	t.tty = !cli->json && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) &&
 		!tcgetattr(STDIN_FILENO, &old);
 
 	signals_keep(&t, &set);

@@ -77,6 +77,7 @@ static const struct {
 	{"set remote.metrics_open=yes", 0, "remote.metrics_open  yes"},
 	{"set remote.metrics_open no", 0, "remote.metrics_open  no"},
 	{"top -n 1", 0, "conferences 0  participants 0"},
+	{"top -n 1 --json", 0, "{\"status\":{\"name\":"},
 	{"complete services", 0, "remote\n"},
 	{"--help", 0, "Commands:"},
 	{"help mute", 0, "Usage: junctor [--dir DIR] [--json] mute"},
@@ -124,6 +125,12 @@ static const struct {
 	{"top -n 0", 2, "number from 1"},
 	{"trace remote maybe", 2, "say on or off"},
 	{"events 'a b'", 2, "cannot be the name"},
+	{"events -n", 2, "cannot be the name"},
+	{"log -n x", 2, "-n needs a number of lines"},
+	{"log -n", 2, "-n needs a number of lines"},
+	{"version x", 2, "'x' is too much"},
+	{"mute a b c", 2, "'c' is too much"},
+	{"mute a", 2, "something is missing"},
 };
 
 /* The last lines of a file of 3000. */
