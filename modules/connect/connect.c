@@ -138,6 +138,9 @@ static void join_take(struct connect *c, const struct join *join)
 
 	scode = refuse(c, room_find(c, join->conference), &reason);
 	if (scode) {
+		log_trace(c->rule->name, join->callid, "%s may not join %s: "
+			  "%u %s", join->user, join->conference, scode,
+			  reason ? reason : "");
 		(void)client_reject(join->client, scode, reason);
 		return;
 	}
@@ -149,9 +152,12 @@ static void join_take(struct connect *c, const struct join *join)
 		c->rule->wire(room);
 	mem_deref(room);
 
-	if (err == ENOENT)
+	if (err == ENOENT) {
+		log_trace(c->rule->name, join->callid, "%s and %s have no "
+			  "codec in common", join->user, join->conference);
 		(void)client_reject(join->client, 488,
 				    "No codec in common");
+	}
 	else if (err) {
 		log_event(LOG_WARN, c->rule->name, join->callid,
 			  "%s cannot join %s: %s", join->user,

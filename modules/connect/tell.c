@@ -7,6 +7,7 @@
 #include "server/server.h"
 #include "server/service.h"
 #include "server/event.h"
+#include "server/log.h"
 #include "noc/roster.h"
 #include "connect/connect.h"
 #include "connect/room.h"
@@ -82,6 +83,10 @@ static struct connect_event event_make(const struct member *m)
 static void fire(const struct room *room, const char *event,
 		 struct connect_event *ce)
 {
+	log_trace(room->c->rule->name, ce->callid,
+		  "%s: %s in %s, %u participants%s", event,
+		  ce->user ? ce->user : "-", ce->conference,
+		  ce->participants, ce->on ? ", on" : "");
 	event_fire(server_events(service_server(room->c->svc)),
 		   &(struct event){.name = event, .callid = ce->callid,
 				   .data = ce,

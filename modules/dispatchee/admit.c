@@ -175,6 +175,9 @@ bool admit_handler(const struct event *ev, void *arg)
 	}
 
 	join->admitted = true;
+	log_trace("dispatchee", join->callid, "%s is let in to %s by %s",
+		  join->user, join->conference, str_isset(join->ticket)
+		  ? "its ticket" : "the will-call list");
 
 	return false;
 }

@@ -148,6 +148,9 @@ static void reserve_handler(const char *subject, const uint8_t *buf,
 		log_event(LOG_WARN, "dispatchee", NULL,
 			  "%s: message is not understood", subject);
 
+	log_trace("dispatchee", NULL, "asked for places: verdict %d, %u "
+		  "granted, %u left", g.verdict, g.granted, g.unused);
+
 	err = wire_granted_encode(resp, sizeof(resp), &n, &g);
 	if (err || !reply)
 		mem_deref(reply);

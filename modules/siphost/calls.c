@@ -39,6 +39,11 @@ static bool fire_event(struct peer *p, const char *name,
 	ce->client = p->client;
 	ce->callid = client_join(p->client)->callid;
 
+	log_trace("siphost", ce->callid, "%s of %s in %s: %u %s", name,
+		  client_join(p->client)->user,
+		  client_join(p->client)->conference, ce->cause,
+		  ce->reason ? ce->reason : "");
+
 	return fire(p->sh, &(struct event){.name = name,
 					   .callid = ce->callid, .data = ce,
 					   .detail = details_event});
@@ -120,6 +125,9 @@ static void join_fire(struct peer *p, const char *name, bool told)
 
 	/* whoever answers may end the client, and with it the peer */
 	mem_ref(p);
+
+	log_trace("siphost", join.callid, "%s of %s to %s", name, join.user,
+		  join.conference);
 
 	if (!told)
 		(void)fire(p->sh, &ev);
@@ -286,25 +294,6 @@ static void text_out_handle(struct siphost *sh, struct sipcall *call,
 		(void)sipcall_accept(call, NULL, 0);
 	else
 		(void)sipcall_reject(call, 404, NULL);
-}
-
-
-static void trace_handle(const struct sipcall_event *ev)
-{
-	const char *p = ev->body;
-	const char *way = ev->sent ? ">" : "<";
-
-	/* a log record is one line */
-	while (p && *p) {
-		size_t n = strcspn(p, "\r\n");
-
-		log_trace("siphost", ev->callid, "%s %.*s", way, (int)n, p);
-		p += n;
-		if (p[0] == '\r' && p[1] == '\n')
-			++p;
-		if (*p)
-			++p;
-	}
 }
 
 

@@ -95,6 +95,12 @@ int  lights_start(struct siphost *sh);
 void lights_stop(struct siphost *sh);
 bool lights_passed(struct siphost *sh, const char *callid, bool *admitted);
 
+/* trace.c */
+struct command_req;
+void trace_command(struct command_req *req, const struct odict *args,
+		   void *arg);
+void trace_handle(const struct sipcall_event *ev);
+
 /* calls.c */
 void calls_end(struct siphost *sh);
 void calls_handle(struct sipcall *call, const struct sipcall_event *ev,

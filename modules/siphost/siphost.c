@@ -25,44 +25,6 @@ enum {
 };
 
 
-static void trace_cmd_h(struct command_req *req, const struct odict *args,
-			void *arg)
-{
-	struct siphost *sh = arg;
-	const struct odict_entry *on = odict_lookup(args, "on");
-	const char *what = odict_string(args, "callid");
-	bool yes = true;
-	int err;
-
-	if (!what)
-		what = odict_string(args, "user");
-
-	if (!str_isset(what)) {
-		command_fail(req, EINVAL, "callid or user: missing");
-		return;
-	}
-
-	if (on && on->type == ODICT_BOOL)
-		yes = on->u.boolean;
-	else if (on && on->type == ODICT_STRING)
-		yes = !str_casecmp(on->u.str, "yes") ||
-			!str_casecmp(on->u.str, "true") ||
-			!str_casecmp(on->u.str, "on");
-
-	err = sh->stack ? sipstack_trace(sh->stack, what, yes) : ENOTCONN;
-	if (err) {
-		command_fail(req, err, "sip.trace: %m", err);
-		return;
-	}
-
-	/* a trace that nobody hears would be a riddle */
-	if (yes)
-		log_trace_set("siphost", true);
-
-	command_ok(req, NULL);
-}
-
-
 static void goodbye_h(void *arg)
 {
 	peers_bye(arg, 503, "Server Stops");
@@ -173,7 +135,7 @@ static int init(struct service *svc)
 		err = command_add(&sh->trace, server_commands(srv),
 				  "sip.trace", COMMAND_CHANGE,
 				  "trace a call: callid or user, on",
-				  trace_cmd_h, sh);
+				  trace_command, sh);
 	if (!err)
 		err = metrics_init(sh);
 
@@ -186,6 +148,25 @@ static int init(struct service *svc)
 	service_api_set(svc, &sh->api);
 
 	return 0;
+}
+
+
+static void cannot_listen(const struct sipstack_conf *conf, int err)
+{
+	char buf[256] = "";
+	size_t n = 0;
+
+	for (unsigned i = 0; i < conf->laddrc; i++) {
+		const int len = re_snprintf(buf + n, sizeof(buf) - n, "%s%J",
+					    i ? ", " : "", &conf->laddrv[i]);
+
+		if (len < 0)
+			break;
+		n += (size_t)len;
+	}
+
+	log_event(LOG_ERROR, "siphost", NULL, "cannot listen on %s: %s", buf,
+		  strerror(err));
 }
 
 
@@ -209,8 +190,7 @@ static int start(struct service *svc)
 	err = sipstack_alloc(&sh->stack, &conf, calls_handle, sh);
 	if (err) {
 		lights_stop(sh);
-		log_event(LOG_ERROR, "siphost", NULL, "cannot listen: %s",
-			  strerror(err));
+		cannot_listen(&conf, err);
 		return err;
 	}
 

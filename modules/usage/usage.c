@@ -19,6 +19,7 @@
  */
 #include <string.h>
 #include <re.h>
+#include "server/log.h"
 #include "server/offers.h"
 #include "server/server.h"
 #include "server/service.h"
@@ -182,6 +183,10 @@ static void leg_push(struct usage *u, const struct event *ev,
 	leg.what = what;
 	str_ncpy(leg.leg, l->leg, sizeof leg.leg);
 	str_ncpy(leg.cause, cause_name(ev->data), sizeof leg.cause);
+	log_trace("usage", ev->callid, "record of %s in %s %s%s", leg.from,
+		  leg.conference, what == USAGE_JOIN ? "begins" :
+		  what == USAGE_LEAVE ? "ends: " : "goes elsewhere",
+		  what == USAGE_LEAVE ? leg.cause : "");
 	(void)usage_store_push(u->store, &leg);
 }
 

@@ -143,9 +143,10 @@ static const char *more_help(const char *name)
 		{"set", "Also KEY=VALUE. What can only change with a "
 		 "restart says so."},
 		{"trace", "  trace SERVICE on|off         trace events of "
-		 "a service into the log\n"
-		 "  trace sip CALL-ID|USER on|off  SIP messages of one "
-		 "call into the log"},
+		 "a service, or of all: '*'\n"
+		 "  trace sip CALL-ID|USER on|off  SIP messages of a "
+		 "call, or of a user's calls\n"
+		 "They go to DIR/trace.log: junctor log --trace."},
 		{"log", "  -n N          begin with the last N lines "
 		 "(default 20)\n"
 		 "  --no-follow   do not wait for more\n"

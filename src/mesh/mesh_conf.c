@@ -80,6 +80,7 @@ static void conf_destructor(void *arg)
 	struct mesh_conf *conf = arg;
 
 	if (conf->conf && conf->leave) {
+		mesh_conf_trace(conf, "ends");
 		--conf->w->confs;
 		conf->w->senders_need -= conf->senders;
 		worker_post(conf->w, &conf->leave->msg);
@@ -187,6 +188,7 @@ int mesh_conf_alloc(struct mesh_conf **cp, struct mesh *mesh,
 	conf->leave->msg.done_h = conf_removed;
 	++conf->w->confs;
 	worker_post(conf->w, &add->msg);
+	mesh_conf_trace(conf, "begins");
 
  out:
 	if (err)
@@ -312,6 +314,7 @@ int mesh_conf_rate(struct mesh_conf *conf)
 	ord->value = (int)rate;
 	conf->rate = rate;
 	worker_post(conf->w, &ord->msg);
+	mesh_conf_trace(conf, "has another rate");
 
 	return 0;
 }

@@ -56,6 +56,7 @@ static void part_destructor(void *arg)
 
 	list_unlink(&part->rule_le);
 	if (part->le.list) {
+		mesh_part_trace(part, "goes");
 		if (part->link)
 			list_unlink(&part->le);
 		else
@@ -372,6 +373,7 @@ int mesh_part_make(struct mesh_part **pp, struct mesh_conf *conf,
 		mem_deref(part);
 	}
 	else {
+		mesh_part_trace(part, "comes");
 		*pp = part;
 	}
 
@@ -436,6 +438,7 @@ int mesh_part_change(struct mesh_part *part, const struct mesh_media *media)
 	laddr_set(part);
 	worker_post(part->conf->w, &ord->msg);
 	(void)mesh_conf_rate(part->conf);
+	mesh_part_trace(part, "is changed");
 
  out:
 	if (err)

@@ -86,5 +86,7 @@ int  mesh_rules_know(struct mesh_part *part);
 void mesh_conf_rate_count(struct mesh_conf *conf,
 			  const struct mesh_format *fmt, int by);
 int  mesh_conf_rate(struct mesh_conf *conf);
+void mesh_part_trace(const struct mesh_part *part, const char *what);
+void mesh_conf_trace(const struct mesh_conf *conf, const char *what);
 
 #endif

@@ -8,6 +8,7 @@
 #include "server/settings.h"
 #include "server/command.h"
 #include "server/config.h"
+#include "server/service.h"
 #include "server/builtin.h"
 
 
@@ -303,6 +304,11 @@ void builtin_trace(struct command_req *req, const struct odict *args,
 
 	if (!config_setting(server_config(b->srv), "trace.services")) {
 		command_fail(req, ENOENT, "tracelog is not a service here");
+		return;
+	}
+
+	if (on && strcmp(service, "*") && !service_find(b->srv, service)) {
+		command_fail(req, ENOENT, "%s: no such service", service);
 		return;
 	}
 

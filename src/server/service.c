@@ -206,6 +206,7 @@ int service_start(struct service *svc)
 
 	svc->state = SERVICE_RUNNING;
 	log_event(LOG_DEBUG, "server", NULL, "%s runs", svc->exp->name);
+	log_trace(svc->exp->name, NULL, "started");
 
 	return 0;
 }
@@ -240,6 +241,7 @@ int service_stop(struct service *svc)
 		svc->exp->stop(svc);
 
 	log_event(LOG_DEBUG, "server", NULL, "%s stopped", svc->exp->name);
+	log_trace(svc->exp->name, NULL, "stopped");
 
 	return 0;
 }
@@ -272,6 +274,7 @@ int service_pause(struct service *svc)
 
 	svc->state = SERVICE_PAUSED;
 	log_event(LOG_NOTICE, "server", NULL, "%s paused", svc->exp->name);
+	log_trace(svc->exp->name, NULL, "paused");
 
 	return 0;
 }
@@ -303,6 +306,7 @@ int service_resume(struct service *svc)
 
 	svc->state = SERVICE_RUNNING;
 	log_event(LOG_NOTICE, "server", NULL, "%s resumed", svc->exp->name);
+	log_trace(svc->exp->name, NULL, "resumed");
 
 	return 0;
 }

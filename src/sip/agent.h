@@ -12,6 +12,8 @@
 struct agent;
 struct redirect;
 
+enum { AGENT_TRACE_MAX = 64 };         /* calls and users                   */
+
 enum agent_method {
 	METHOD_INVITE, METHOD_ACK, METHOD_BYE, METHOD_CANCEL,
 	METHOD_OPTIONS, METHOD_UPDATE, METHOD_INFO, METHOD_MESSAGE,

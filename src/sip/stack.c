@@ -28,12 +28,43 @@ static bool call_end_h(struct le *le, void *arg)
 }
 
 
+/* Asked for twice it is still one; what nobody asked for cannot end. */
+static int trace_note(struct sipstack *st, const char *what, bool on)
+{
+	unsigned i = 0;
+	int err;
+
+	while (i < st->tracec) {
+		if (!what || !strcmp(st->tracev[i], what)) {
+			if (on)
+				return 0;
+			mem_deref(st->tracev[i]);
+			st->tracev[i] = st->tracev[--st->tracec];
+		}
+		else
+			++i;
+	}
+
+	if (!on)
+		return 0;
+	if (st->tracec >= AGENT_TRACE_MAX)
+		return EOVERFLOW;
+
+	err = str_dup(&st->tracev[st->tracec], what);
+	if (!err)
+		++st->tracec;
+
+	return err;
+}
+
+
 static void destructor(void *arg)
 {
 	struct sipstack *st = arg;
 
 	for (unsigned i = 0; i < st->agentc; i++)
 		st->agentv[i] = agent_free(st->agentv[i]);
+	(void)trace_note(st, NULL, false);
 
 	(void)hash_apply(st->calls.idh, call_end_h, NULL);
 	mem_deref(st->calls.idh);
@@ -290,16 +321,20 @@ int sipstack_refuse(struct sipstack *st, uint16_t scode)
  * @param what Call-ID, user or user@host; NULL: forget all, with `on` false
  * @param on   Start or stop
  *
- * @return 0 or errno
+ * @return 0; EOVERFLOW if so many are traced already; or errno
  */
 int sipstack_trace(struct sipstack *st, const char *what, bool on)
 {
-	if (!st)
+	int err;
+
+	if (!st || (on && !what))
 		return EINVAL;
 
+	err = trace_note(st, what, on);
+	if (err)
+		return err;
+
 	/* the fast path has no time to look for it */
-	st->tracec = on ? st->tracec + 1 :
-		what && st->tracec ? st->tracec - 1 : 0;
 	redirect_hold(st->sh.redirect, REDIRECT_HOLD_TRACING, st->tracec > 0);
 
 	return tell_all(st, WIRE_TRACE_MATCH, 0, what, on);

@@ -17,7 +17,8 @@ struct sipstack {
 	struct replace rep;
 	struct sa laddrv[SIPSTACK_LISTEN_MAX];
 	unsigned laddrc;
-	unsigned tracec;               /* calls or users to be traced       */
+	char *tracev[AGENT_TRACE_MAX]; /* calls or users to be traced    */
+	unsigned tracec;
 	sipcall_h *h;
 	void *arg;
 };

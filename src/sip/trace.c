@@ -5,8 +5,6 @@
 #include <string.h>
 #include "sip/leg.h"
 
-enum { MATCH_MAX = 64 };
-
 struct trace_match {
 	char *what;                    /* Call-ID or user                   */
 };
@@ -46,7 +44,7 @@ void trace_match_set(struct agent *ag, const char *what, bool on)
 			lg->trace = on;
 	}
 
-	if (!what || !on || ag->tracec >= MATCH_MAX)
+	if (!what || !on || ag->tracec >= AGENT_TRACE_MAX)
 		return;
 
 	tracev = realloc(ag->tracev, (ag->tracec + 1) * sizeof(*tracev));

@@ -6,12 +6,14 @@
  * with a loop of their own.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <check.h>
 #include <re.h>
 #include "server/command.h"
 #include "server/event.h"
+#include "server/log.h"
 #include "server/metrics.h"
 #include "server/server.h"
 #include "server/service.h"
@@ -887,8 +889,23 @@ START_TEST(siphost_stopping)
 END_TEST
 
 
+static void sip_traced(const struct log_record *rec, void *arg)
+{
+	atomic_uint *byes = arg;
+
+	if (!strcmp(rec->service, "sip") && rec->callid &&
+	    !strncmp(rec->text, "> BYE ", 6))
+		atomic_fetch_add(byes, 1);
+}
+
+
+/* Pauses, then somebody follows alice, whose call is up already. */
 static void pausing(struct phone *p)
 {
+	struct log_sink *sink;
+	atomic_uint byes = 0;
+
+	ck_assert(!log_sink_add(&sink, LOG_KIND_TRACE, sip_traced, &byes));
 	ask(ASK_PAUSE);
 	phone_send(p, "INVITE", NULL, phone_sdp);
 	ck_assert_uint_eq(phone_status(p), 503);
@@ -909,9 +926,15 @@ static void pausing(struct phone *p)
 
 	ask(ASK_TRACE);
 	ck_assert_str_eq(t.result, "0 ");
-	ask(ASK_STOP);
+	ask(ASK_BYE);
 	ck_assert(phone_request(p, "BYE"));
 	phone_answer(p, 200, NULL, NULL);
+	for (unsigned i = 0; !atomic_load(&byes) && i < 3000; i++)
+		sys_msleep(10);
+	ck_assert_uint_eq(atomic_load(&byes), 1);
+	mem_deref(sink);
+
+	ask(ASK_STOP);
 }
 
 

@@ -1,6 +1,7 @@
 /**
  * @file test_call.c  Calls: joins, goodbyes and what comes in between
  */
+#include <errno.h>
 #include <string.h>
 #include <check.h>
 #include <re.h>
@@ -651,6 +652,20 @@ START_TEST(call_traced)
 	ck_assert_ptr_nonnull(strstr(fx.trace, "SIP/2.0 200 OK\r\n"));
 	ck_assert_ptr_nonnull(strstr(fx.trace, "ACK sip:room@"));
 	ck_assert_ptr_nonnull(strstr(fx.trace, "m=audio 20000"));
+
+	/* asked for twice it is one, and there may be so many of them */
+	ck_assert(!sipstack_trace(fx.st, p.callid, true));
+	for (unsigned i = 1; i < 64; i++) {
+		char who[16];
+
+		(void)re_snprintf(who, sizeof(who), "user%u", i);
+		ck_assert(!sipstack_trace(fx.st, who, true));
+	}
+	ck_assert_int_eq(sipstack_trace(fx.st, "user64", true), EOVERFLOW);
+	ck_assert(!sipstack_trace(fx.st, "nobody", false));
+	ck_assert_int_eq(sipstack_trace(fx.st, "user64", true), EOVERFLOW);
+	ck_assert(!sipstack_trace(fx.st, "user1", false));
+	ck_assert(!sipstack_trace(fx.st, "user64", true));
 
 	fx.trace[0] = '\0';
 	ck_assert(!sipcall_trace(fx.call, false));
