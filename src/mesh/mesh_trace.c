@@ -19,6 +19,7 @@
 #include "mesh/sorter.h"
 #include "mesh/filter.h"
 #include "mesh/sender.h"
+#include "mesh/effort.h"
 #include "mesh/meter.h"
 #include "mesh/worker.h"
 #include "mesh/mesh_priv.h"
