@@ -21,6 +21,7 @@
 #include "mesh/sender.h"
 #include "mesh/effort.h"
 #include "mesh/meter.h"
+#include "mesh/effort.h"
 #include "mesh/worker.h"
 #include "mesh/mesh_priv.h"
 
