@@ -237,7 +237,7 @@ void report_now(struct dispatchee *d)
 				       "capacity.heartbeat");
 
 	announce(d, 3 * ms);
-	tmr_start(&d->heartbeat, ms, heartbeat_handler, d);
+	tmr_start(&d->heartbeat, bus_turn(ms), heartbeat_handler, d);
 }
 
 

@@ -338,7 +338,7 @@ static void announce_handler(void *arg)
 
 
 /**
- * Write our record, now and every lease
+ * Write our record, now and every lease at least
  *
  * @param hb Heartbeat
  */
@@ -350,7 +350,7 @@ void nodes_announce(struct heartbeat *hb)
 	echo_measure(hb);
 
 	(void)room_make(hb);
-	tmr_start(&hb->announce, hb->lease, announce_handler, hb);
+	tmr_start(&hb->announce, bus_turn(hb->lease), announce_handler, hb);
 }
 
 

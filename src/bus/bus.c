@@ -29,6 +29,21 @@ static bool key_valid(const char *bucket, const char *key)
 
 
 /**
+ * When something that is sent again and again has its next turn. All that has
+ * the same interval has it at the same moment, in all processes of a machine:
+ * to wake everybody up costs more than what is sent.
+ *
+ * @param interval Between two turns [ms]
+ *
+ * @return Time until then, 1..interval [ms]
+ */
+uint32_t bus_turn(uint32_t interval)
+{
+	return interval ? interval - (uint32_t)(tmr_jiffies() % interval) : 1;
+}
+
+
+/**
  * Tell everybody who listens to a subject
  *
  * @param bus     Bus

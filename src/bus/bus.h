@@ -92,6 +92,7 @@ struct bus *bus_space_up(struct bus *bus);
 enum bus_state bus_state(const struct bus *bus);
 int  bus_state_listen(struct bus_listener **lp, struct bus *bus,
 		      bus_state_h *h, void *arg);
+uint32_t bus_turn(uint32_t interval);
 void bus_stats_get(const struct bus *bus, struct bus_stats *stats);
 int  bus_publish(struct bus *bus, const char *subject,
 		 const uint8_t *buf, size_t len);
