@@ -6,7 +6,8 @@
  *   server.KEY.ping -->
  *   both answered, or the time limit has passed: that is the outcome
  *
- * Any final response will do: a server that says 503 is there.
+ * Any final response will do: a server that says 503 is there. Over the bus we
+ * do not ask ourselves: what we found out could not be told without it.
  */
 #include <string.h>
 #include <time.h>
@@ -93,7 +94,7 @@ static void done(struct target *t)
 	t->token[0] = '\0';
 	++r->probes;
 
-	t->well = sip_ok && t->bus_state == ANSWERED;
+	t->well = sip_ok && t->bus_state != SILENT;
 	if (t->well) {
 		t->failures = 0;
 	}
@@ -167,6 +168,11 @@ static void ping_send(struct target *t)
 {
 	char subject[NAME_KEY_MAX + 32], key[NAME_KEY_MAX];
 	int err;
+
+	if (!strcmp(t->name, server_name(t->r->srv))) {
+		t->bus_state = NOT_ASKED;
+		return;
+	}
 
 	err = name_key(key, sizeof(key), t->name, strlen(t->name));
 	if (!err) {

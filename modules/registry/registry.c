@@ -22,7 +22,10 @@
 #include "registry/reg.h"
 
 
-enum { TICK_MS = 100 };            /* between two looks at who is due       */
+enum {
+	TICK_MS = 100,             /* between two looks at who is due       */
+	SLOTS   = 4,               /* of an interval, with some servers each */
+};
 
 static const struct setting settings[] = {
 	{"registry.listen", SETTING_SA, NULL, 0, 0, NULL, 0,
@@ -90,6 +93,16 @@ static void node_take(const struct node_info *ni, void *arg)
 }
 
 
+/* Not all at once; but those who share a slot are asked at the same moment */
+static uint64_t due_next(const struct registry *r, uint64_t due, uint64_t now)
+{
+	const uint32_t slot = r->interval / SLOTS;
+
+	return now - now % slot + (due ? r->interval
+				   : slot * (1 + rand_u32() % SLOTS));
+}
+
+
 static void tick_handler(void *arg)
 {
 	struct registry *r = arg;
@@ -111,13 +124,11 @@ static void tick_handler(void *arg)
 		    now < t->due)
 			continue;
 
-		/* the first ones at different times, for the rest follows */
-		t->due = now + (t->due ? r->interval
-				: rand_u32() % r->interval + 1);
+		t->due = due_next(r, t->due, now);
 		(void)probe_start(t, NULL);
 	}
 
-	tmr_start(&r->tick, TICK_MS, tick_handler, r);
+	tmr_start(&r->tick, bus_turn(TICK_MS), tick_handler, r);
 }
 
 
@@ -225,7 +236,7 @@ static int registry_start(struct service *svc)
 	if (err)
 		registry_stop(svc);
 	else
-		tmr_start(&r->tick, TICK_MS, tick_handler, r);
+		tmr_start(&r->tick, bus_turn(TICK_MS), tick_handler, r);
 
 	return err;
 }

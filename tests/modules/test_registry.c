@@ -456,6 +456,13 @@ START_TEST(test_commands)
 	t = ask("registry.probe", "r2");
 	has(t, "\"well\":true");
 	has(t, "\"sip\":\"not asked\"");
+	has(t, "\"bus\":\"answers after ");
+
+	/* and we ourselves not even that */
+	t = ask("registry.probe", "r1");
+	has(t, "\"well\":true");
+	has(t, "\"sip\":\"not asked\"");
+	has(t, "\"bus\":\"not asked\"");
 
 	sip.mode = SIP_SILENT;
 	farm_nap(300);
