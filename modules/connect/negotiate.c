@@ -15,20 +15,16 @@
 
 
 struct known {
-	const char *name;
+	const struct sdp_codec *sdp;
 	enum mesh_codec codec;
-	uint32_t srate;          /* in rtpmap [Hz]                          */
 	uint32_t rate;           /* of the sound [Hz]                       */
-	uint8_t ch;              /* in rtpmap                               */
-	uint8_t pt;              /* static, or what we offer                */
-	const char *fmtp;        /* what we say about what we can receive   */
 };
 
-static const struct known knownv[] = {
-	{"opus", MESH_OPUS, 48000, 48000, 2, 96, "useinbandfec=1"},
-	{"G722", MESH_G722, 8000,  16000, 1, 9,  ""},
-	{"PCMU", MESH_PCMU, 8000,  8000,  1, 0,  ""},
-	{"PCMA", MESH_PCMA, 8000,  8000,  1, 8,  ""},
+static const struct known knownv[SDP_SPOKEN_NUM] = {
+	[SDP_OPUS] = {&sdp_spokenv[SDP_OPUS], MESH_OPUS, 48000},
+	[SDP_G722] = {&sdp_spokenv[SDP_G722], MESH_G722, 16000},
+	[SDP_PCMU] = {&sdp_spokenv[SDP_PCMU], MESH_PCMU, 8000},
+	[SDP_PCMA] = {&sdp_spokenv[SDP_PCMA], MESH_PCMA, 8000},
 };
 
 enum { TELEV_PT = 101 };
@@ -36,14 +32,9 @@ enum { TELEV_PT = 101 };
 
 static const struct known *known_find(const struct sdp_codec *c)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(knownv); i++) {
-		const struct known *k = &knownv[i];
+	const struct sdp_codec *sdp = sdp_codec_spoken(c);
 
-		if (!str_casecmp(c->name, k->name) && c->srate == k->srate)
-			return k;
-	}
-
-	return NULL;
+	return sdp ? &knownv[sdp - sdp_spokenv] : NULL;
 }
 
 
@@ -150,6 +141,13 @@ static void codec_add(struct media_desc *md, const char *name, uint8_t pt,
 }
 
 
+static void known_add(struct media_desc *md, const struct known *k, uint8_t pt)
+{
+	codec_add(md, k->sdp->name, pt, k->sdp->srate, k->sdp->ch,
+		  k->sdp->fmtp);
+}
+
+
 static void televents(struct mesh_media *media, struct media_desc *answer,
 		      const struct media_desc *offer, uint32_t srate)
 {
@@ -199,7 +197,7 @@ int negotiate_media(struct mesh_media *media, struct media_desc *answer,
 
 		c = &offer->codecv[i];
 		k = known_find(c);
-		if (k && list_has(allowed, k->name))
+		if (k && list_has(allowed, k->sdp->name))
 			break;
 		k = NULL;
 	}
@@ -219,18 +217,18 @@ int negotiate_media(struct mesh_media *media, struct media_desc *answer,
 	media->rtcp_mux = offer->rtcp_mux;
 	media->send = (offer->dir & SDP_RECVONLY) && !offer->hold_addr;
 	media->recv = offer->dir & SDP_SENDONLY;
-	str_ncpy(codec, k->name, sz);
+	str_ncpy(codec, k->sdp->name, sz);
 
 	if (answer) {
 		answer->codecc = 0;
-		codec_add(answer, k->name, c->pt, k->srate, k->ch, k->fmtp);
+		known_add(answer, k, c->pt);
 		answer->ptime = media->ptime;
 		answer->rtcp_mux  = offer->rtcp_mux;
 		answer->ext_level = offer->ext_level;
 		answer->ext_mixer = offer->ext_mixer;
 	}
 
-	televents(media, answer, offer, k->srate);
+	televents(media, answer, offer, k->sdp->srate);
 
 	return 0;
 }
@@ -266,10 +264,10 @@ int negotiate_offer(struct mesh_media *media, struct media_desc *offer,
 	for (size_t i = 0; i < ARRAY_SIZE(knownv); i++) {
 		const struct known *k = &knownv[i];
 
-		if (!list_has(allowed, k->name))
+		if (!list_has(allowed, k->sdp->name))
 			continue;
 
-		codec_add(offer, k->name, k->pt, k->srate, k->ch, k->fmtp);
+		known_add(offer, k, k->sdp->pt);
 		format_set(&media->rxv[media->rxc++], k,
 			   &offer->codecv[offer->codecc - 1]);
 	}
@@ -316,7 +314,7 @@ int negotiate_again(struct media_desc *offer, const struct mesh_media *media,
 		return EINVAL;
 
 	k = known_codec(media->tx.codec);
-	if (!k || !list_has(allowed, k->name))
+	if (!k || !list_has(allowed, k->sdp->name))
 		return ENOENT;
 
 	offer->media     = MEDIA_AUDIO;
@@ -327,7 +325,7 @@ int negotiate_again(struct media_desc *offer, const struct mesh_media *media,
 	offer->ext_level = media->ext_level;
 	offer->ext_mixer = media->ext_mixer;
 
-	codec_add(offer, k->name, media->tx.pt, k->srate, k->ch, k->fmtp);
+	known_add(offer, k, media->tx.pt);
 
 	if (media->telev_rx)
 		codec_add(offer, "telephone-event", media->telev_rx,
@@ -348,7 +346,7 @@ const char *negotiate_name(enum mesh_codec codec)
 {
 	const struct known *k = known_codec(codec);
 
-	return k ? k->name : NULL;
+	return k ? k->sdp->name : NULL;
 }
 
 
@@ -364,7 +362,7 @@ int negotiate_codec(enum mesh_codec *codec, const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(knownv); i++) {
 
-		if (!str_casecmp(knownv[i].name, name)) {
+		if (!str_casecmp(knownv[i].sdp->name, name)) {
 			*codec = knownv[i].codec;
 			return 0;
 		}

@@ -14,6 +14,35 @@ static enum sdp_dir dir_mirror(enum sdp_dir dir)
 }
 
 
+const struct sdp_codec sdp_spokenv[SDP_SPOKEN_NUM] = {
+	[SDP_OPUS] = {"opus", 96, 48000, 2, "useinbandfec=1"},
+	[SDP_G722] = {"G722", 9, 8000, 1, ""},
+	[SDP_PCMU] = {"PCMU", 0, 8000, 1, ""},
+	[SDP_PCMA] = {"PCMA", 8, 8000, 1, ""},
+};
+
+
+/**
+ * Which of the codecs that a media server may speak is this one?
+ *
+ * @param c Codec, as somebody offers it
+ *
+ * @return One of sdp_spokenv, or NULL
+ */
+const struct sdp_codec *sdp_codec_spoken(const struct sdp_codec *c)
+{
+	size_t i;
+
+	for (i=0; c && i<ARRAY_SIZE(sdp_spokenv); i++) {
+		if (!str_casecmp(c->name, sdp_spokenv[i].name) &&
+		    c->srate == sdp_spokenv[i].srate)
+			return &sdp_spokenv[i];
+	}
+
+	return NULL;
+}
+
+
 /**
  * Find a codec
  *

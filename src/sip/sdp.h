@@ -22,6 +22,19 @@ struct sdp_codec {
 	char fmtp[160];
 };
 
+/* Codecs that a media server may speak */
+enum sdp_spoken {
+	SDP_OPUS,
+	SDP_G722,
+	SDP_PCMU,
+	SDP_PCMA,
+	SDP_SPOKEN_NUM,
+};
+
+/* As we offer them: with the payload type of RFC 3551 or one of ours, and what
+ * we say about what we can receive */
+extern const struct sdp_codec sdp_spokenv[SDP_SPOKEN_NUM];
+
 /* One description: its audio, and how many other media stood where, so that
  * an answer has a line for each of them. */
 struct media_desc {
@@ -48,6 +61,7 @@ int sdp_desc_decode(struct media_desc *md, const uint8_t *buf, size_t len);
 int sdp_desc_encode(struct mbuf *mb, const struct media_desc *md);
 int sdp_answer_init(struct media_desc *answer, const struct media_desc *offer,
 		    const struct sa *laddr, uint64_t sess_id);
+const struct sdp_codec *sdp_codec_spoken(const struct sdp_codec *c);
 const struct sdp_codec *sdp_codec_find(const struct media_desc *md,
 				       const char *name, uint32_t srate);
 

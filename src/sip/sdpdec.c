@@ -174,14 +174,11 @@ static unsigned media_bit(const struct pl *media)
 /* Is there any codec in the audio so far that a media server may speak? */
 static bool audio_spoken(const struct sdp_parser *p)
 {
-	static const char *const namev[] = { "opus", "G722", "PCMU", "PCMA" };
-	unsigned i, k;
+	unsigned i;
 
 	for (i=0; i<p->fmtc; i++) {
-		for (k=0; k<ARRAY_SIZE(namev); k++) {
-			if (!str_casecmp(p->fmtv[i].name, namev[k]))
-				return true;
-		}
+		if (sdp_codec_spoken(&p->fmtv[i]))
+			return true;
 	}
 
 	return false;
