@@ -21,7 +21,6 @@
 #include "mesh/sender.h"
 #include "mesh/effort.h"
 #include "mesh/meter.h"
-#include "mesh/effort.h"
 #include "mesh/worker.h"
 #include "mesh/mesh_priv.h"
 
