@@ -130,7 +130,7 @@ static struct room *room_arg(struct connect *c, struct command_req *req,
 
 	room = room_find(c, name);
 	if (!room)
-		command_fail(req, ENOENT, "conference: no %s here", name);
+		command_fail(req, ENOENT, "no conference %s here", name);
 
 	return room;
 }
@@ -317,7 +317,7 @@ static void member_cmd(struct command_req *req, const struct odict *args,
 	else if (room_parted(room))
 		answer_parted(req, room);
 	else
-		command_fail(req, ENOENT, "user: nobody of that name there");
+		command_fail(req, ENOENT, "nobody of that name there");
 
  out:
 	mem_deref(room);

@@ -199,6 +199,14 @@ static void missing(struct remote *r, struct httpd_req *req,
 	mem_deref(args);
 }
 
+/* Without us nobody could start us again. */
+static bool ends_us(const char *name, const struct odict *args)
+{
+	const char *service = odict_string(args, "service");
+
+	return !strcmp(name, "stop") && service && !strcmp(service, "remote");
+}
+
 static void command_request(struct remote *r, struct httpd_req *req,
 			    const struct http_msg *msg, const char *name,
 			    bool post)
@@ -221,6 +229,12 @@ static void command_request(struct remote *r, struct httpd_req *req,
 	err = args_get(&args, msg, post);
 	if (err) {
 		api_fail(req, err, "%s", args_reason(err, post));
+		return;
+	}
+
+	if (ends_us(name, args)) {
+		api_fail(req, EBUSY, "remote: nobody could start it again");
+		mem_deref(args);
 		return;
 	}
 

@@ -5,7 +5,9 @@
  * of the server is a row too, whose heartbeat says until when it was alive:
  * what it left open is closed with that time by the next run.
  */
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/time.h>
 #include <sqlite3.h>
 #include <re.h>
@@ -278,13 +280,19 @@ static int sqlite_open(struct usage_db **dbp, const char *file,
 		       const char *server, uint64_t run)
 {
 	struct usage_db *d = mem_zalloc(sizeof *d, db_destructor);
-	int err;
+	int fd, err;
 
 	if (!d)
 		return ENOMEM;
 
 	d->run = (int64_t)run;
 	str_ncpy(d->server, server, sizeof d->server);
+
+	/* who called whom is for no other user of this machine; SQLite gives
+	   its other files the same rights */
+	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (fd >= 0)
+		(void)close(fd);
 
 	if (sqlite3_open(file, &d->db)) {
 		log_event(LOG_ERROR, "usage", NULL, "%s: %s", file,

@@ -88,6 +88,7 @@ static const struct {
 	{"get no.such", 1, "no such setting"},
 	{"set remote.metrics_open maybe", 1, "remote.metrics_open"},
 	{"run test.fail", 1, "test.fail: as \"asked\""},
+	{"run stop service=remote", 1, "nobody could start it again"},
 	{"log --no-follow", 1, "writes no such file (log.file)"},
 	{"--server x status", 1, "is in no farm"},
 	{"status --all", 1, "is in no farm"},
