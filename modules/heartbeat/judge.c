@@ -81,7 +81,9 @@ static void answered(struct node *n, const uint8_t *buf, size_t len)
 		if (judge_state(n) == BEATER_SILENT && !n->only_bus) {
 			n->only_bus = true;
 			log_event(LOG_WARN, "heartbeat", NULL, "no heartbeats"
-				  " of %s, but it answers on the bus",
+				  " of %s, but it answers on the bus; if that"
+				  " stays so: is UDP let through, and is its"
+				  " noc.key the same?",
 				  n->rec.name);
 		}
 		again(n, n->hb->timeout);
