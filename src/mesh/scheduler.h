@@ -47,6 +47,7 @@ struct scheduler_frame {
 	const struct mesh_format *fmt;
 	const uint8_t *p;      /* valid until the next put or tick          */
 	size_t len;
+	uint32_t rate;         /* of the frames of the last second [bit/s]  */
 	bool first;            /* of a talk spurt: set the marker bit       */
 };
 

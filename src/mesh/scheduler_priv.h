@@ -149,6 +149,7 @@ struct scheduler {
 	bool ready;                /* `next` and `expect` are valid         */
 	bool waiting;              /* the spurt's first packet has to wait  */
 	uint16_t frame_seq;        /* valid if frame_taken                  */
+	uint32_t frame_mean;       /* length of frames [bytes << 8], 0: none*/
 	bool frame_taken, pcm_taken;   /* in this tick                      */
 	bool turn_taken;           /* ... found nothing to play             */
 	bool clean;                /* ... had nothing to conceal            */

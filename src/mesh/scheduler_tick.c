@@ -18,6 +18,7 @@ enum {
 	STALL_MAX_US = 200000,  /* without a packet, the spurt has ended    */
 	LOST_US      = 2500,    /* a gap worth concealing                   */
 	BURST_US     = 100000,  /* a gap that is rather a pause             */
+	MEAN_SHIFT   = 6,       /* frames are averaged over: 1.3 s          */
 };
 
 
@@ -345,6 +346,17 @@ enum scheduler_state scheduler_tick(struct scheduler *s, uint64_t now,
 }
 
 
+/* What a stream takes on average, however long one frame of it may be */
+static void frame_note(struct scheduler *s, const struct sched_slot *slot)
+{
+	const int32_t len  = (int32_t)slot->len << 8;
+	const int32_t mean = (int32_t)s->frame_mean;
+
+	s->frame_mean = (uint32_t)(mean ? mean + (len - mean) /
+				   (1 << MEAN_SHIFT) : len);
+}
+
+
 /**
  * Get the tick's packet as it came, for a listener who hears nothing else
  *
@@ -389,6 +401,7 @@ int scheduler_frame(struct scheduler *s, struct scheduler_frame *frame)
 
 		sched_depth_played(s, slot);
 		sched_depth_look(s, 0);
+		frame_note(s, slot);
 		s->frame_seq   = slot->seq;
 		s->frame_taken = true;
 	}
@@ -396,6 +409,8 @@ int scheduler_frame(struct scheduler *s, struct scheduler_frame *frame)
 	frame->fmt   = &s->fmtv[slot->fmt];
 	frame->p     = slot->data;
 	frame->len   = slot->len;
+	frame->rate  = (uint32_t)((uint64_t)s->frame_mean * 8 * 1000000 /
+				  SCHED_TICK_US >> 8);
 	frame->first = s->first;
 	s->first     = false;
 

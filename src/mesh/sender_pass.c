@@ -78,9 +78,10 @@ static bool frame_fits(const struct sender_key *key,
 	if (key->fmt.codec != MESH_OPUS || key->fmt.cbr)
 		return false;
 
-	/* a limit is an average, RFC 7587, 6.1: half as much again is fine */
+	/* a limit is an average, RFC 7587, 6.1: single frames of VBR may be
+	   much longer, and more in a second when somebody speaks */
 	return !key->fmt.bitrate ||
-		f->len * 8 * 50 <= key->fmt.bitrate + key->fmt.bitrate / 2;
+		f->rate <= key->fmt.bitrate + key->fmt.bitrate / 4;
 }
 
 

@@ -390,6 +390,36 @@ static size_t talker_encode(const struct bed *b, OpusEncoder *enc,
 }
 
 
+/* A listener's limit is an average: one long frame is fine, a stream is not */
+START_TEST(test_pass_limit)
+{
+	static struct bed b;
+	uint8_t p[200] = {0xf8};
+
+	bed_init(&b, MESH_OPUS, 48000, 20);
+	b.key.fmt.bitrate = 24000;
+	b.mix.lone = &b.talker;
+	frame_set(&b, p, sizeof(p));
+
+	b.frame.rate = 24000;
+	ck_assert(sender_fits(&b.key, &b.mix, &b.env));
+	b.frame.rate = 30000;
+	ck_assert(sender_fits(&b.key, &b.mix, &b.env));
+	b.frame.rate = 30001;
+	ck_assert(!sender_fits(&b.key, &b.mix, &b.env));
+	b.key.fmt.bitrate = 32000;
+	ck_assert(sender_fits(&b.key, &b.mix, &b.env));
+	b.key.fmt.bitrate = 0;
+	b.frame.rate = 510000;
+	ck_assert(sender_fits(&b.key, &b.mix, &b.env));
+	b.key.fmt.cbr = true;
+	ck_assert(!sender_fits(&b.key, &b.mix, &b.env));
+
+	bed_close(&b);
+}
+END_TEST
+
+
 /*
  * Opus is passed through from silence on, not in the middle of a word; to
  * our own encoder and back it changes without a click.
@@ -624,6 +654,7 @@ static Suite *suite(void)
 	tcase_add_test(t, test_switch_heard);
 	tcase_add_test(t, test_pass_exact);
 	tcase_add_test(t, test_pass_cross);
+	tcase_add_test(t, test_pass_limit);
 	tcase_add_test(t, test_pass_opus);
 	tcase_add_loop_test(t, test_pass_fresh, 0, 2);
 	tcase_add_test(t, test_pass_lost);

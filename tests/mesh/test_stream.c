@@ -286,6 +286,7 @@ START_TEST(both_frame_and_pcm_in_one_tick)
 
 		++n;
 		ck_assert_uint_eq(160, f.len);
+		ck_assert_uint_eq(64000, f.rate);
 		ck_assert_int_eq(0, memcmp(f.p, p, 160));
 		ck_assert(f.first == (n == 1));
 		ck_assert_int_eq(0, scheduler_pcm(sim.s, out, 8000));
