@@ -12,13 +12,19 @@
  * Opus takes most of a worker's time. At complexity 0 an encode costs less
  * than half of what it does at 5, and sounds a little worse; a tick that is
  * late sounds much worse. What is given up with one step is less than what
- * lies between the two marks, so it does not come back at once.
+ * lies between the two marks, so it does not come back at once. A worker that
+ * is late and has little to do waits for others, and less effort is no help.
  */
+#include <stdint.h>
+#include <stdbool.h>
+#include <re.h>
+#include "mesh/mesh.h"
 #include "mesh/effort.h"
 
 enum {
 	MUCH   = 750,            /* load, 1000: it is heard               */
 	LITTLE = 450,
+	BUSY   = 300,            /* of 1000                               */
 	CALM   = 10,             /* [s]                                   */
 };
 
@@ -66,14 +72,16 @@ void effort_init(struct effort *e, unsigned full)
 /**
  * A second is over
  *
- * @param e    Effort; `now` holds for the next second
- * @param load Of the worker, 1000: it is heard
+ * @param e Effort; `now` holds for the next second
+ * @param l Load of the worker in this one
  */
-void effort_second(struct effort *e, unsigned load)
+void effort_second(struct effort *e, const struct mesh_worker_load *l)
 {
-	e->calm = load < LITTLE ? e->calm + 1 : 0;
+	const bool much = l->load >= MUCH && l->busy >= BUSY;
 
-	if (load >= MUCH) {
+	e->calm = l->load < LITTLE || l->busy < BUSY ? e->calm + 1 : 0;
+
+	if (much) {
 		e->now = less(e->now);
 	}
 	else if (e->calm >= CALM) {

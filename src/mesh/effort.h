@@ -4,6 +4,8 @@
 #ifndef JUNCTOR_MESH_EFFORT_H
 #define JUNCTOR_MESH_EFFORT_H
 
+struct mesh_worker_load;
+
 struct effort {
 	unsigned full;           /* Opus complexity with little to do     */
 	unsigned now;            /* 0..full                               */
@@ -11,6 +13,6 @@ struct effort {
 };
 
 void effort_init(struct effort *e, unsigned full);
-void effort_second(struct effort *e, unsigned load);
+void effort_second(struct effort *e, const struct mesh_worker_load *l);
 
 #endif

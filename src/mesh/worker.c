@@ -156,7 +156,7 @@ static void load_publish(struct worker *w)
 	struct le *le;
 
 	if (w->cfg.opus_adapt)
-		effort_second(&w->effort, w->meter.load.load);
+		effort_second(&w->effort, &w->meter.load);
 	w->meter.load.complexity = w->effort.now;
 	snap_write(&w->load, &w->meter.load, sizeof(w->meter.load));
 

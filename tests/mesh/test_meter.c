@@ -98,8 +98,10 @@ END_TEST
 static void seconds(struct effort *e, unsigned n, unsigned load,
 		    unsigned complexity)
 {
+	const struct mesh_worker_load l = {.load = load, .busy = 300};
+
 	while (n--)
-		effort_second(e, load);
+		effort_second(e, &l);
 	ck_assert_uint_eq(e->now, complexity);
 }
 
@@ -126,6 +128,11 @@ START_TEST(test_effort)
 	seconds(&e, 10, 0, 3);
 	seconds(&e, 10, 0, 5);
 	seconds(&e, 100, 0, 5);
+
+	/* late, and not because of what it does */
+	effort_second(&e, &(struct mesh_worker_load){.load = 9000,
+						     .busy = 299});
+	ck_assert_uint_eq(e.now, 5);
 
 	effort_init(&e, 4);
 	seconds(&e, 1, 800, 3);
