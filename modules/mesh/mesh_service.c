@@ -283,8 +283,11 @@ static int start(struct service *svc)
 
 	err = mesh_alloc(&ms->api.mesh, &mc);
 	if (err) {
-		log_event(LOG_ERROR, "mesh", NULL, "mesh.listen: %s",
-			  strerror(err));
+		log_event(LOG_ERROR, "mesh", NULL, "mesh.listen %s: %s",
+			  config_str(server_config(srv), "mesh.listen"),
+			  sa_is_any(&mc.laddr) ? "callers are told where their"
+			  " audio goes: name one address of this machine"
+			  : strerror(err));
 		return err;
 	}
 
