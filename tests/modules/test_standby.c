@@ -16,11 +16,6 @@
 #include "noc.h"
 
 
-#define RUN(conf, ...) do { \
-	step_h *const stepv_[] = { __VA_ARGS__ }; \
-	noc_run(conf, stepv_, ARRAY_SIZE(stepv_)); \
-} while (0)
-
 #define FAST "service standby\nstandby.lease 300\nstandby.renew 60\n" \
 	"standby.interval 20\nstandby.timeout 150\nstandby.grace 200\n" \
 	"standby.drain 300\n"

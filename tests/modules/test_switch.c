@@ -15,12 +15,6 @@
 #include "noc.h"
 
 
-#define RUN(conf, ...) do { \
-	step_h *const stepv_[] = { __VA_ARGS__ }; \
-	noc_run(conf, stepv_, ARRAY_SIZE(stepv_)); \
-} while (0)
-
-
 static const struct {
 	const char *msg;
 	int err;
