@@ -121,6 +121,8 @@ static const char *line_split(const char *p, size_t len,
 	}
 	if (!val->l)
 		return "the value is missing";
+	if (val->l == 2 && !memcmp(val->p, "\"\"", 2))
+		val->l = 0;
 
 	return NULL;
 }

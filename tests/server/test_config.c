@@ -142,6 +142,10 @@ START_TEST(test_accept)
 	ck_assert_str_eq("x: : \ny z: : \n", told.text);
 
 	mem_deref(cfg);
+
+	cfg = made("a.any\t\"\" # nothing\n");
+	ck_assert_str_eq("", config_str(cfg, "a.any"));
+	mem_deref(cfg);
 }
 END_TEST
 
@@ -197,6 +201,8 @@ static const struct {
 	 "f:1: no.such: no such setting in any of the services named\n"},
 	{"\n# x\na.num\n", "f:3: a.num: the value is missing\n"},
 	{"a.num # 7\n", "f:1: a.num: the value is missing\n"},
+	{"a.num \"\"\n", "f:1: a.num: '' is not a whole number\n"},
+	{"a.text \"\"\n", "f:1: a.text: must have 2 to 5 characters\n"},
 	{"a.num 4\n", "f:1: a.num: must be 5 to 10\n"},
 	{"a.num 11\n", "f:1: a.num: must be 5 to 10\n"},
 	{"a.num -7\n", "f:1: a.num: '-7' is not a whole number\n"},
