@@ -181,3 +181,27 @@ bool admit_handler(const struct event *ev, void *arg)
 
 	return false;
 }
+
+
+/**
+ * "client.join", after everybody else: nobody sent it here, and nobody on this
+ * server sends it on
+ *
+ * @param ev  Event
+ * @param arg Dispatchee
+ *
+ * @return True if it was rejected
+ */
+bool uninvited_handler(const struct event *ev, void *arg)
+{
+	struct dispatchee *d = arg;
+	const struct join *join = ev->data;
+
+	/* what is admitted lacks something else: a connect service */
+	if (!join || join->admitted || !str_isset(join->conference))
+		return false;
+
+	++d->countv[REFUSED_TICKET];
+
+	return refuse(d, join, 403, "Ticket is missing");
+}

@@ -364,6 +364,7 @@ static int offers_make(struct dispatchee *d)
 {
 	static const struct offer_listener listenerv[] = {
 		{"client.join", EVENT_PRIO_DISPATCHEE, admit_handler, false},
+		{"client.join", EVENT_PRIO_NORMAL, uninvited_handler, false},
 		{"connect.created", EVENT_PRIO_NORMAL, created_handler, false},
 		{"connect.joined", EVENT_PRIO_NORMAL, joined_handler, false},
 		{"connect.left", EVENT_PRIO_NORMAL, left_handler, false},

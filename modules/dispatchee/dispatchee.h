@@ -27,7 +27,7 @@ enum dispatchee_count {
 	ADMITTED_TICKET,
 	ADMITTED_WILLCALL,
 	ADMITTED_OPEN,
-	REFUSED_TICKET,            /* forged, expired, for another server   */
+	REFUSED_TICKET,            /* none, forged, expired, of another one */
 	REFUSED_FULL,
 	GRANTED,                   /* joins that a place was reserved for   */
 	NOT_GRANTED,
@@ -123,6 +123,7 @@ struct config *dispatchee_config(const struct dispatchee *d);
 
 /* admit.c */
 bool admit_handler(const struct event *ev, void *arg);
+bool uninvited_handler(const struct event *ev, void *arg);
 
 /* claim.c */
 void claim_op_end(struct conf *c, int err);

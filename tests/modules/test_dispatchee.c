@@ -121,7 +121,8 @@ static void closed_call(void)
 {
 	phone_call(0, "a", "u@h", "");
 	ck_assert(!noc.phonev[0].admitted);
-	ck_assert(!noc.phonev[0].taken);
+	phone_is(0, 403, NULL);
+	ck_assert_str_eq("Ticket is missing", noc.phonev[0].reason);
 }
 
 
