@@ -24,7 +24,7 @@ const struct setting connect_settings[] = {
 	{"connect.open", SETTING_BOOL, "no", 0, 0, NULL, SETTING_RUNTIME,
 	 "take joins that no dispatch server sent here"},
 	{"connect.codecs", SETTING_STRING, "opus,G722,PCMU,PCMA", 1, 200,
-	 NULL, SETTING_RUNTIME, "codecs that may be used"},
+	 "opus|G722|PCMU|PCMA", SETTING_RUNTIME, "codecs that may be used"},
 	{"connect.room_max", SETTING_U32, "10000", 1, 1000000, NULL,
 	 SETTING_RUNTIME, "most participants of one conference"},
 	{"connect.talkers", SETTING_U32, "0", 0, MESH_TALKERS_MAX, NULL,

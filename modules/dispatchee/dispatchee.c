@@ -36,8 +36,9 @@ enum {
 static const struct setting settings[] = {
 	{"dispatchee.open", SETTING_BOOL, "no", 0, 0, NULL, SETTING_RUNTIME,
 	 "let in who has neither ticket nor will-call entry"},
-	{"dispatchee.media", SETTING_STRING, "audio", 4, 32, NULL,
-	 SETTING_RUNTIME, "media types of this server: audio,video,text"},
+	{"dispatchee.media", SETTING_STRING, "audio", 4, 32,
+	 "audio|video|text", SETTING_RUNTIME,
+	 "media types of this server: audio,video,text"},
 	{"dispatchee.contact", SETTING_STRING, NULL, 1, 127, NULL, 0,
 	 "where clients reach this server, host:port; default: sip.listen"},
 	{"dispatchee.lease", SETTING_U32, "10000", 100, 600000, NULL,

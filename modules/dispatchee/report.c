@@ -271,12 +271,12 @@ static int media_decode(unsigned *media, const char *s)
 	unsigned set = 0;
 	size_t i;
 
-	while (str_isset(s)) {
-		const size_t n = strcspn(s, ",");
+	for (s += strspn(s, ", "); *s; s += strspn(s, ", ")) {
+		const size_t n = strcspn(s, ", ");
 
 		for (i=0; i<ARRAY_SIZE(typev); i++) {
 			if (strlen(typev[i].name) == n &&
-			    !strncmp(typev[i].name, s, n))
+			    !strncasecmp(typev[i].name, s, n))
 				break;
 		}
 		if (i == ARRAY_SIZE(typev))
@@ -284,8 +284,6 @@ static int media_decode(unsigned *media, const char *s)
 
 		set |= typev[i].bit;
 		s += n;
-		if (*s)
-			++s;
 	}
 
 	*media = set;

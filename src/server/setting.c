@@ -2,6 +2,7 @@
  * @file setting.c  One value against its declaration
  */
 #include <string.h>
+#include <strings.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <re.h>
@@ -32,6 +33,46 @@ const char *setting_type_name(enum setting_type type)
 }
 
 
+static bool choice_has(const char *choices, const char *val, size_t len,
+		       bool anycase)
+{
+	while (choices && *choices) {
+		const size_t n = strcspn(choices, "|");
+
+		if (n == len && !(anycase ? strncasecmp(choices, val, n)
+				  : memcmp(choices, val, n)))
+			return true;
+
+		choices += n;
+		if (*choices)
+			++choices;
+	}
+
+	return false;
+}
+
+
+/* Words with commas or blanks between */
+static int words_validate(const struct setting *s, const char *val,
+			  char *reason, size_t sz)
+{
+	static const char gap[] = ", ";
+	size_t n;
+
+	for (val += strspn(val, gap); *val; val += strspn(val, gap)) {
+		n = strcspn(val, gap);
+		if (!choice_has(s->choices, val, n, true)) {
+			(void)snprintf(reason, sz, "'%.*s' is none of %s",
+				       n < 64 ? (int)n : 64, val, s->choices);
+			return EINVAL;
+		}
+		val += n;
+	}
+
+	return 0;
+}
+
+
 static int string_validate(const struct setting *s, const char *val,
 			   char *reason, size_t sz)
 {
@@ -52,7 +93,7 @@ static int string_validate(const struct setting *s, const char *val,
 		return EINVAL;
 	}
 
-	return 0;
+	return s->choices ? words_validate(s, val, reason, sz) : 0;
 }
 
 
@@ -77,25 +118,6 @@ static int u32_validate(const struct setting *s, const char *val,
 	}
 
 	return 0;
-}
-
-
-static bool choice_has(const char *choices, const char *val)
-{
-	const size_t len = strlen(val);
-
-	while (choices && *choices) {
-		const size_t n = strcspn(choices, "|");
-
-		if (n == len && !memcmp(choices, val, n))
-			return true;
-
-		choices += n;
-		if (*choices)
-			++choices;
-	}
-
-	return false;
 }
 
 
@@ -162,7 +184,7 @@ int setting_validate(const struct setting *s, const char *val,
 		return EINVAL;
 
 	case SETTING_CHOICE:
-		if (choice_has(s->choices, val))
+		if (choice_has(s->choices, val, strlen(val), false))
 			return 0;
 		(void)snprintf(reason, sz, "'%.64s' is none of %s", val,
 			    s->choices);

@@ -28,7 +28,9 @@ struct setting {
 	enum setting_type type;
 	const char *def;           /* default as text, or NULL: unset       */
 	uint32_t min, max;         /* 0, 0: no limit                        */
-	const char *choices;       /* "a|b|c" for SETTING_CHOICE            */
+	const char *choices;       /* "a|b|c" for SETTING_CHOICE; of a
+				      SETTING_STRING the words that it may
+				      list, NULL: any text                  */
 	unsigned flags;
 	const char *help;          /* one line: meaning, unit in brackets   */
 };

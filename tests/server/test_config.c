@@ -14,6 +14,7 @@ enum { TOLD_MAX = 8192 };
 static const struct setting settings[] = {
 	{"a.text", SETTING_STRING, NULL, 2, 5, NULL, SETTING_RUNTIME, "t"},
 	{"a.any", SETTING_STRING, "dflt", 0, 0, NULL, 0, "t"},
+	{"a.words", SETTING_STRING, "x1", 1, 0, "x1|Y2", 0, "w"},
 	{"a.num", SETTING_U32, "7", 5, 10, NULL, SETTING_RUNTIME, "n"},
 	{"a.big", SETTING_U32, "1", 0, 0, NULL, 0, "n"},
 	{"a.bool", SETTING_BOOL, "no", 0, 0, NULL, SETTING_RUNTIME, "b"},
@@ -114,6 +115,7 @@ START_TEST(test_accept)
 		"\ta.num\t10\n"
 		"a.big 4294967295\n"
 		"a.any a#b \"c\" \xc3\xa4\n"
+		"a.words y2, x1\n"
 		"a.bool yes\n"
 		"a.pick three\n"
 		"a.list x\n"
@@ -202,6 +204,7 @@ static const struct {
 	{"\n# x\na.num\n", "f:3: a.num: the value is missing\n"},
 	{"a.num # 7\n", "f:1: a.num: the value is missing\n"},
 	{"a.num \"\"\n", "f:1: a.num: '' is not a whole number\n"},
+	{"a.words x1,y\n", "f:1: a.words: 'y' is none of x1|Y2\n"},
 	{"a.text \"\"\n", "f:1: a.text: must have 2 to 5 characters\n"},
 	{"a.num 4\n", "f:1: a.num: must be 5 to 10\n"},
 	{"a.num 11\n", "f:1: a.num: must be 5 to 10\n"},
