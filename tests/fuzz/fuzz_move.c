@@ -32,7 +32,8 @@ static void message(const struct odict *od)
 	if (back.op != msg.op || strcmp(back.conference, msg.conference) ||
 	    strcmp(back.callid, msg.callid) || strcmp(back.link, msg.link) ||
 	    back.participants != msg.participants ||
-	    back.abort != msg.abort || !back.seat != !msg.seat)
+	    back.abort != msg.abort || !back.seat != !msg.seat ||
+	    !back.texts != !msg.texts || !back.users != !msg.users)
 		abort();
 
 	mem_deref(out);
