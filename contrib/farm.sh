@@ -59,7 +59,9 @@ CONF
 }
 
 # nats_start DIR: sets $nats_pid, $nats_port. The first time the kernel chooses
-# the port; later it stays the same, if it is still free.
+# the port; later it stays the same, if it is still free. A farm on one machine
+# needs no more than one core of it for NATS, which with more of them wakes up
+# several threads for each message.
 nats_start() {
 	local dir=$1 port=-1 try ports
 	mkdir -p "$dir" || die "cannot write to $dir"
@@ -69,7 +71,8 @@ nats_start() {
 	for try in "$port" -1; do
 		rm -f "$dir"/*.ports "$dir/nats.pid"
 		nats_conf "$dir" "$try"
-		setsid "$(nats_program)" -c "$dir/nats.conf" </dev/null \
+		GOMAXPROCS=${GOMAXPROCS:-1} setsid "$(nats_program)" \
+			-c "$dir/nats.conf" </dev/null \
 			>>"$dir/nats.log" 2>&1 &
 		nats_pid=$!
 		for _ in $(seq 3000); do
