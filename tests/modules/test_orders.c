@@ -145,7 +145,7 @@ START_TEST(test_old)
 	adopt(cv[2]);
 	ck_assert_int_eq(0, api_of(0)->room_drop(api_of(0)->c, "room",
 						 "m2"));
-	order(0, "lock", NULL, ENOENT, "no room here");
+	order(0, "lock", NULL, ENOENT, "no conference room here");
 	ck_assert_uint_eq(403, caller_join(1, "room", 9, false)->rejected);
 }
 END_TEST
@@ -216,7 +216,7 @@ START_TEST(test_all)
 	hold = mem_deref(hold);
 	ck_assert_int_eq(0, api_of(0)->room_drop(api_of(0)->c, "room",
 						 "m2"));
-	order(0, "mute", "all", ENOENT, "no room here");
+	order(0, "mute", "all", ENOENT, "no conference room here");
 	order(1, "mute", "all", 0, "");
 	ck_assert_uint_eq(1, mutedv[1]);
 	order(1, "mute", "all", 0, "");
