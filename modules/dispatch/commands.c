@@ -415,7 +415,7 @@ int dispatch_metrics(struct dispatch *d)
 		 "Times that a server's participants had to be counted anew",
 		 offers_counter, &d->countv[COUNT_RECOUNTED]},
 		{METRIC_GAUGE, "junctor_dispatch_degraded", NULL,
-		 "1 while the bus is down", degraded, NULL},
+		 "1 without the bus", degraded, NULL},
 		{METRIC_GAUGE, "junctor_dispatch_waiting", NULL,
 		 "Clients that wait for a server to be found", waiting, NULL},
 		{METRIC_GAUGE, "junctor_dispatch_conferences", NULL,

@@ -84,7 +84,7 @@ static void degraded_look(struct dispatch *d)
 		return;
 
 	log_event(on ? LOG_WARN : LOG_NOTICE, "dispatch", NULL, on ?
-		  "the bus is down: new conferences are placed by the tables"
+		  "without the bus new conferences are placed by the tables"
 		  " as they are" : "the bus is back");
 	dispatch_fire(d, "dispatch.degraded", NULL, &de);
 
@@ -159,6 +159,7 @@ int dispatch_open(struct dispatch *d, const struct dispatch_params *prm)
 	err = prm->banks ? bank_open(d, prm->tables) : dispatch_follow(d);
 	if (!err && prm->bank)
 		err = head_open(d, prm);
+	d->bus_missing = !bus_stores(d->bus);
 	if (!err)
 		state_handler(bus_state(d->bus), d);
 

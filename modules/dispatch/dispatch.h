@@ -29,8 +29,9 @@ struct wire_place;
  * "dispatch.rejected": a client was turned away: user, reason, scode
  * "dispatch.conflict": a conference that was given to a server while the bus
  *                      was down is claimed by another one: server, reason
- * "dispatch.degraded": `on`: the bus is down; known conferences are answered
- *                      from the tables, new ones placed by them as they are
+ * "dispatch.degraded": `on`: the bus is down, or stores nothing; known
+ *                      conferences are answered from the tables, new ones
+ *                      placed by them as they are
  * Redirections are counted and traced: signalling threads, which make most of
  * them, fire no events. */
 struct dispatch_event {

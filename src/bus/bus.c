@@ -11,7 +11,8 @@
 struct bus_listener {
 	struct le le;
 	struct bus *bus;           /* NULL once the bus is gone             */
-	bus_state_h *h;
+	bus_state_h *h;            /* one of these                          */
+	bus_store_h *storeh;
 	void *arg;
 };
 
@@ -335,6 +336,29 @@ static void listener_destructor(void *arg)
 }
 
 
+static int listen_alloc(struct bus_listener **lp, struct bus *bus,
+			bus_state_h *h, bus_store_h *storeh, void *arg)
+{
+	struct bus_listener *l;
+
+	if (!lp || !bus || (!h && !storeh))
+		return EINVAL;
+
+	l = mem_zalloc(sizeof(*l), listener_destructor);
+	if (!l)
+		return ENOMEM;
+
+	l->bus = bus;
+	l->h   = h;
+	l->storeh = storeh;
+	l->arg = arg;
+	list_append(&bus->listenl, &l->le, l);
+	*lp = l;
+
+	return 0;
+}
+
+
 /**
  * Be told when the bus goes up or down
  *
@@ -348,22 +372,37 @@ static void listener_destructor(void *arg)
 int bus_state_listen(struct bus_listener **lp, struct bus *bus,
 		     bus_state_h *h, void *arg)
 {
-	struct bus_listener *l;
+	return listen_alloc(lp, bus, h, NULL, arg);
+}
 
-	if (!lp || !bus || !h)
-		return EINVAL;
 
-	l = mem_zalloc(sizeof(*l), listener_destructor);
-	if (!l)
-		return ENOMEM;
+/**
+ * Tell if the bus is known to store nothing at the moment, up as it may be
+ *
+ * @param bus Bus
+ *
+ * @return False if so
+ */
+bool bus_stores(const struct bus *bus)
+{
+	return bus && !bus->unstored;
+}
 
-	l->bus = bus;
-	l->h   = h;
-	l->arg = arg;
-	list_append(&bus->listenl, &l->le, l);
-	*lp = l;
 
-	return 0;
+/**
+ * Be told when the bus stores nothing any more, and when it does again
+ *
+ * @param lp  Pointer to the listener, owned by the caller; mem_deref ends it
+ * @param bus Bus
+ * @param h   Told every change from now on
+ * @param arg Handler argument
+ *
+ * @return 0 if success; EINVAL; ENOMEM
+ */
+int bus_store_listen(struct bus_listener **lp, struct bus *bus,
+		     bus_store_h *h, void *arg)
+{
+	return listen_alloc(lp, bus, NULL, h, arg);
 }
 
 
@@ -385,7 +424,34 @@ void bus_state_set(struct bus *bus, enum bus_state state)
 		const struct bus_listener *l = le->data;
 
 		bus->listen_next = le->next;
-		l->h(state, l->arg);
+		if (l->h)
+			l->h(state, l->arg);
+		le = bus->listen_next;
+	}
+}
+
+
+/**
+ * What is stored is not confirmed any more, or is again: tell everybody who
+ * listens
+ *
+ * @param bus    Bus, which its owner holds meanwhile
+ * @param stores False if not; nothing happens if that is known
+ */
+void bus_store_set(struct bus *bus, bool stores)
+{
+	struct le *le = list_head(&bus->listenl);
+
+	if (bus->unstored == !stores)
+		return;
+
+	bus->unstored = !stores;
+	while (le) {
+		const struct bus_listener *l = le->data;
+
+		bus->listen_next = le->next;
+		if (l->storeh)
+			l->storeh(stores, l->arg);
 		le = bus->listen_next;
 	}
 }

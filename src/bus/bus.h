@@ -17,7 +17,9 @@
  * kv_timeout, then fail (ENOTCONN). Watches tell nothing; when the bus is up
  * again they tell what was missed, deletions too, and then key NULL once more.
  * A key with a time to live that could not be renewed because of that gets all
- * of its time anew.
+ * of its time anew. So does one while the bus is up and nothing that is stored
+ * is confirmed (bus_stores: a cluster without a quorum): messages go on then,
+ * and operations on keys fail (ETIMEDOUT, ENOTCONN) after kv_timeout.
  */
 #ifndef JUNCTOR_BUS_BUS_H
 #define JUNCTOR_BUS_BUS_H
@@ -28,7 +30,7 @@ struct bus_req;       /* a request that waits for its reply             */
 struct bus_reply;     /* where to send the reply to a request           */
 struct bus_watch;
 struct bus_kvop;
-struct bus_listener;  /* to the state of the bus                        */
+struct bus_listener;  /* to the state of the bus, or of what it stores  */
 
 enum bus_state { BUS_DOWN, BUS_UP };
 
@@ -57,6 +59,7 @@ typedef void (bus_kv_h)(int err, uint64_t rev, const uint8_t *buf,
 typedef void (bus_watch_h)(const char *key, uint64_t rev,
 			   const uint8_t *buf, size_t len, void *arg);
 typedef void (bus_state_h)(enum bus_state state, void *arg);
+typedef void (bus_store_h)(bool stores, void *arg);
 
 /* How to reach NATS; what is NULL or 0 is not used */
 struct bus_nats_conf {
@@ -93,6 +96,9 @@ enum bus_state bus_state(const struct bus *bus);
 int  bus_state_listen(struct bus_listener **lp, struct bus *bus,
 		      bus_state_h *h, void *arg);
 uint32_t bus_turn(uint32_t interval);
+bool bus_stores(const struct bus *bus);
+int  bus_store_listen(struct bus_listener **lp, struct bus *bus,
+		      bus_store_h *h, void *arg);
 void bus_stats_get(const struct bus *bus, struct bus_stats *stats);
 int  bus_publish(struct bus *bus, const char *subject,
 		 const uint8_t *buf, size_t len);

@@ -388,6 +388,7 @@ static void up(struct natsbus *nb)
 		(void)natslink_subscribe(nb->link, sub->t.id, sub->pattern);
 	}
 
+	natsstore_up(nb);
 	kvbucket_up(nb);
 	bus_state_set(&nb->bus, BUS_UP);
 }
@@ -503,6 +504,7 @@ int bus_alloc_nats(struct bus **busp, const struct bus_nats_conf *conf,
 	nb->bus.ops   = &ops;
 	nb->bus.state = BUS_DOWN;
 	nb->due.owner = nb;
+	natsstore_init(nb);
 	nb->id        = INBOX_SID;
 	nb->replicas  = conf->replicas ? conf->replicas : 1;
 	nb->kv_ms     = conf->kv_timeout ? conf->kv_timeout : NATS_API_MS;

@@ -97,6 +97,7 @@ static void bucket_destructor(void *arg)
 
 	natswatch_close(b);
 	mem_deref(b->sweep);
+	natsstore_close(b);
 	target_stop(&b->t);
 	due_stop(&b->nb->due, &b->due);
 	list_unlink(&b->le);
@@ -197,6 +198,7 @@ static void reply(struct kvbucket *b, unsigned code, const struct odict *od)
 		break;
 
 	case BUCKET_STAMP:
+		natsstore_done(b);
 		bucket_next(b, BUCKET_CLOCK);
 		break;
 
@@ -270,13 +272,21 @@ static int make_send(struct kvbucket *b)
 }
 
 
-static int stamp_send(struct kvbucket *b)
+/**
+ * Have something stored in a bucket that nobody needs
+ *
+ * @param b Bucket
+ * @param t Target for the reply, started
+ *
+ * @return as natsbus_ask
+ */
+int kvbucket_stamp_send(struct kvbucket *b, struct target *t)
 {
 	char subject[NATS_SUBJECT_MAX];
 
 	(void)re_snprintf(subject, sizeof(subject), "$KV.%s.$clock", b->name);
 
-	return natsbus_ask(b->nb, &b->t, subject, NULL, NULL, 0);
+	return natsbus_ask(b->nb, t, subject, NULL, NULL, 0);
 }
 
 
@@ -300,7 +310,7 @@ static int state_send(struct kvbucket *b)
 
 	case BUCKET_FIND:  return find_send(b);
 	case BUCKET_MAKE:  return make_send(b);
-	case BUCKET_STAMP: return stamp_send(b);
+	case BUCKET_STAMP: return kvbucket_stamp_send(b, &b->t);
 	case BUCKET_CLOCK: return clock_send(b);
 	default:           return EINVAL;
 	}

@@ -29,6 +29,11 @@ struct kvbucket {
 	struct list watchl;
 	struct natssweep *sweep;
 
+	bool bad;                  /* nothing is stored                     */
+	uint64_t stored_at;        /* when something was, last [ms]         */
+	struct target probe;       /* whether it is again                   */
+	struct heap_node probe_due;
+
 	/* Its clock minus ours is at least this [ns]: greatest of the last
 	   and the present half a minute */
 	bool clock;                /* known                                 */
@@ -44,6 +49,7 @@ void kvbucket_down(struct natsbus *nb);
 void kvbucket_up(struct natsbus *nb);
 void kvbucket_close(struct natsbus *nb);
 void kvbucket_stamp(struct kvbucket *b, uint64_t stamp);
+int  kvbucket_stamp_send(struct kvbucket *b, struct target *t);
 uint64_t kvbucket_age(const struct kvbucket *b, uint64_t stamp);
 
 #endif

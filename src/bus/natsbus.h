@@ -6,6 +6,7 @@
  *   natsbucket.c  buckets: made, found again, and what time it is there
  *   natswatch.c   watches; natstold.c: what they have told
  *   natsreap.c    what nobody needs any more is really removed
+ *   natsstore.c   does it store anything at all?
  *   natssweep.c   what was left behind is found
  *   natsjs.c      what JetStream says
  */
@@ -62,6 +63,12 @@ struct natsbus {
 	struct list reapl;
 	uint32_t reapc;
 	uint64_t refused, lost;
+
+	struct heap_node look;     /* who waits for too long?               */
+	uint64_t looked_at;        /* [ms]                                  */
+	uint64_t up_at;            /* nobody has waited for longer [ms]     */
+	uint64_t doubt_at;         /* whether it stores, last; 0: never [ms]*/
+	uint32_t badc;             /* buckets that do not                   */
 };
 
 /* nats.c */
@@ -95,6 +102,14 @@ void natswatch_close(struct kvbucket *b);
 /* natsreap.c */
 void natsreap_add(struct kvbucket *b, uint64_t seq, uint32_t delay);
 void natsreap_flush(struct natsbus *nb);
+
+/* natsstore.c */
+void natsstore_init(struct natsbus *nb);
+void natsstore_up(struct natsbus *nb);
+void natsstore_begun(struct natsbus *nb);
+void natsstore_done(struct kvbucket *b);
+void natsstore_close(struct kvbucket *b);
+uint64_t natsstore_grace(struct natsbus *nb, uint64_t ttl);
 
 /* natssweep.c */
 int  natssweep_alloc(struct natssweep **swp, struct kvbucket *b);

@@ -190,7 +190,8 @@ static bool alive(const struct kvjob *j, const struct natsval *val)
 	if (!val->seq || val->deleted)
 		return false;
 
-	return !val->ttl || kvbucket_age(j->q->b, val->stamp) < val->ttl;
+	return !val->ttl || kvbucket_age(j->q->b, val->stamp) < val->ttl ||
+		natsstore_grace(j->q->b->nb, val->ttl);
 }
 
 
@@ -269,6 +270,7 @@ static void reply_read(struct kvjob *j, unsigned code,
 static void reply_stored(struct kvjob *j, unsigned code,
 			 const struct odict *od)
 {
+	struct kvbucket *b = j->q->b;
 	uint64_t seq;
 
 	if (code == NATSJS_WRONG_SEQUENCE) {
@@ -292,6 +294,7 @@ static void reply_stored(struct kvjob *j, unsigned code,
 		natsreap_add(j->q->b, seq, j->q->b->nb->mark_ms);
 
 	job_finish(j, 0, seq, NULL);
+	natsstore_done(b);
 }
 
 
@@ -395,6 +398,19 @@ static void job_send(struct kvjob *j)
 
 
 /**
+ * The bucket of an operation
+ *
+ * @param j Operation
+ *
+ * @return Bucket
+ */
+struct kvbucket *job_bucket(const struct kvjob *j)
+{
+	return j->q->b;
+}
+
+
+/**
  * Let an operation have its turn
  *
  * @param opp Set to what the caller can cancel it by, or NULL
@@ -420,6 +436,8 @@ int job_start(struct bus_kvop **opp, struct kvjob *j, bus_kv_h *h,
 		j->op->arg = arg;
 	}
 
+	j->began = tmr_jiffies();
+	natsstore_begun(nb);
 	err = due_start(&nb->due, &j->limit, nb->kv_ms);
 	if (err)
 		return err;

@@ -14,6 +14,7 @@ struct kvjob {
 	struct le qle;             /* in keyq.jobl                          */
 	struct heap_node limit;    /* then it has failed                    */
 	struct heap_node retry;
+	uint64_t began;            /* [ms]                                  */
 	struct keyq *q;
 	struct bus_kvop *op;       /* NULL: nobody wants to know            */
 	enum job_cmd cmd;
@@ -32,6 +33,7 @@ struct kvjob {
 int  job_alloc(struct kvjob **jp, struct bus *bus, enum job_cmd cmd,
 	       const char *bucket, const char *key,
 	       const uint8_t *buf, size_t len);
+struct kvbucket *job_bucket(const struct kvjob *j);
 int  job_start(struct bus_kvop **opp, struct kvjob *j, bus_kv_h *h,
 	       void *arg);
 

@@ -127,14 +127,33 @@ static void told_gone(struct told *t, uint64_t rev)
 }
 
 
+static void told_life(struct told *t, uint64_t ms)
+{
+	struct due *due = &t->w->b->nb->due;
+
+	if (t->ttl)
+		(void)due_start(due, &t->due, ms);
+	else
+		due_stop(due, &t->due);
+}
+
+
 static void expiry_handler(void *arg)
 {
 	struct told *t = arg;
 	struct bus_watch *w = t->w;
+	uint64_t grace;
 
 	/* perhaps it was renewed, and we have not heard of it yet */
 	if (!w->current)
 		return;
+
+	/* or it could not be */
+	grace = natsstore_grace(w->b->nb, t->ttl);
+	if (grace) {
+		told_life(t, grace);
+		return;
+	}
 
 	natsreap_add(w->b, t->rev, REAP_MS);
 
@@ -170,17 +189,6 @@ static struct told *told_add(struct bus_watch *w, const char *key,
 }
 
 
-static void told_life(struct told *t, uint64_t ms)
-{
-	struct due *due = &t->w->b->nb->due;
-
-	if (t->ttl)
-		(void)due_start(due, &t->due, ms);
-	else
-		due_stop(due, &t->due);
-}
-
-
 /**
  * Something stands under a key: tell it if it is new
  *
@@ -193,7 +201,7 @@ void told_value(struct bus_watch *w, const char *key,
 {
 	const uint32_t hash = key_hash(w, key);
 	struct told *t = told_find(w, key, hash);
-	uint64_t age = 0;
+	uint64_t age = 0, grace;
 
 	if (val->deleted) {
 		if (t)
@@ -208,8 +216,12 @@ void told_value(struct bus_watch *w, const char *key,
 		return;
 	}
 
-	if (val->ttl && !w->current)
+	/* nor while nothing was stored */
+	if (val->ttl && !w->current) {
 		age = kvbucket_age(w->b, val->stamp);
+		grace = natsstore_grace(w->b->nb, val->ttl);
+		age = min(age, val->ttl - grace);
+	}
 
 	if (val->ttl && age >= val->ttl) {
 		natsreap_add(w->b, val->seq, REAP_MS);

@@ -14,6 +14,7 @@ struct bus_ops;
 struct bus {
 	const struct bus_ops *ops;
 	enum bus_state state;
+	bool unstored;                /* nothing stored is confirmed        */
 	struct list listenl;          /* struct bus_listener                */
 	struct le *listen_next;       /* next one to tell, while telling    */
 };
@@ -58,6 +59,7 @@ struct bus_ops {
 };
 
 void bus_state_set(struct bus *bus, enum bus_state state);
+void bus_store_set(struct bus *bus, bool stores);
 void bus_close(struct bus *bus);
 
 #endif

@@ -22,7 +22,7 @@ enum { NAME_MAX_ = 24, BUCKET_MAX = 64 };
 struct space {
 	struct bus bus;            /* first                                 */
 	struct bus *up;            /* the bus below                         */
-	struct bus_listener *lis;
+	struct bus_listener *lis, *storelis;
 	size_t prefixlen;
 	char prefix[NAME_MAX_ + 8];     /* of subjects: in.NAME.            */
 	char bucket[NAME_MAX_ + 4];     /* of buckets: NAME_                */
@@ -41,6 +41,7 @@ static void destructor(void *arg)
 	struct space *sp = arg;
 
 	mem_deref(sp->lis);
+	mem_deref(sp->storelis);
 	bus_close(&sp->bus);
 	mem_deref(sp->up);
 }
@@ -210,6 +211,15 @@ static void state_handler(enum bus_state state, void *arg)
 }
 
 
+static void store_handler(bool stores, void *arg)
+{
+	struct space *sp = mem_ref(arg);
+
+	bus_store_set(&sp->bus, stores);
+	mem_deref(sp);
+}
+
+
 /**
  * Is this the name of a space?
  *
@@ -257,12 +267,14 @@ int bus_alloc_space(struct bus **busp, struct bus *up, const char *name)
 
 	sp->bus.ops   = &ops;
 	sp->bus.state = bus_state(up);
+	sp->bus.unstored = !bus_stores(up);
 	sp->up = mem_ref(up);
 	(void)re_snprintf(sp->prefix, sizeof(sp->prefix), "in.%s.", name);
 	(void)re_snprintf(sp->bucket, sizeof(sp->bucket), "%s_", name);
 	sp->prefixlen = strlen(sp->prefix);
 
-	err = bus_state_listen(&sp->lis, up, state_handler, sp);
+	err  = bus_state_listen(&sp->lis, up, state_handler, sp);
+	err |= bus_store_listen(&sp->storelis, up, store_handler, sp);
 	if (err)
 		mem_deref(sp);
 	else

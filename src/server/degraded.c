@@ -2,7 +2,8 @@
  * @file degraded.c  What a server has to do without at the moment
  *
  * Any service may say so; operators see it in the log, by the command status
- * and as metric junctor_degraded.
+ * and as metric junctor_degraded. That the bus stores nothing is seen here: it
+ * is missing then, even if messages go on.
  */
 #include <string.h>
 #include <re.h>
@@ -13,17 +14,25 @@
 #include "server/service.h"
 #include "server/core.h"
 #include "server/degraded.h"
+#include "bus/bus.h"
 
+
+/* Who says that something is missing */
+enum cause {
+	CAUSE_SERVICE = 1,
+	CAUSE_STORE   = 2,         /* of the bus                            */
+};
 
 struct degraded {
 	struct server *srv;
+	struct bus_listener *lis;
 	struct list iteml;         /* struct item, as they came             */
 };
 
 struct item {
 	struct le le;
 	struct metric *metric;
-	bool on;
+	unsigned causes;           /* set of enum cause, 0: there           */
 	char what[32];
 };
 
@@ -41,6 +50,7 @@ static void degraded_destructor(void *arg)
 {
 	struct degraded *d = arg;
 
+	mem_deref(d->lis);
 	list_flush(&d->iteml);
 }
 
@@ -73,7 +83,7 @@ int degraded_alloc(struct degraded **dp, struct server *srv)
 
 static double item_metric(void *arg)
 {
-	return ((const struct item *)arg)->on;
+	return ((const struct item *)arg)->causes != 0;
 }
 
 
@@ -118,6 +128,31 @@ static int event_detail(struct odict *od, const void *data)
 }
 
 
+static void cause_set(struct degraded *d, const char *what, enum cause cause,
+		      bool on, const char *text)
+{
+	struct degraded_event de = {.what = what, .on = on, .text = text};
+	const struct event ev = {
+		.name = "noc.degraded", .data = &de, .detail = event_detail,
+	};
+	struct item *it = item_get(d, what);
+	bool was;
+
+	if (!it)
+		return;
+
+	was = it->causes != 0;
+	it->causes = on ? it->causes | cause : it->causes & ~cause;
+	if (was == (it->causes != 0))
+		return;
+
+	log_event(on ? LOG_WARN : LOG_NOTICE, "server", NULL,
+		  "%s: %s: %s", on ? "degraded" : "no longer degraded", what,
+		  text);
+	(void)event_fire(server_events(d->srv), &ev);
+}
+
+
 /**
  * Something is missing, or there again; said once, however often it is set
  *
@@ -129,24 +164,39 @@ static int event_detail(struct odict *od, const void *data)
 void degraded_set(struct server *srv, const char *what, bool on,
 		  const char *text)
 {
-	struct degraded_event de = {.what = what, .on = on, .text = text};
-	const struct event ev = {
-		.name = "noc.degraded", .data = &de, .detail = event_detail,
-	};
-	struct item *it;
+	if (srv && srv->degraded && what && text)
+		cause_set(srv->degraded, what, CAUSE_SERVICE, on, text);
+}
 
-	if (!srv || !srv->degraded || !what || !text)
-		return;
 
-	it = item_get(srv->degraded, what);
-	if (!it || it->on == on)
-		return;
+static void store_handler(bool stores, void *arg)
+{
+	cause_set(arg, "bus", CAUSE_STORE, !stores, stores ?
+		  "it stores again" : "it stores nothing (NATS without a"
+		  " quorum?): calls go on, nothing can be claimed or moved");
+}
 
-	it->on = on;
-	log_event(on ? LOG_WARN : LOG_NOTICE, "server", NULL,
-		  "%s: %s: %s", on ? "degraded" : "no longer degraded", what,
-		  text);
-	(void)event_fire(server_events(srv), &ev);
+
+/**
+ * The bus is missing while it stores nothing, too
+ *
+ * @param d   List of a server
+ * @param bus Its bus
+ *
+ * @return 0 if success; EINVAL; ENOMEM
+ */
+int degraded_bus(struct degraded *d, struct bus *bus)
+{
+	int err;
+
+	if (!d)
+		return EINVAL;
+
+	err = bus_store_listen(&d->lis, bus, store_handler, d);
+	if (!err && !bus_stores(bus))
+		store_handler(false, d);
+
+	return err;
 }
 
 
@@ -169,7 +219,7 @@ int degraded_list(struct odict *array, const struct degraded *d)
 	for (le = d->iteml.head; le && !err; le = le->next) {
 		const struct item *it = le->data;
 
-		if (it->on)
+		if (it->causes)
 			err = odict_entry_add(array, it->what, ODICT_STRING,
 					      it->what);
 	}

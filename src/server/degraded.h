@@ -4,6 +4,7 @@
 #ifndef JUNCTOR_SERVER_DEGRADED_H
 #define JUNCTOR_SERVER_DEGRADED_H
 
+struct bus;
 struct degraded;
 struct odict;
 struct server;
@@ -18,6 +19,7 @@ struct degraded_event {
 int  degraded_alloc(struct degraded **dp, struct server *srv);
 void degraded_set(struct server *srv, const char *what, bool on,
 		  const char *text);
+int  degraded_bus(struct degraded *d, struct bus *bus);
 int  degraded_list(struct odict *array, const struct degraded *d);
 
 #endif

@@ -263,6 +263,10 @@ static int parts_alloc(struct server *srv)
 	if (err)
 		return err;
 
+	err = degraded_bus(srv->degraded, srv->bus);
+	if (err)
+		return err;
+
 	err = builtin_alloc(&srv->builtin, srv);
 	if (err)
 		return err;

@@ -181,6 +181,42 @@ void natsd_start(struct natsd *nd)
 }
 
 
+static void cluster_conf(struct natsd *nd, unsigned i, const unsigned *portv)
+{
+	char (*v)[160] = nd->clusterv;
+	const char *const argv[] = {
+		"--name", v[0], "--cluster_name", "c", "--cluster", v[1],
+		"--routes", v[2],
+	};
+
+	(void)re_snprintf(v[0], sizeof(v[0]), "n%u", i);
+	(void)re_snprintf(v[1], sizeof(v[1]), "nats://127.0.0.1:%u",
+			  portv[i]);
+	(void)re_snprintf(v[2], sizeof(v[2]), "nats://127.0.0.1:%u,"
+			  "nats://127.0.0.1:%u,nats://127.0.0.1:%u",
+			  portv[0], portv[1], portv[2]);
+	memcpy(nd->argv, argv, sizeof(argv));
+}
+
+
+/**
+ * Start three that are one
+ *
+ * @param nodev NATSD_CLUSTER of them, zeroed before their first start
+ */
+void natsd_cluster_start(struct natsd *nodev)
+{
+	unsigned portv[NATSD_CLUSTER], i;
+
+	for (i=0; i<NATSD_CLUSTER; i++)
+		portv[i] = natsd_port_free();
+	for (i=0; i<NATSD_CLUSTER; i++) {
+		cluster_conf(&nodev[i], i, portv);
+		natsd_start(&nodev[i]);
+	}
+}
+
+
 /**
  * Stop it; its store stays
  *

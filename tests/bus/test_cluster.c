@@ -14,7 +14,7 @@
 #include "../suite.h"
 
 
-static struct natsd nodev[3];
+static struct natsd nodev[NATSD_CLUSTER];
 
 
 static void setup(void)
@@ -30,28 +30,6 @@ static void teardown(void)
 }
 
 
-static void node_conf(struct natsd *nd, unsigned i, const unsigned *portv)
-{
-	static char argv[3][6][160];
-
-	(void)re_snprintf(argv[i][0], sizeof(argv[i][0]), "n%u", i);
-	(void)re_snprintf(argv[i][1], sizeof(argv[i][1]),
-			  "nats://127.0.0.1:%u", portv[i]);
-	(void)re_snprintf(argv[i][2], sizeof(argv[i][2]),
-			  "nats://127.0.0.1:%u,nats://127.0.0.1:%u,"
-			  "nats://127.0.0.1:%u", portv[0], portv[1],
-			  portv[2]);
-	nd->argv[0] = "--name";
-	nd->argv[1] = argv[i][0];
-	nd->argv[2] = "--cluster_name";
-	nd->argv[3] = "c";
-	nd->argv[4] = "--cluster";
-	nd->argv[5] = argv[i][1];
-	nd->argv[6] = "--routes";
-	nd->argv[7] = argv[i][2];
-}
-
-
 static char changed[32];
 
 
@@ -64,15 +42,10 @@ static bool cluster_told(void)
 START_TEST(test_cluster)
 {
 	struct bus_nats_conf conf = { .replicas = 3, .kv_timeout = KV_MS };
-	unsigned portv[3], i;
+	unsigned i;
 	char url[200];
 
-	for (i=0; i<3; i++)
-		portv[i] = natsd_port_free();
-	for (i=0; i<3; i++) {
-		node_conf(&nodev[i], i, portv);
-		natsd_start(&nodev[i]);
-	}
+	natsd_cluster_start(nodev);
 	re_snprintf(url, sizeof(url), "%s,%s,%s", nodev[0].url,
 		    nodev[1].url, nodev[2].url);
 	conf.url = url;

@@ -28,8 +28,13 @@ static struct fixture {
 	unsigned infos, consumers; /* asked for                             */
 	unsigned caught_up;
 	unsigned deaf, dead;       /* questions still to come               */
+	uint32_t kv_ms;            /* operations fail after, 0: 60000       */
 	bool stored;
 	bool alone;                /* there is no cluster                   */
+	bool mute;                 /* what is to be stored is not confirmed */
+	bool refuses;              /* ... but with an error                 */
+	struct bus_listener *lis;
+	char stores[16];           /* each time it was told                 */
 } fix;
 
 
@@ -43,6 +48,7 @@ static void setup(void)
 static void teardown(void)
 {
 	mem_deref(fix.watch);
+	mem_deref(fix.lis);
 	mem_deref(fix.api);
 	mem_deref(fix.kv);
 	mem_deref(fix.near);
@@ -135,7 +141,14 @@ static void kv_handler(const char *subject, const uint8_t *buf, size_t len,
 	(void)buf;
 	(void)len;
 	(void)arg;
-	answer(reply, "{\"stream\":\"KV_b\",\"seq\":2}");
+
+	if (fix.mute)
+		mem_deref(reply);
+	else if (fix.refuses)
+		answer(reply, "{\"error\":{\"code\":503,\"err_code\":10008,"
+		       "\"description\":\"not now\"}}");
+	else
+		answer(reply, "{\"stream\":\"KV_b\",\"seq\":2}");
 }
 
 
@@ -173,9 +186,10 @@ static void leader_there(void)
 
 static void prepare(void)
 {
-	struct bus_nats_conf conf = { .replicas = 3, .kv_timeout = 60000 };
+	struct bus_nats_conf conf = { .replicas = 3 };
 	const char *wrong;
 
+	conf.kv_timeout = fix.kv_ms ? fix.kv_ms : 60000;
 	fix.nd.plain = true;
 	natsd_start(&fix.nd);
 	conf.url = fix.nd.url;
@@ -270,6 +284,182 @@ START_TEST(test_nobody)
 END_TEST
 
 
+static void stores_handler(bool stores, void *arg)
+{
+	const size_t n = strlen(fix.stores);
+	(void)arg;
+
+	ck_assert(stores == bus_stores(fix.near));
+	ck_assert_uint_lt(n, sizeof(fix.stores) - 1);
+	fix.stores[n] = stores ? '+' : '-';
+}
+
+
+static bool stores_nothing(void)
+{
+	return !bus_stores(fix.near);
+}
+
+
+static bool stores_again(void)
+{
+	return bus_stores(fix.near);
+}
+
+
+static void any_handler(int err, uint64_t rev, const uint8_t *buf, size_t len,
+			void *arg)
+{
+	(void)rev;
+	(void)buf;
+	(void)len;
+	*(int *)arg = err;
+}
+
+
+static void echo_handler(const char *subject, const uint8_t *buf, size_t len,
+			 struct bus_reply *reply, void *arg)
+{
+	(void)subject;
+	(void)arg;
+	(void)bus_respond(reply, buf, len);
+}
+
+
+static bool echoed;
+
+
+static void echoed_handler(int err, const uint8_t *buf, size_t len, void *arg)
+{
+	(void)buf;
+	(void)len;
+	(void)arg;
+	ck_assert_int_eq(0, err);
+	echoed = true;
+}
+
+
+static bool is_echoed(void)
+{
+	return echoed;
+}
+
+
+static void messages_pass(void)
+{
+	struct bus_sub *sub;
+
+	echoed = false;
+	ck_assert_int_eq(BUS_UP, bus_state(fix.near));
+	ck_assert_int_eq(0, bus_subscribe(&sub, fix.near, "echo",
+					  echo_handler, NULL));
+	ck_assert_int_eq(0, bus_request(NULL, fix.near, "echo", NULL, 0,
+					LIMIT_MS, echoed_handler, NULL));
+	until(is_echoed);
+	mem_deref(sub);
+}
+
+
+static int outcome;
+
+
+static bool is_over(void)
+{
+	return outcome != -1;
+}
+
+
+static void store_once(void)
+{
+	outcome = -1;
+	ck_assert_int_eq(0, bus_kv_put(NULL, fix.near, "b", "k",
+				       (const uint8_t *)"v", 1, 0,
+				       any_handler, &outcome));
+}
+
+
+/* How it comes that nothing is stored: no answer, nobody who would take it,
+   or only errors */
+enum { MUTE, NOBODY, REFUSED, HOWS };
+
+
+static void how_set(int how, bool on)
+{
+	switch (how) {
+
+	case MUTE:
+		fix.mute = on;
+		break;
+	case NOBODY:
+		fix.kv = mem_deref(fix.kv);
+		if (!on)
+			leader_there();
+		break;
+	default:
+		fix.refuses = on;
+		break;
+	}
+}
+
+
+START_TEST(test_unstored)
+{
+	/* the bus is up, and stores nothing: it says so, although messages
+	   pass, and when that is over */
+	fix.kv_ms = 6000;
+	prepare();
+	until(once);
+	ck_assert(bus_stores(fix.near));
+	ck_assert(!bus_stores(NULL));
+	ck_assert_int_eq(EINVAL, bus_store_listen(&fix.lis, fix.near, NULL,
+						  NULL));
+	ck_assert_int_eq(EINVAL, bus_store_listen(&fix.lis, NULL,
+						  stores_handler, NULL));
+	ck_assert_int_eq(0, bus_store_listen(&fix.lis, fix.near,
+					     stores_handler, NULL));
+	store_once();
+	until(is_over);
+	ck_assert_int_eq(0, outcome);
+
+	how_set(_i, true);
+	store_once();
+	until(stores_nothing);
+	messages_pass();
+
+	/* once is enough, and without anybody who wants to store anything it
+	   finds out */
+	until(is_over);
+	ck_assert_int_eq(ETIMEDOUT, outcome);
+	ck_assert(!bus_stores(fix.near));
+	how_set(_i, false);
+	until(stores_again);
+	ck_assert_str_eq("-+", fix.stores);
+}
+END_TEST
+
+
+START_TEST(test_unstored_read)
+{
+	/* nobody answers who reads, either */
+	fix.kv_ms = 60000;
+	prepare();
+	until(once);
+	ck_assert_int_eq(0, bus_store_listen(&fix.lis, fix.near,
+					     stores_handler, NULL));
+	fix.api = mem_deref(fix.api);
+	fix.mute = true;
+	outcome = -1;
+	ck_assert_int_eq(0, bus_kv_get(NULL, fix.near, "b", "k", any_handler,
+				       &outcome));
+	until(stores_nothing);
+	ck_assert(!is_over());
+	fix.mute = false;
+	until(stores_again);
+	ck_assert_str_eq("-+", fix.stores);
+}
+END_TEST
+
+
 int main(void)
 {
 	TCase *tc = tcase_create("leaderless");
@@ -279,6 +469,8 @@ int main(void)
 	tcase_add_test(tc, test_deaf);
 	tcase_add_loop_test(tc, test_silent, 0, 2);
 	tcase_add_test(tc, test_nobody);
+	tcase_add_loop_test(tc, test_unstored, 0, HOWS);
+	tcase_add_test(tc, test_unstored_read);
 
 	return natsd_run("leaderless", tc);
 }

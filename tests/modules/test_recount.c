@@ -5,7 +5,6 @@
  * the test, sits behind a bus that loses messages when it is told to.
  */
 #include <string.h>
-#include <stdlib.h>
 #include <check.h>
 #include <re.h>
 #include "server/server.h"
@@ -21,6 +20,7 @@
 #include "dispatch/dispatch.h"
 #include "calm.h"
 #include "noc.h"
+#include "../suite.h"
 
 
 #define MEDIA "service dispatchee\ncapacity.heartbeat 500\n"
@@ -725,10 +725,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("recount");
 	TCase *tc = tcase_create("recount");
-	SRunner *sr;
-	int failed;
 
 	calm_speed(0);
 	tcase_set_timeout(tc, 240);
@@ -738,11 +735,6 @@ int main(void)
 	tcase_add_test(tc, test_many);
 	tcase_add_test(tc, test_rejects);
 	tcase_add_test(tc, test_questions);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
 
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run("recount", tc);
 }
