@@ -33,8 +33,17 @@ static int answer_make(struct mbuf *mb, const struct dispatchee *d,
 }
 
 
-static void about_handler(const char *subject, const uint8_t *buf,
-			  size_t len, struct bus_reply *reply, void *arg)
+/**
+ * Tell how a conference is here
+ *
+ * @param subject Asked for, server.<name>.about
+ * @param buf     Question
+ * @param len     Its length [bytes]
+ * @param reply   Where the answer goes, taken; NULL if none is wanted
+ * @param arg     Dispatchee
+ */
+void about_handler(const char *subject, const uint8_t *buf, size_t len,
+		   struct bus_reply *reply, void *arg)
 {
 	struct dispatchee *d = arg;
 	struct odict *od = NULL;
@@ -95,27 +104,4 @@ void about_conflict(struct dispatchee *d, const char *conference,
 
 	mem_deref(json);
 	mem_deref(od);
-}
-
-
-/**
- * Begin to answer
- *
- * @param d Dispatchee
- *
- * @return 0 if success
- */
-int about_listen(struct dispatchee *d)
-{
-	char subject[NAME_KEY_MAX + 32], key[NAME_KEY_MAX];
-	int err;
-
-	err = name_key(key, sizeof(key), d->report.name,
-		       strlen(d->report.name));
-	if (err)
-		return err;
-
-	(void)re_snprintf(subject, sizeof(subject), "server.%s.about", key);
-
-	return bus_subscribe(&d->about, d->bus, subject, about_handler, d);
 }

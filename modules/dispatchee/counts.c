@@ -74,8 +74,17 @@ static int answer_make(struct mbuf *mb, const struct dispatchee *d,
 }
 
 
-static void counts_handler(const char *subject, const uint8_t *buf,
-			   size_t len, struct bus_reply *reply, void *arg)
+/**
+ * Tell how many are in each conference
+ *
+ * @param subject Asked for, server.<name>.counts
+ * @param buf     Question
+ * @param len     Its length [bytes]
+ * @param reply   Where the answer goes, taken; NULL if none is wanted
+ * @param arg     Dispatchee
+ */
+void counts_handler(const char *subject, const uint8_t *buf, size_t len,
+		    struct bus_reply *reply, void *arg)
 {
 	const struct dispatchee *d = arg;
 	struct mbuf *mb = NULL;
@@ -101,27 +110,4 @@ static void counts_handler(const char *subject, const uint8_t *buf,
  out:
 	mem_deref(mb);
 	mem_deref(reply);
-}
-
-
-/**
- * Begin to answer
- *
- * @param d Dispatchee
- *
- * @return 0 if success
- */
-int counts_listen(struct dispatchee *d)
-{
-	char subject[NAME_KEY_MAX + 32], key[NAME_KEY_MAX];
-	int err;
-
-	err = name_key(key, sizeof(key), d->report.name,
-		       strlen(d->report.name));
-	if (err)
-		return err;
-
-	(void)re_snprintf(subject, sizeof(subject), "server.%s.counts", key);
-
-	return bus_subscribe(&d->counts, d->bus, subject, counts_handler, d);
 }

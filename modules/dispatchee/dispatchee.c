@@ -416,6 +416,25 @@ static int offers_make(struct dispatchee *d)
 }
 
 
+/* What others ask this server */
+static int listen_for(struct bus_sub **subp, struct dispatchee *d,
+		      const char *what, bus_msg_h *h)
+{
+	char subject[NAME_KEY_MAX + 32], key[NAME_KEY_MAX];
+	int err;
+
+	err = name_key(key, sizeof(key), d->report.name,
+		       strlen(d->report.name));
+	if (err)
+		return err;
+
+	(void)re_snprintf(subject, sizeof(subject), "server.%s.%s", key,
+			  what);
+
+	return bus_subscribe(subp, d->bus, subject, h, d);
+}
+
+
 static int dispatchee_start(struct service *svc)
 {
 	struct dispatchee *d = service_data(svc);
@@ -441,11 +460,11 @@ static int dispatchee_start(struct service *svc)
 	if (!err)
 		err = local_watch(d);
 	if (!err)
-		err = reserve_listen(d);
+		err = listen_for(&d->sub, d, "reserve", reserve_handler);
 	if (!err)
-		err = about_listen(d);
+		err = listen_for(&d->about, d, "about", about_handler);
 	if (!err)
-		err = counts_listen(d);
+		err = listen_for(&d->counts, d, "counts", counts_handler);
 	if (!err)
 		err = offers_make(d);
 

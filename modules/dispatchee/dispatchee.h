@@ -13,6 +13,7 @@
 
 struct bus;
 struct bus_kvop;
+struct bus_reply;
 struct bus_sub;
 struct bus_watch;
 struct config;
@@ -157,7 +158,8 @@ void local_recount(struct dispatchee *d);
 int  local_watch(struct dispatchee *d);
 
 /* counts.c */
-int  counts_listen(struct dispatchee *d);
+void counts_handler(const char *subject, const uint8_t *buf, size_t len,
+		    struct bus_reply *reply, void *arg);
 
 /* guest.c */
 bool joined_handler(const struct event *ev, void *arg);
@@ -186,11 +188,13 @@ void report_now(struct dispatchee *d);
 void report_stop(struct dispatchee *d);
 
 /* about.c */
-int  about_listen(struct dispatchee *d);
+void about_handler(const char *subject, const uint8_t *buf, size_t len,
+		   struct bus_reply *reply, void *arg);
 void about_conflict(struct dispatchee *d, const char *conference,
 		    const char *server);
 
 /* reserve.c */
-int  reserve_listen(struct dispatchee *d);
+void reserve_handler(const char *subject, const uint8_t *buf, size_t len,
+		     struct bus_reply *reply, void *arg);
 
 #endif

@@ -131,8 +131,17 @@ static enum wire_verdict reserve(struct dispatchee *d, const uint8_t *buf,
 }
 
 
-static void reserve_handler(const char *subject, const uint8_t *buf,
-			    size_t len, struct bus_reply *reply, void *arg)
+/**
+ * Keep places for joins, or give them back
+ *
+ * @param subject Asked for, server.<name>.reserve
+ * @param buf     Question
+ * @param len     Its length [bytes]
+ * @param reply   Where the answer goes, taken; NULL if none is wanted
+ * @param arg     Dispatchee
+ */
+void reserve_handler(const char *subject, const uint8_t *buf, size_t len,
+		     struct bus_reply *reply, void *arg)
 {
 	struct dispatchee *d = arg;
 	struct wire_granted g = { .granted = 0 };
@@ -159,27 +168,4 @@ static void reserve_handler(const char *subject, const uint8_t *buf,
 
 	if (g.granted)
 		report_changed(d);
-}
-
-
-/**
- * Begin to answer reservations
- *
- * @param d Dispatchee
- *
- * @return 0 if success
- */
-int reserve_listen(struct dispatchee *d)
-{
-	char subject[NAME_KEY_MAX + 32], key[NAME_KEY_MAX];
-	int err;
-
-	err = name_key(key, sizeof(key), d->report.name,
-		       strlen(d->report.name));
-	if (err)
-		return err;
-
-	(void)re_snprintf(subject, sizeof(subject), "server.%s.reserve", key);
-
-	return bus_subscribe(&d->sub, d->bus, subject, reserve_handler, d);
 }

@@ -46,6 +46,31 @@ static void roster_destructor(void *data)
 }
 
 
+/**
+ * Find what is new
+ *
+ * @param r    Roster
+ * @param told Change that is known
+ *
+ * @return Its place in entryl, from which on all are new but perhaps the
+ *         first; NULL if there is nothing at all
+ */
+const struct le *roster_since(const struct roster *r, uint64_t told)
+{
+	const struct le *le;
+
+	/* The list is ordered by change: what is new stands at its end. */
+	for (le = r->entryl.tail; le && le->prev; le = le->prev) {
+		const struct entry *before = le->prev->data;
+
+		if (before->change <= told)
+			break;
+	}
+
+	return le;
+}
+
+
 /* The users after `told`, up to DOC_MAX bytes; *told: up to where it goes. */
 static int doc_users(struct mbuf *mb, const struct roster *r, bool full,
 		     uint64_t *told)
@@ -53,15 +78,7 @@ static int doc_users(struct mbuf *mb, const struct roster *r, bool full,
 	const struct le *le;
 	int err = 0;
 
-	/* The list is ordered by change: what is new stands at its end. */
-	for (le = r->entryl.tail; le && le->prev; le = le->prev) {
-		const struct entry *before = le->prev->data;
-
-		if (before->change <= *told)
-			break;
-	}
-
-	for (; le && !err; le = le->next) {
+	for (le = roster_since(r, *told); le && !err; le = le->next) {
 		const struct entry *e = le->data;
 
 		if (e->change <= *told)

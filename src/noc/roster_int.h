@@ -43,6 +43,7 @@ struct roster {
 };
 
 /* roster.c */
+const struct le *roster_since(const struct roster *r, uint64_t told);
 int  roster_notify(struct roster *r, struct watcher *w);
 void roster_changed(struct roster *r);
 void roster_touch(struct roster *r, struct entry *e);

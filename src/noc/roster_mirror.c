@@ -165,15 +165,7 @@ static int images_add(struct odict *array, const struct roster_mirror *m,
 	unsigned n = 0;
 	int err = 0;
 
-	/* in order of change: what is new stands at the end */
-	for (le = m->r->entryl.tail; le && le->prev; le = le->prev) {
-		const struct entry *before = le->prev->data;
-
-		if (before->change <= *told)
-			break;
-	}
-
-	for (; le && !err; le = le->next) {
+	for (le = roster_since(m->r, *told); le && !err; le = le->next) {
 		const struct entry *e = le->data;
 
 		if (e->change <= *told)
