@@ -371,8 +371,7 @@ static int contact_set(struct client *cl, const char *contact)
 
 static int rejected(struct client *cl, uint16_t scode, const char *reason)
 {
-	(void)cl;
-	ck_abort_msg("%u %s", scode, reason);
+	(void)re_snprintf(client_arg(cl), 1024, "%u %s", scode, reason);
 
 	return 0;
 }
