@@ -70,7 +70,7 @@ static void pause_check(struct beater *b, uint64_t now)
 
 	if (b->woke && now - b->woke > pause_usec(b)) {
 		++b->stats.pauses;
-		for (i=0; i<BEATER_PEERS; i++) {
+		for (i=0; i<b->peerc; i++) {
 			if (b->peerv[i].used)
 				peer_forgive(&b->peerv[i], now);
 		}
@@ -105,7 +105,7 @@ static bool judge(struct beater *b, uint64_t now)
 	bool news = false;
 	unsigned i;
 
-	for (i=0; i<BEATER_PEERS; i++) {
+	for (i=0; i<b->peerc; i++) {
 		struct peer *p = &b->peerv[i];
 
 		if (!p->used)
@@ -141,16 +141,6 @@ static void look(struct beater *b)
 }
 
 
-static void cpu_look(struct beater *b)
-{
-	struct timespec ts;
-
-	if (!clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts))
-		b->stats.cpu_usec = (uint64_t)ts.tv_sec * 1000000 +
-			(uint64_t)ts.tv_nsec / 1000;
-}
-
-
 static void *thread_main(void *arg)
 {
 	struct beater *b = arg;
@@ -167,7 +157,6 @@ static void *thread_main(void *arg)
 		struct timespec ts;
 
 		look(b);
-		cpu_look(b);
 
 		/* no hurry after a pause: what was missed is missed */
 		next += step;
@@ -365,6 +354,7 @@ int beater_peer_add(struct beater *b, unsigned *ix, uint64_t instance,
 		p->instance = instance;
 		p->addr = *addr;
 		p->heard = now_usec();
+		b->peerc = max(b->peerc, i + 1);
 		*ix = i;
 		err = 0;
 		break;
@@ -388,6 +378,8 @@ void beater_peer_del(struct beater *b, unsigned ix)
 
 	pthread_mutex_lock(&b->lock);
 	memset(&b->peerv[ix], 0, sizeof(b->peerv[ix]));
+	while (b->peerc && !b->peerv[b->peerc - 1].used)
+		--b->peerc;
 	pthread_mutex_unlock(&b->lock);
 }
 
@@ -439,7 +431,7 @@ bool beater_awake(struct beater *b)
 
 
 /**
- * The main thread runs. To be told every interval.
+ * The main thread runs. To be told several times within conf.stuck.
  *
  * @param b Beater
  */
@@ -482,10 +474,17 @@ void beater_bye(struct beater *b)
  */
 void beater_stats(struct beater *b, struct beater_stats *st)
 {
+	struct timespec ts;
+	clockid_t id;
+
 	if (!b || !st)
 		return;
 
 	pthread_mutex_lock(&b->lock);
 	*st = b->stats;
 	pthread_mutex_unlock(&b->lock);
+
+	if (!pthread_getcpuclockid(b->thread, &id) && !clock_gettime(id, &ts))
+		st->cpu_usec = (uint64_t)ts.tv_sec * 1000000 +
+			(uint64_t)ts.tv_nsec / 1000;
 }

@@ -48,6 +48,7 @@ struct beater {
 	uint64_t main_usec;        /* main was seen to run                  */
 	uint64_t awake;            /* last time the thread looked           */
 	struct beater_stats stats;
+	unsigned peerc;            /* those behind are not used             */
 	struct peer peerv[BEATER_PEERS];
 };
 

@@ -13,8 +13,8 @@
 
 
 enum {
-	BATCH     = 64,            /* datagrams in one system call          */
-	READ_MAX  = 16,            /* batches read at a time                */
+	BATCH     = 16,            /* datagrams in one system call          */
+	READ_MAX  = 64,            /* batches read at a time                */
 };
 
 
@@ -22,7 +22,7 @@ static struct peer *peer_find(struct beater *b, uint64_t instance)
 {
 	unsigned i;
 
-	for (i=0; i<BEATER_PEERS; i++) {
+	for (i=0; i<b->peerc; i++) {
 		struct peer *p = &b->peerv[i];
 
 		if (p->used && p->instance == instance)
@@ -134,7 +134,7 @@ static void errors_read(struct beater *b)
 
 		++b->stats.refused;
 		sa.len = msg.msg_namelen;
-		for (i=0; i<BEATER_PEERS; i++) {
+		for (i=0; i<b->peerc; i++) {
 			struct peer *p = &b->peerv[i];
 
 			if (p->used && sa_cmp(&p->addr, &sa, SA_ALL))
@@ -184,7 +184,7 @@ void beater_send(struct beater *b, enum beat_type type)
 	unsigned i, n = 0;
 
 	++b->seq;
-	for (i=0; i<BEATER_PEERS; i++) {
+	for (i=0; i<b->peerc; i++) {
 		struct peer *p = &b->peerv[i];
 		const struct beat beat = {
 			.type = type, .from = b->conf.instance,
