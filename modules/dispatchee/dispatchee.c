@@ -267,7 +267,8 @@ static int dispatchee_init(struct service *svc)
 	d->api = (struct dispatchee_api){
 		.d = d, .state = api_state, .unused = report_unused,
 		.drain = api_drain, .full = api_full, .owner = claim_owner,
-		.claims = claim_each, .give = claim_give, .take = claim_take,
+		.claims = claim_each, .owners = owner_each,
+		.give = claim_give, .take = claim_take,
 		.settle = claim_settle, .expect = local_incoming,
 		.orphans = api_orphans, .uri = owner_uri,
 		.contact = owner_contact, .met = owner_met,

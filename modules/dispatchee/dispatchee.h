@@ -171,6 +171,7 @@ bool deleted_handler(const struct event *ev, void *arg);
 /* owner.c */
 int  owner_get(struct owner **op, struct dispatchee *d, const char *name);
 int  owner_watch(struct dispatchee *d);
+void owner_each(const struct dispatchee *d, owner_each_h *h, void *arg);
 const char *owner_contact(const struct dispatchee *d);
 void owner_met(struct dispatchee *d, const char *server,
 	       const char *contact);

@@ -15,6 +15,7 @@ struct claim_op;               /* mem_deref: the handler is not called      */
    ENOENT: there is no claim; EBUSY: it is being changed, try again; what the
    bus says if it cannot be reached, and then the claim may be either's */
 typedef void (claim_h)(int err, const char *server, void *arg);
+typedef void (owner_each_h)(const char *server, void *arg);
 typedef void (claim_each_h)(const char *conference, uint32_t participants,
 			    void *arg);
 
@@ -51,6 +52,9 @@ struct dispatchee_api {
 	/* conferences that `server` has claimed; this one: that run here */
 	void (*claims)(const struct dispatchee *d, const char *server,
 		       claim_each_h *h, void *arg);
+
+	/* all servers that have, or had, claims or told where they are */
+	void (*owners)(const struct dispatchee *d, owner_each_h *h, void *arg);
 
 	/* what runs here and is ours becomes `to`'s: who is sent here from
 	   now on is sent there */

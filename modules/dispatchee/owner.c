@@ -62,6 +62,22 @@ int owner_get(struct owner **op, struct dispatchee *d, const char *name)
 }
 
 
+/**
+ * Tell all servers that claim conferences, or may
+ *
+ * @param d   Dispatchee
+ * @param h   Called for each
+ * @param arg Handler argument
+ */
+void owner_each(const struct dispatchee *d, owner_each_h *h, void *arg)
+{
+	struct le *le;
+
+	LIST_FOREACH(&d->ownerl, le)
+		h(((const struct owner *)le->data)->name, arg);
+}
+
+
 static void server_handler(const char *key, uint64_t rev, const uint8_t *buf,
 			   size_t len, void *arg)
 {

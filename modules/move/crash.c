@@ -282,6 +282,26 @@ static void node_down(struct move *mv, const char *server)
 }
 
 
+/**
+ * A server has claims and was never heard of here
+ *
+ * @param mv     Service
+ * @param server Its name
+ */
+void crash_unheard(struct move *mv, const char *server)
+{
+	struct orphans os = { .mv = mv, .dead = server };
+
+	if (mv->stopping)
+		return;
+
+	mv->disp->claims(mv->disp->d, server, down_handler, &os);
+	if (os.n)
+		log_event(LOG_WARN, "move", NULL, "nobody has heard of %s: %u"
+			  " conferences are without a server", server, os.n);
+}
+
+
 static bool down_event(const struct event *ev, void *arg)
 {
 	const struct node_event *ne = ev->data;
@@ -484,6 +504,7 @@ int crash_start(struct move *mv)
 	};
 
 	mv->disp->orphans(mv->disp->d, own_handler, mv);
+	unheard_start(mv);
 
 	return offers_listen(mv->offers, listenerv, ARRAY_SIZE(listenerv),
 			     mv);
@@ -499,6 +520,7 @@ void crash_stop(struct move *mv)
 {
 	if (mv->disp)
 		mv->disp->orphans(mv->disp->d, NULL, NULL);
+	unheard_stop(mv);
 	list_flush(&mv->orphanl);
 	list_flush(&mv->lostl);
 }

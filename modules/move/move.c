@@ -35,6 +35,10 @@ static const struct setting settings[] = {
 	 " twice that, and so on [ms]"},
 	{"move.parallel", SETTING_U32, "2", 1, 1024, NULL, SETTING_RUNTIME,
 	 "conferences that leave at once when a server is emptied"},
+	{"move.unheard", SETTING_U32, "3000", 0, 600000, NULL,
+	 SETTING_RUNTIME,
+	 "after the start: conferences of servers that were not heard of in"
+	 " twice that time are taken over [ms], 0: never"},
 	{"move.crash_window", SETTING_U32, "256", 1, 65536, NULL,
 	 SETTING_RUNTIME,
 	 "participants of a server that died, taken over at once"},

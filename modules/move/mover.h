@@ -71,6 +71,11 @@ struct drain {
 	uint64_t from, to;         /* plan, UTC [s]; 0: none                */
 };
 
+struct unheard {
+	struct tmr tmr;
+	unsigned looks;            /* in a row with the bus at work         */
+};
+
 struct punt {
 	struct tmr tmr;
 	bool on;
@@ -109,6 +114,7 @@ struct move {
 	struct pace pace;
 	struct drain drain;
 	struct punt punt;
+	struct unheard unheard;
 
 	struct bus_sub *subv[2];
 	struct bus_watch *watchv[2];
@@ -288,7 +294,12 @@ bool half_text_handler(const struct event *ev, void *arg);
 
 /* crash.c */
 int  crash_start(struct move *mv);
+void crash_unheard(struct move *mv, const char *server);
 void crash_stop(struct move *mv);
+
+/* unheard.c */
+void unheard_start(struct move *mv);
+void unheard_stop(struct move *mv);
 
 /* drain.c */
 void drain_set(struct move *mv, bool on, bool exit);

@@ -45,6 +45,32 @@ static const struct service_export host_export = {
 };
 
 
+/* For a configuration with `service heartbeat`: who runs is heard of. */
+static enum node_state hb_state(const struct heartbeat *hb, const char *name)
+{
+	(void)hb;
+
+	return movers.mediav[name[1] - '1'].srv ? NODE_UP : NODE_UNKNOWN;
+}
+
+
+static int hb_init(struct service *svc)
+{
+	static const struct heartbeat_api api = { .state = hb_state };
+
+	service_api_set(svc, &api);
+
+	return 0;
+}
+
+
+static const struct service_export hb_export = {
+	.api_version = SERVICE_API_VERSION,
+	.name = "heartbeat",
+	.init = hb_init,
+};
+
+
 struct media *movers_media(const struct server *srv)
 {
 	return &movers.mediav[server_name(srv)[1] - '1'];
@@ -116,7 +142,7 @@ static void key_write(int ix)
 void movers_start(int ix, const char *conf)
 {
 	const struct service_export *const builtinv[] = {
-		&host_export, &movers_connect_export, NULL
+		&host_export, &hb_export, &movers_connect_export, NULL
 	};
 	struct server_opts opts = {
 		.module_path = "modules", .builtinv = builtinv,

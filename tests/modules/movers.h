@@ -127,6 +127,7 @@ const char *mjoin_ticket(const char *conference, const char *user,
 /* movers_bus.c */
 struct bus *way_alloc(struct bus *inner);
 void way_cut(struct bus *bus, bool on);
+void way_up(struct bus *bus);
 void way_unanswered(struct bus *bus, bool on);
 
 /* movers_connect.c */

@@ -252,3 +252,14 @@ void way_unanswered(struct bus *bus, bool on)
 {
 	way_of(bus)->unanswered = on;
 }
+
+
+/**
+ * Say that a way works, to those who ask
+ *
+ * @param bus Made by way_alloc
+ */
+void way_up(struct bus *bus)
+{
+	bus->state = BUS_UP;
+}

@@ -161,6 +161,53 @@ START_TEST(test_crash_deaf)
 END_TEST
 
 
+/* m1 and m2 die, and m3 does not notice. m2 starts anew and has not heard of
+   m1, but of m3, which keeps what it has. */
+static void join_10_and_1(void)
+{
+	join_10();
+	mphones_join(2, "z", 4);
+}
+
+
+static void kill_1_and_2(void)
+{
+	movers_kill(0);
+	movers_kill(1);
+}
+
+
+static bool all_at_2(void)
+{
+	return mphones_at(1, NULL) == 40;
+}
+
+
+static void start_2(void)
+{
+	movers_start(1, "service heartbeat\nmove.unheard 200\n");
+	way_up(movers.mediav[1].way);
+	movers_until(all_at_2);
+}
+
+
+static void as_it_was_at_3(void)
+{
+	ck_assert_uint_eq(4, mphones_at(2, "z"));
+	for (unsigned i = 0; i < movers.phonec; i++)
+		ck_assert_uint_eq(movers.phonev[i].conference[0] != 'z',
+				  movers.phonev[i].adoptions);
+}
+
+
+START_TEST(test_unheard)
+{
+	RUN(3, "", join_10_and_1, kill_1_and_2, start_2, wait_idle,
+	    as_it_was_at_3, settle);
+}
+END_TEST
+
+
 int main(void)
 {
 	TCase *tc = tcase_create("crash");
@@ -172,6 +219,7 @@ int main(void)
 	tcase_add_test(tc, test_crash_seen_by_one);
 	tcase_add_test(tc, test_crash_isolated);
 	tcase_add_test(tc, test_crash_deaf);
+	tcase_add_test(tc, test_unheard);
 	tcase_add_test(tc, test_restart);
 
 	return suite_run("crash", tc);
