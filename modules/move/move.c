@@ -1,13 +1,14 @@
 /**
  * @file move.c  Service: conferences change their media server
  *
- * Files: out.c a conference leaves, leg.c each of its participants, pace.c in
- * turn; in.c one comes; ask.c, message.c how the two servers speak; target.c
- * which server is to take it. Who moves: commands.c operators, drain.c a
- * server that is emptied, punt.c one with too much to do. crash.c servers that
- * die, adopt.c what the bus knows of their participants; text.c what is said
- * to somebody meanwhile, half.c what is said in one half of a conference,
- * and who is there.
+ * Files: out.c a conference leaves, out_lost.c for a server that dies, leg.c
+ * each of its participants, pace.c in turn; in.c one comes; ask.c, message.c
+ * how the two servers speak; target.c which server is to take it. Who moves:
+ * commands.c operators, drain.c a server that is emptied, punt.c one with too
+ * much to do. crash.c servers that die, unheard.c those that died before this
+ * one started, adopt.c what the bus knows of their participants; text.c what
+ * is said to somebody meanwhile, half.c what is said in one half of a
+ * conference, and who is there.
  *
  * Settings (move.*, server.drain_seconds): see below.
  * Commands: move, moves; drain (of dispatchee)

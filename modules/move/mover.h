@@ -160,6 +160,12 @@ enum out_state {
 	OUT_TAKING,                /* the other died: it becomes ours again */
 };
 
+enum {
+	OUT_CLAIM_AGAIN = 100,     /* [ms]                                  */
+	OUT_CLAIM_TIME  = 10000,   /* for the claim to change hands [ms]    */
+	OUT_AGAIN_TIME  = 20000,   /* to begin a second time [ms]           */
+};
+
 /* A conference that leaves. */
 struct out {
 	struct le le;              /* in move.outl                          */
@@ -230,14 +236,19 @@ void pace_slow(struct move *mv, struct leg *leg);
 int  out_start(struct move *mv, const char *conference, const char *to,
 	       const char *why, move_done_h *h, void *arg);
 struct out *out_find(const struct move *mv, const char *conference);
+void out_begin(struct out *out);
 void out_check(struct out *out);
+void out_fail(struct out *out, int err, const char *reason);
+void out_legs_unsure(struct out *out);
 bool out_given_up(struct out *out, int err);
-void out_lost(struct out *out);
 void out_again(struct out *out);
-void out_node_down(struct move *mv, const char *server);
 void outs_stop(struct move *mv);
 bool out_joined_handler(const struct event *ev, void *arg);
 bool out_left_handler(const struct event *ev, void *arg);
+
+/* out_lost.c */
+void out_lost(struct out *out);
+void out_node_down(struct move *mv, const char *server);
 
 /* leg.c */
 int  leg_add(struct out *out, const char *callid, unsigned id,

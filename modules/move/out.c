@@ -27,11 +27,8 @@
 
 enum {
 	BEGIN_TIME = 2000,         /* to answer a begin [ms]                */
-	CLAIM_AGAIN = 100,         /* [ms]                                  */
-	CLAIM_TIME = 10000,        /* for the claim to change hands [ms]    */
 	LOOK_TIME  = 250,          /* between two looks at who is here [ms] */
 	KEEP_TIME  = 3000,         /* between two signs of life [ms]        */
-	AGAIN_TIME = 20000,        /* to begin a second time [ms]           */
 	REFUSED_AGAIN = 2000,      /* [ms]                                  */
 	OUTS_MAX   = 4096,
 	LOST_LEAST = 3,            /* times that nobody listened ...        */
@@ -39,7 +36,6 @@ enum {
 	LOST_MAX   = 20000,        /* though it is said to be there [ms]    */
 };
 
-static void out_begin(struct out *out);
 static void out_claim(struct out *out);
 
 
@@ -110,7 +106,12 @@ static void unlink_here(struct out *out)
 }
 
 
-static void legs_unsure(struct out *out)
+/**
+ * It is not known any more which of those on their way are there
+ *
+ * @param out Conference
+ */
+void out_legs_unsure(struct out *out)
 {
 	struct le *le = list_head(&out->legl);
 
@@ -124,8 +125,14 @@ static void legs_unsure(struct out *out)
 }
 
 
-/* It stays here, as if nothing had been. */
-static void out_fail(struct out *out, int err, const char *reason)
+/**
+ * It stays here, as if nothing had been
+ *
+ * @param out    Conference, gone after this
+ * @param err    Why, as errno
+ * @param reason Why, in words
+ */
+void out_fail(struct out *out, int err, const char *reason)
 {
 	struct move *mv = out->mv;
 
@@ -133,7 +140,7 @@ static void out_fail(struct out *out, int err, const char *reason)
 		  out->conference, out->to, reason);
 	++mv->countv[COUNT_OUT_FAILED];
 
-	legs_unsure(out);
+	out_legs_unsure(out);
 	if (out->begun)
 		word_send(mv, out->to, MOVE_END, out->conference, NULL, true);
 	unlink_here(out);
@@ -257,7 +264,8 @@ static void claim_later(struct out *out, int err)
 	if (tmr_jiffies() >= out->deadline)
 		out_fail(out, err, "its claim cannot be given away");
 	else
-		tmr_start(&out->tmr, CLAIM_AGAIN, claim_again_handler, out);
+		tmr_start(&out->tmr, OUT_CLAIM_AGAIN, claim_again_handler,
+			  out);
 }
 
 
@@ -337,7 +345,7 @@ static void begun(struct out *out, const struct move_reply *r)
 	/* its claim is the other's already when it is asked a second time;
 	   whoever is sent there then is to see in the roster who is here */
 	out->state = OUT_CLAIMING;
-	out->deadline = tmr_jiffies() + CLAIM_TIME;
+	out->deadline = tmr_jiffies() + OUT_CLAIM_TIME;
 	(void)half_close(out->half);
 	out->half = half_open(out->mv, out->conference, out->to,
 			      synced_handler, out);
@@ -389,7 +397,7 @@ static void begin_failed(struct out *out, int err)
 	if (err && (out_given_up(out, err) || tmr_jiffies() >= out->deadline))
 		out_lost(out);
 	else
-		tmr_start(&out->tmr, err ? CLAIM_AGAIN : REFUSED_AGAIN,
+		tmr_start(&out->tmr, err ? OUT_CLAIM_AGAIN : REFUSED_AGAIN,
 			  begin_later_handler, out);
 }
 
@@ -454,7 +462,12 @@ static int begin_send(struct out *out, struct move_msg *msg)
 }
 
 
-static void out_begin(struct out *out)
+/**
+ * Ask the other server to take it
+ *
+ * @param out Conference
+ */
+void out_begin(struct out *out)
 {
 	struct move_msg *msg;
 	int err = ENOMEM;
@@ -575,135 +588,12 @@ void out_again(struct out *out)
 	if (out->state != OUT_MOVING && out->state != OUT_TAIL)
 		return;
 
-	legs_unsure(out);
+	out_legs_unsure(out);
 	tmr_cancel(&out->keep);
 	out->begun = false;
 	out->state = OUT_ASKING;
-	out->deadline = tmr_jiffies() + AGAIN_TIME;
+	out->deadline = tmr_jiffies() + OUT_AGAIN_TIME;
 	tmr_start(&out->tmr, 0, begin_later_handler, out);
-}
-
-
-static void out_take(struct out *out);
-
-
-static void take_again_handler(void *arg)
-{
-	out_take(arg);
-}
-
-
-/* A third server was faster: what is here goes there. */
-static void out_follow(struct out *out, const char *server)
-{
-	str_ncpy(out->to, server, sizeof(out->to));
-	out->merge = true;
-	out->begun = false;
-	out->lost = 0;
-	out->deadline = tmr_jiffies() + AGAIN_TIME;
-	out_begin(out);
-}
-
-
-static void taken(struct out *out, int err, const char *server)
-{
-	struct move *mv = out->mv;
-	char conference[CLIENT_CONFERENCE_MAX], dead[NAME_SERVER_MAX];
-
-	if (err == ESTALE && server && strcmp(server, out->to) &&
-	    strcmp(server, mv->name)) {
-		out_follow(out, server);
-		return;
-	}
-
-	if (err && err != ENOENT && err != ESTALE &&
-	    tmr_jiffies() < out->deadline) {
-		tmr_start(&out->tmr, CLAIM_AGAIN, take_again_handler, out);
-		return;
-	}
-
-	str_ncpy(conference, out->conference, sizeof(conference));
-	str_ncpy(dead, out->to, sizeof(dead));
-	out->begun = false;
-	out_fail(out, EHOSTDOWN, "the other server is gone");
-	(void)adopt_run(mv, conference, dead, NULL, NULL);
-}
-
-
-static void taken_handler(int err, const char *server, void *arg)
-{
-	struct out *out = arg;
-
-	out->claim = mem_deref(out->claim);
-	taken(out, err, server);
-}
-
-
-static void out_take(struct out *out)
-{
-	const struct dispatchee_api *d = out->mv->disp;
-	int err;
-
-	err = d->take(&out->claim, d->d, out->conference, out->to,
-		      taken_handler, out);
-	if (err)
-		taken(out, err, d->owner(d->d, out->conference));
-}
-
-
-/**
- * The other server is gone. Before it had the claim: nothing has happened.
- * After: this server knows most of the conference and takes it back at once
- *
- * @param out Conference
- */
-void out_lost(struct out *out)
-{
-	switch (out->state) {
-
-	case OUT_ASKING:
-		if (!out->had) {
-			out_fail(out, EHOSTDOWN, "the other server is gone");
-			break;
-		}
-		/* fall through */
-
-	case OUT_CLAIMING:
-	case OUT_MOVING:
-	case OUT_TAIL:
-		legs_unsure(out);
-		out->state = OUT_TAKING;
-		out->ask   = mem_deref(out->ask);
-		out->claim = mem_deref(out->claim);
-		out->half  = half_close(out->half);
-		out->deadline = tmr_jiffies() + CLAIM_TIME;
-		tmr_cancel(&out->keep);
-		out_take(out);
-		break;
-
-	case OUT_TAKING:
-		break;
-	}
-}
-
-
-/**
- * A server is gone: conferences that were to go there stay
- *
- * @param mv     Service
- * @param server Its name
- */
-void out_node_down(struct move *mv, const char *server)
-{
-	struct le *le = list_head(&mv->outl);
-
-	while (le) {
-		struct out *out = le->data;
-
-		le = le->next;
-		if (!strcmp(out->to, server))
-			out_lost(out);
-	}
 }
 
 
