@@ -3,9 +3,11 @@
  *
  * `need` is the transit that all packets of the last eight seconds kept to,
  * but for the two worst of these seconds: a sender or a machine that stood
- * still for a moment is no reason to wait for it ever after. A packet played
- * has a margin: by how much a packet of that transit would have been in time.
- * A tick is 20 ms, so play-out moves in whole ticks:
+ * still for a moment is no reason to wait for it ever after. Of a stream that
+ * has just begun, eighths of its first second are compared: many begin at
+ * once, and late. A packet played has a margin: by how much a packet of that
+ * transit would have been in time. A tick is 20 ms, so play-out moves in whole
+ * ticks:
  *
  *            0                        20   22..24
  *      ------|-------------------------|-----|----> margin [ms]
@@ -79,7 +81,9 @@ void sched_depth_transit(struct sched_depth *d, int64_t transit, uint64_t now)
 {
 	const int32_t t = (int32_t)transit;
 
-	if (now - d->turn >= BUCKET_US) {
+	if (now - d->turn >= (d->turns < SCHED_BUCKETS
+			      ? BUCKET_US / SCHED_BUCKETS : BUCKET_US)) {
+		d->turns += d->turns < SCHED_BUCKETS;
 		d->turn   = now;
 		d->bucket = (uint8_t)((d->bucket + 1) % SCHED_BUCKETS);
 		d->top[d->bucket] = TRANSIT_NONE;

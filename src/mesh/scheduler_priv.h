@@ -86,6 +86,7 @@ struct sched_depth {
 	int32_t top[SCHED_BUCKETS];    /* largest transit of a second [us]  */
 	uint64_t turn;             /* the present bucket began [us]         */
 	uint8_t bucket;
+	uint8_t turns;             /* since the stream began, up to 8       */
 	bool stale;                /* `need` is to be computed anew         */
 	int32_t need;              /* transit to allow for [us]             */
 	int32_t margin;            /* smallest since the last look [us]     */

@@ -321,6 +321,30 @@ START_TEST(one_late_packet_is_left_out)
 END_TEST
 
 
+static double late_first(struct sim *sim, uint16_t seq)
+{
+	return seq < 6 ? 15000 : 0;
+}
+
+
+/* A stream begins in a rush: what it says after that does not wait for that */
+START_TEST(a_late_beginning_is_soon_forgotten)
+{
+	static struct sim sim;
+
+	sim_init(&sim, MESH_PCMU);
+	sim.phase  = 6000;
+	sim.jitter = 300;
+	sim.delay  = late_first;
+	sim_start(&sim);
+	sim_run(&sim, 1);
+
+	ck_assert_uint_le(sim_stats(&sim).depth, 10);
+	sim_close_clean(&sim);
+}
+END_TEST
+
+
 START_TEST(every_ptime_is_played)
 {
 	static const unsigned msv[] = {10, 20, 40, 60};
@@ -416,6 +440,7 @@ int main(void)
 	tcase_add_test(tc, clocks_drift_apart_unheard);
 	tcase_add_test(tc, reordered_packets_are_put_right);
 	tcase_add_test(tc, one_late_packet_is_left_out);
+	tcase_add_test(tc, a_late_beginning_is_soon_forgotten);
 	tcase_add_test(tc, every_ptime_is_played);
 	tcase_add_test(tc, thirty_milliseconds_too);
 	tcase_add_test(tc, depth_has_a_limit);
